@@ -1,0 +1,145 @@
+// The store: configuration, usage and logs in one database. SQLite today; the interface, its SQL
+// dialect and its column types are chosen so that PostgreSQL is a second class behind it.
+// A Store belongs to one thread at a time: the main thread during start, then the writer thread.
+// A Reader has a connection of its own and belongs to one reader thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "storage/records.h"
+#include "storage/secrets.h"
+
+namespace gproxy::storage {
+
+// Errors of every operation:
+//   conflict    409  "conflict"            param = the field (name, key, id)
+//   not_found   404  "provider_not_found" "credential_not_found" "user_not_found" "user_key_not_found"
+//   overloaded  503  "storage_unavailable" disk full, locked, read-only, gone: worth trying again
+//   timeout     504  "query_timeout"       a reader's statement ran too long or was interrupted
+//   server      500  "storage_error"       everything else
+// Errors of open_store(): see exit_code().
+
+// Rows that go to the database in one transaction. Spans may be empty.
+struct Batch {
+  std::span<const UsageRow> usage;
+  std::span<const RequestRow> requests;
+  std::span<const UpstreamRequestRow> upstream;
+  std::span<const InternalEvent> events;
+
+  size_t rows() const { return usage.size() + requests.size() + upstream.size() + events.size(); }
+};
+
+struct UsageFilter {
+  int64_t from = 0;  // inclusive
+  int64_t to = INT64_MAX;
+  std::optional<std::string> provider;
+  std::optional<std::string> model;
+  std::optional<int64_t> credential_id;
+  std::optional<std::string> model_contains;
+};
+
+struct UsageTotals {
+  int64_t rows = 0;  // with usage
+  int64_t input = 0;
+  int64_t output = 0;
+  int64_t cache_read = 0;
+  int64_t cache_write = 0;
+  int64_t reasoning = 0;
+  int64_t attempts = 0;  // with or without usage
+};
+
+enum class Table : uint8_t { usage, requests, upstream_requests, internal_events };
+
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  // Each statement ends with "query_timeout" this long after it began.
+  virtual void set_timeout_ms(int64_t timeout_ms) = 0;
+  // Any thread: ends the running statement.
+  virtual void interrupt() = 0;
+
+  virtual Result<UsageTotals> usage_totals(const UsageFilter& filter) = 0;
+  virtual Result<int64_t> count_rows(Table table) = 0;
+  // Is the database there? One cheap statement.
+  virtual Result<void> ping() = 0;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  virtual Result<ConfigRows> load_all() = 0;
+
+  // Runs `work` in one transaction: all of it or nothing. Operations called inside join it; do not nest.
+  virtual Result<void> transaction(const std::function<Result<void>()>& work) = 0;
+
+  // Every operation below is a transaction of its own, and returns what stands in the database then.
+
+  virtual Result<SettingsRow> put_settings(const SettingsRow& row) = 0;
+
+  // By name: creates, or changes kind, settings, enabled and origin. An id in the row is ignored.
+  virtual Result<ProviderRow> upsert_provider(const ProviderRow& row) = 0;
+  virtual Result<void> delete_provider(int64_t id) = 0;  // its credentials go, too
+
+  virtual Result<CredentialRow> insert_credential(const CredentialRow& row) = 0;
+  // By id: name, settings, secret (version + 1 when it differs), enabled, origin. The provider stays.
+  virtual Result<CredentialRow> update_credential(const CredentialRow& row) = 0;
+  virtual Result<void> set_credential_enabled(int64_t id, bool enabled) = 0;
+  // A refreshed secret. Conflict when the row's version is no longer `expected_version`: somebody else
+  // has written it meanwhile. Returns the new version.
+  virtual Result<int64_t> replace_secret(int64_t id, int64_t expected_version,
+                                         const Secret& secret) = 0;
+  virtual Result<void> delete_credential(int64_t id) = 0;
+
+  // By id: creates with that id (kNoId: the next free one) or changes.
+  virtual Result<UserRow> upsert_user(const UserRow& row) = 0;
+  virtual Result<void> set_user_enabled(int64_t id, bool enabled) = 0;
+  virtual Result<void> delete_user(int64_t id) = 0;  // its keys go, too
+
+  // `key` is the text; the digest in the row is ignored. row.has_copy: keep a sealed copy as well.
+  virtual Result<UserKeyRow> insert_user_key(const UserKeyRow& row, const Secret& key) = 0;
+  virtual Result<void> update_user_key(const UserKeyRow& row) = 0;  // label, enabled, origin
+  virtual Result<void> replace_user_key(int64_t id, const Secret& key) = 0;
+  virtual Result<void> set_user_key_enabled(int64_t id, bool enabled) = 0;
+  virtual Result<void> delete_user_key(int64_t id) = 0;
+  // not_found when the row has no copy.
+  virtual Result<Secret> reveal_user_key(int64_t id) = 0;
+
+  // Idempotent: a row whose id is already there is left alone. All rows or none.
+  virtual Result<void> append_batch(const Batch& batch) = 0;
+
+  // Housekeeping of the database's own log; cheap, called between batches.
+  virtual void checkpoint() = 0;
+
+  virtual const KeyHasher& key_hasher() const = 0;
+  virtual std::string_view database_id() const = 0;  // random, made with the database
+  virtual std::string_view shown_dsn() const = 0;    // password masked
+  virtual Result<std::unique_ptr<Reader>> open_reader() = 0;
+};
+
+struct StoreOptions {
+  std::string dsn;
+  MasterKeySource master_key;
+  int64_t busy_timeout_ms = 5'000;
+  Clock* clock = nullptr;  // Clock::system() when null
+};
+
+// Opens, locks, migrates, checks the master key. Blocking; for the main thread at start.
+Result<std::unique_ptr<Store>> open_store(const StoreOptions& options);
+
+// The process exit code (sysexits) for a failure of open_store() or Recorders::open():
+//   "bad_dsn" 78 · "wrong_master_key" "missing_master_key" "bad_master_key" 78 · "schema_newer" 78 ·
+//   "database_in_use" 69 · "storage_unavailable" 69 · "cannot_create" 73 · "no_permission" 77 ·
+//   "unsupported_database" 78 · others 74
+int exit_code(const Error& error);
+
+}  // namespace gproxy::storage
