@@ -40,7 +40,7 @@ struct Error {
   ErrorKind kind = ErrorKind::server;
   std::string_view code = "internal_error";  // static storage
   std::string message;
-  std::string param;          // path of the offending field, where there is one
+  std::string param = {};     // path of the offending field, where there is one
   int status = 0;             // HTTP status where it differs from the kind's default
   int64_t retry_after_ms = 0; // hint for retry-after, 0 = none
 
