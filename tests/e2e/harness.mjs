@@ -1,0 +1,72 @@
+// Starts a scripted upstream and a real gproxy for one test file. GPROXY_BIN and GPROXY_LIB name what was
+// built; everything else is temporary and on port 0.
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { startUpstream } from './upstream.mjs';
+
+export const ADMIN = 'admin-key-for-tests';
+export const KEY = 'sk-user-key-for-tests';
+
+export async function startGproxy({ config = {}, args = [], env = {}, dataDir, workers = 1 } = {}) {
+  const dir = dataDir ?? fs.mkdtempSync(path.join(os.tmpdir(), 'gproxy-e2e-'));
+  const file = path.join(dir, 'gproxy.jsonc');
+  fs.writeFileSync(file, JSON.stringify(config));
+  const lib = process.env.GPROXY_LIB;
+  const child = spawn(process.env.GPROXY_BIN, [
+    '--host', '127.0.0.1', '--port', '0', '--admin-key', ADMIN, '--config', file, '--workers', String(workers),
+    '--modules-dir', path.join(lib, 'modules'), '--modules-dir', path.join(lib, 'examples'), ...args,
+  ], { env: { ...process.env, GPROXY_DATA_DIR: dir, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  let out = '';
+  let err = '';
+  child.stderr.on('data', (d) => { err += d; });
+  const exited = new Promise((done) => child.on('exit', (code, signal) => done({ code, signal })));
+  const port = await new Promise((done, fail) => {
+    child.stdout.on('data', (d) => {
+      out += d;
+      const m = /listening on \S*:(\d+)/.exec(out);
+      if (m) done(Number(m[1]));
+    });
+    exited.then((e) => fail(new Error(`gproxy exited: ${JSON.stringify(e)}\n${out}\n${err}`)));
+  });
+  return {
+    port,
+    url: `http://127.0.0.1:${port}`,
+    child,
+    dir,
+    stdout: () => out,
+    stderr: () => err,
+    exited,
+    async admin(method, p, body) {
+      const r = await fetch(`http://127.0.0.1:${port}/admin${p}`, { method, headers: { 'x-admin-key': ADMIN, 'content-type': 'application/json' }, body: body === undefined ? undefined : JSON.stringify(body) });
+      const t = await r.text();
+      return { status: r.status, body: t ? JSON.parse(t) : undefined };
+    },
+    async stop(signal = 'SIGTERM') {
+      child.kill(signal);
+      const e = await exited;
+      if (!dataDir) fs.rmSync(dir, { recursive: true, force: true });
+      return e;
+    },
+  };
+}
+
+// One provider per kind that speaks its own protocol, all on the same upstream.
+export function standardConfig(port) {
+  const base = `http://127.0.0.1:${port}`;
+  return {
+    providers: [
+      { name: 'openai', kind: 'openai', channel_settings: { base_url: base }, credentials: [{ name: 'k', secret: { OpenAI: { api_key: 'sk-up-openai' } } }] },
+      { name: 'claude', kind: 'claude', channel_settings: { base_url: base }, credentials: [{ name: 'k', secret: { Claude: { api_key: 'sk-up-claude' } } }] },
+      { name: 'aistudio', kind: 'aistudio', channel_settings: { base_url: base }, credentials: [{ name: 'k', secret: { AIStudio: { api_key: 'sk-up-gemini' } } }] },
+    ],
+    users: [{ name: 'tester', keys: [{ label: 'e2e', key: KEY }] }],
+  };
+}
+
+export async function startAll(options = {}) {
+  const upstream = await startUpstream();
+  const gproxy = await startGproxy({ ...options, config: options.config ? options.config(upstream.port) : standardConfig(upstream.port) });
+  return { upstream, gproxy, async stop() { const e = await gproxy.stop(); await upstream.close(); return e; } };
+}
