@@ -1,0 +1,70 @@
+// One loaded generation of a module: its library, tables and extensions. Made and destroyed on the main
+// thread, read on any. Shared by the registry and by every Provider made from it; when the last of them
+// is gone (Reaper), deinit runs and the library is closed.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "modhost/info.h"
+#include "modhost/library.h"
+#include "modhost/reaper.h"
+
+struct gp_provider_vt;
+struct gp_ext_oauth;
+struct gp_ext_credential;
+struct gp_ext_local;
+struct gp_ext_quota;
+struct gp_ext_usage;
+
+namespace gproxy::modhost {
+
+// Null where the module has none.
+struct Extensions {
+  const gp_ext_oauth* oauth = nullptr;
+  const gp_ext_credential* credential = nullptr;
+  const gp_ext_local* local = nullptr;
+  const gp_ext_quota* quota = nullptr;
+  const gp_ext_usage* usage = nullptr;
+};
+
+class Module {
+ public:
+  // Opens the file and calls init. [main]
+  static Result<std::shared_ptr<const Module>> load(const std::string& path, uint64_t generation,
+                                                    std::shared_ptr<Reaper> reaper);
+  // A module linked into this program (static twins in tests). [main]
+  static Result<std::shared_ptr<const Module>> from_entry(const gp_entry* entry, const std::string& name,
+                                                          std::shared_ptr<Reaper> reaper);
+  ~Module();
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  const ModuleInfo& info() const { return info_; }
+  const std::string& id() const { return info_.id; }
+  const gp_provider_vt& vt() const { return *vt_; }
+  const Extensions& extensions() const { return extensions_; }
+  // Of the file it was loaded from; zeroes for a static twin.
+  const FileId& file() const { return file_; }
+  const std::shared_ptr<Reaper>& reaper() const { return reaper_; }
+
+ private:
+  Module() = default;
+  static Result<std::shared_ptr<const Module>> start(std::unique_ptr<Library> library, const gp_entry* entry,
+                                                     const std::string& path, uint64_t generation,
+                                                     std::shared_ptr<Reaper> reaper);
+
+  std::unique_ptr<Library> library_;  // null for a static twin
+  const gp_entry* entry_ = nullptr;
+  const gp_provider_vt* vt_ = nullptr;
+  struct HostSlot;
+  std::unique_ptr<HostSlot> host_;    // this module's host table: its log lines carry the id
+  ModuleInfo info_;
+  Extensions extensions_;
+  FileId file_;
+  std::shared_ptr<Reaper> reaper_;
+  bool initialised_ = false;
+};
+
+}  // namespace gproxy::modhost
