@@ -89,7 +89,7 @@ void watch(Conn& c, bool write) {
   if (c.want_write == write) return;
   c.want_write = write;
   epoll_event e{};
-  e.events = EPOLLIN | (write ? EPOLLOUT : 0);
+  e.events = write ? EPOLLIN | EPOLLOUT : EPOLLIN;
   e.data.fd = c.fd;
   epoll_ctl(epoll_fd, EPOLL_CTL_MOD, c.fd, &e);
 }
