@@ -35,9 +35,14 @@ struct Request {
   size_t receive_buffer = 16 * 1024;          // hint: 64 KiB for large non-stream answers
 };
 
+// The final answer's head: interim answers (1xx) are skipped, trailers are dropped.
 struct Head {
   int status = 0;
   std::span<const http::HeaderView> headers;  // valid only during on_head
+  // The answer came compressed though identity was asked for: on_data gives the plain bytes, and
+  // content-encoding and content-length are not among `headers`.
+  bool decoded = false;
+  HttpVersion version = HttpVersion::http1;
 };
 
 enum class FailureKind : uint8_t {
