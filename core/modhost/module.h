@@ -5,7 +5,10 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "base/arena.h"
+#include "base/json.h"
 #include "base/result.h"
 #include "modhost/info.h"
 #include "modhost/library.h"
@@ -29,6 +32,13 @@ struct Extensions {
   const gp_ext_usage* usage = nullptr;
 };
 
+// A kind's schemas, parsed once.
+struct KindSchemas {
+  Arena arena;
+  json::Value settings;
+  json::Value credential;
+};
+
 class Module {
  public:
   // Opens the file and calls init. [main]
@@ -45,6 +55,8 @@ class Module {
   const std::string& id() const { return info_.id; }
   const gp_provider_vt& vt() const { return *vt_; }
   const Extensions& extensions() const { return extensions_; }
+  // REQUIRES: `kind` is one of info().kinds.
+  const KindSchemas& schemas(const KindInfo& kind) const { return *schemas_[static_cast<size_t>(&kind - info_.kinds.data())]; }
   // Of the file it was loaded from; zeroes for a static twin.
   const FileId& file() const { return file_; }
   const std::shared_ptr<Reaper>& reaper() const { return reaper_; }
@@ -61,6 +73,7 @@ class Module {
   struct HostSlot;
   std::unique_ptr<HostSlot> host_;    // this module's host table: its log lines carry the id
   ModuleInfo info_;
+  std::vector<std::unique_ptr<KindSchemas>> schemas_;  // as info_.kinds
   Extensions extensions_;
   FileId file_;
   std::shared_ptr<Reaper> reaper_;

@@ -136,7 +136,6 @@ class Provider : public std::enable_shared_from_this<Provider> {
   ProviderSpec spec_;
   gp_provider* handle_ = nullptr;
   RouteTable routes_;
-  std::unique_ptr<struct CredentialSchema> credential_schema_;
   mutable Health health_;
   const Clock& clock_;
 };

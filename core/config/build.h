@@ -1,0 +1,42 @@
+// Makes a Snapshot from what the store (and file) declare and the modules that are loaded. A provider
+// that cannot be made stays in the snapshot with its fault: one bad row never keeps the others away.
+// Main thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/result.h"
+#include "config/schema.h"
+#include "config/snapshot.h"
+#include "modhost/registry.h"
+
+namespace gproxy::config {
+
+struct BuildInputs {
+  uint64_t revision = 0;
+  Settings settings;
+  std::vector<ProviderConfig> providers;  // stored rows: every id is set
+  std::vector<UserConfig> users;          // with keys that have a digest, or a key and `sealer`
+  const Sealer* sealer = nullptr;         // digests the admin key and plain keys
+};
+
+struct Built {
+  std::shared_ptr<const Snapshot> snapshot;
+  std::vector<std::string> warnings;  // one per fault, for the log
+};
+
+// Where kinds come from: the registry in force, or a candidate that is tried before it is.
+using FindKind = std::function<std::shared_ptr<const modhost::Module>(std::string_view kind)>;
+
+// Instances of `previous` whose kind, settings and module generation did not change are kept, and
+// with them the opened credentials. Error: duplicates or a missing id; nothing a module says is one.
+Result<Built> build_snapshot(const BuildInputs& inputs, const FindKind& find_kind, SlotTable& slots,
+                             const Snapshot* previous, const Clock& clock = Clock::system());
+Result<Built> build_snapshot(const BuildInputs& inputs, const modhost::ModuleRegistry& registry, SlotTable& slots,
+                             const Snapshot* previous, const Clock& clock = Clock::system());
+
+}  // namespace gproxy::config

@@ -1,0 +1,113 @@
+// Everything a request needs to know about the configuration, immutable. Built and validated on the main
+// thread, published to each loop (publisher.h), dead when its last exchange ends.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/result.h"
+#include "config/credential_slot.h"
+#include "config/schema.h"
+#include "modhost/provider.h"
+#include "modhost/registry.h"
+
+namespace gproxy::config {
+
+struct CredentialEntry {
+  int64_t id = 0;
+  std::string name;
+  std::string settings_json;
+  bool enabled = true;
+  Origin origin = Origin::db;
+  CredentialSlot* slot = nullptr;  // kept alive by the snapshot
+  size_t ordinal = 0;              // over the whole snapshot, dense: index of per-loop state
+  std::string fault;               // why its secret does not open; empty = usable
+};
+
+struct ProviderEntry {
+  int64_t id = 0;
+  std::string name;
+  std::string kind;
+  bool enabled = true;
+  Origin origin = Origin::db;
+  std::string settings_json;
+  std::shared_ptr<const modhost::Provider> provider;  // null with a fault
+  std::string fault;  // why there is no instance: kind not loaded, settings refused, module error
+  std::vector<CredentialEntry> credentials;           // all, in the store's order
+  size_t ordinal = 0;                                 // dense, as the credentials'
+
+  bool usable() const { return enabled && provider != nullptr; }
+};
+
+struct UserEntry {
+  int64_t id = 0;
+  std::string name;
+  bool enabled = true;
+  Origin origin = Origin::db;
+};
+
+struct KeyEntry {
+  int64_t id = 0;
+  int64_t user_id = 0;
+  std::string label;
+  bool enabled = true;
+  bool user_enabled = true;
+  Permissions permissions;
+  Origin origin = Origin::db;
+
+  bool usable() const { return enabled && user_enabled; }
+};
+
+class Snapshot {
+ public:
+  uint64_t revision() const { return revision_; }
+  const Settings& settings() const { return settings_; }
+  // Sorted by name.
+  const std::vector<ProviderEntry>& providers() const { return providers_; }
+  const ProviderEntry* find_provider(std::string_view name) const;
+  // Credentials have process-wide ids. Null if unknown.
+  const CredentialEntry* find_credential(int64_t id) const;
+  const ProviderEntry* provider_of_credential(int64_t id) const;
+  size_t credential_count() const { return credential_count_; }
+  const std::vector<UserEntry>& users() const { return users_; }
+  // By Sealer::key_digest of the presented key. Null if unknown.
+  const KeyEntry* find_key(const Digest& digest) const;
+  // By Sealer::key_digest of the admin key.
+  const Digest& admin_key_digest() const { return admin_key_digest_; }
+  size_t key_count() const { return keys_.size(); }
+
+ private:
+  friend struct SnapshotBuilder;
+  Snapshot() = default;
+
+  struct TextHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+  };
+  struct DigestHash {
+    size_t operator()(const Digest& digest) const;
+  };
+  struct Place {
+    size_t provider = 0, credential = 0;
+  };
+
+  uint64_t revision_ = 0;
+  Settings settings_;
+  std::vector<ProviderEntry> providers_;
+  std::unordered_map<std::string, size_t, TextHash, std::equal_to<>> by_name_;
+  std::unordered_map<int64_t, Place> by_credential_;
+  std::vector<std::shared_ptr<CredentialSlot>> slots_;
+  size_t credential_count_ = 0;
+  std::vector<UserEntry> users_;
+  std::unordered_map<Digest, KeyEntry, DigestHash> keys_;
+  Digest admin_key_digest_{};
+};
+
+}  // namespace gproxy::config
