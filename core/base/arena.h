@@ -1,9 +1,11 @@
-// A bump allocator: one exchange's memory. Lives on one loop; nothing is freed singly, reset() frees
-// all but the first block. Not thread-safe. Objects in it must be trivially destructible.
+// A bump allocator: one exchange's memory. Lives on one loop; nothing is freed singly, reset()
+// frees all but the first block. Not thread-safe. Objects in it must be trivially destructible.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <new>
 #include <span>
 #include <string_view>
@@ -53,7 +55,7 @@ class Arena {
   }
 
   void reset();
-  size_t used() const { return held_; }   // bytes of blocks held, an upper bound of what is in use
+  size_t used() const { return held_; }  // bytes of blocks held, an upper bound of what is in use
   bool exhausted() const { return exhausted_; }
 
  private:
@@ -62,8 +64,9 @@ class Arena {
 
   uintptr_t cursor_ = 0;
   uintptr_t limit_ = 0;
-  Block* blocks_ = nullptr;   // newest first
-  size_t next_block_;
+  Block* blocks_ = nullptr;  // newest first
+  size_t next_block_;        // size of the block that comes next
+  const size_t first_block_;
   size_t held_ = 0;
   const size_t max_bytes_;
   bool exhausted_ = false;

@@ -1,5 +1,5 @@
-// Base64 (RFC 4648 section 4) and base64url (section 5, no padding). Decoders accept both alphabets,
-// with or without padding, and skip white space when asked.
+// Base64 (RFC 4648 section 4) and base64url (section 5, no padding). The decoder accepts both
+// alphabets, with or without padding, and refuses everything else, white space included.
 #pragma once
 
 #include <optional>

@@ -22,7 +22,8 @@ class Buffer {
 
   // False, and nothing appended, when the maximum would be exceeded.
   [[nodiscard]] bool append(std::string_view bytes);
-  // A writable tail of 1..kBlockBytes bytes, or empty when full; commit() what was filled.
+  // A writable tail of 1..kBlockBytes bytes, or empty when full; commit() what was filled, before
+  // any other call (consume() may give an empty block back).
   std::span<char> prepare();
   void commit(size_t bytes);
 
@@ -34,7 +35,7 @@ class Buffer {
   bool empty() const { return size_ == 0; }
   size_t max() const { return max_bytes_; }
 
-  std::string_view front() const;                        // first contiguous piece, may be empty
+  std::string_view front() const;  // first contiguous piece, may be empty
   // Fills up to `out.size()` pieces in order; returns how many.
   size_t slices(std::span<std::string_view> out) const;
   std::string to_string() const;

@@ -1,11 +1,11 @@
-// Time as a seam: Clock is real in the server and fake in tests. now_ms is for deadlines (monotonic),
-// wall_us for records (UTC microseconds since 1970).
+// Time as a seam: Clock is real in the server and fake in tests. now_ms is for deadlines
+// (monotonic), wall_us for records (UTC microseconds since 1970).
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <optional>
 
 namespace gproxy {
 
@@ -25,7 +25,10 @@ class FakeClock final : public Clock {
   int64_t now_ms() const override { return mono_us_ / 1000; }
   int64_t now_us() const override { return mono_us_; }
   int64_t wall_us() const override { return wall_us_; }
-  void advance_ms(int64_t ms) { mono_us_ += ms * 1000; wall_us_ += ms * 1000; }
+  void advance_ms(int64_t ms) {
+    mono_us_ += ms * 1000;
+    wall_us_ += ms * 1000;
+  }
   void set_wall_us(int64_t us) { wall_us_ = us; }
 
  private:

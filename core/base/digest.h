@@ -20,14 +20,16 @@ std::string_view digest_view(const Digest& digest);
 void random_bytes(void* out, size_t bytes);
 std::string random_hex(size_t bytes);
 
-// RSASSA-PKCS1-v1_5 with SHA-256 over `bytes`, with a PEM private key (PKCS#1 or PKCS#8). [any thread]
+// RSASSA-PKCS1-v1_5 with SHA-256 over `bytes`, with a PEM private key (PKCS#1 or PKCS#8). [any
+// thread]
 Result<std::string> rs256_sign(std::string_view pem, std::string_view bytes);
 
 // AES-256-GCM. The record is version(1) key_id(4) nonce(12) ciphertext tag(16); `associated` binds
 // it to its row, so that a ciphertext cannot be moved to another one.
 class Sealer {
  public:
-  // `master` is 32 bytes. The sealing key is derived from it (HKDF-like, HMAC-SHA-256 with a label).
+  // `master` is 32 bytes. The sealing key is derived from it (HKDF-like, HMAC-SHA-256 with a
+  // label).
   static Result<Sealer> open(std::string_view master);
   std::string seal(std::string_view plain, std::string_view associated) const;
   Result<Secret> unseal(std::string_view sealed, std::string_view associated) const;

@@ -40,15 +40,24 @@ struct Error {
   ErrorKind kind = ErrorKind::server;
   std::string_view code = "internal_error";  // static storage
   std::string message;
-  std::string param = {};     // path of the offending field, where there is one
-  int status = 0;             // HTTP status where it differs from the kind's default
-  int64_t retry_after_ms = 0; // hint for retry-after, 0 = none
+  std::string param = {};      // path of the offending field, where there is one
+  int status = 0;              // HTTP status where it differs from the kind's default
+  int64_t retry_after_ms = 0;  // hint for retry-after, 0 = none
 
   int http() const { return status != 0 ? status : http_status(kind); }
 
-  Error& with_param(std::string path) & { param = std::move(path); return *this; }
-  Error&& with_param(std::string path) && { param = std::move(path); return std::move(*this); }
-  Error&& with_status(int http_status) && { status = http_status; return std::move(*this); }
+  Error& with_param(std::string path) & {
+    param = std::move(path);
+    return *this;
+  }
+  Error&& with_param(std::string path) && {
+    param = std::move(path);
+    return std::move(*this);
+  }
+  Error&& with_status(int http_status) && {
+    status = http_status;
+    return std::move(*this);
+  }
 };
 
 inline Error invalid_error(std::string message, std::string param = {}) {

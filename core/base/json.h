@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "base/arena.h"
 #include "base/result.h"
@@ -44,7 +45,8 @@ class Value {
   }
   // Source text of a number, else empty.
   std::string_view number_text() const {
-    return is_number() ? std::string_view(static_cast<const char*>(data_), size_) : std::string_view();
+    return is_number() ? std::string_view(static_cast<const char*>(data_), size_)
+                       : std::string_view();
   }
   // Integers (also written 1.0 or 1e3) in range, else nothing.
   std::optional<int64_t> as_int() const;
@@ -54,7 +56,7 @@ class Value {
   // Elements of an array or members of an object; 0 for others.
   size_t size() const { return is_array() || is_object() ? size_ : 0; }
   bool empty() const { return size() == 0; }
-  std::span<const Value> items() const;     // empty unless an array
+  std::span<const Value> items() const;  // empty unless an array
   std::span<Value> items();
   std::span<const Member> members() const;  // empty unless an object
   std::span<Member> members();
@@ -68,17 +70,18 @@ class Value {
   const Value& operator[](size_t index) const;
 
   // Building. Keys and texts are not copied (arena.copy() them first where needed).
-  void push(Arena& arena, Value item);                        // REQUIRES: is_array()
-  Value& add(Arena& arena, std::string_view key, Value item); // appends; REQUIRES: is_object()
-  Value& set(Arena& arena, std::string_view key, Value item); // replaces in place or appends
-  bool remove(std::string_view key);                          // keeps the order of the rest
+  void push(Arena& arena, Value item);                         // REQUIRES: is_array()
+  Value& add(Arena& arena, std::string_view key, Value item);  // appends; REQUIRES: is_object()
+  Value& set(Arena& arena, std::string_view key, Value item);  // replaces in place or appends
+  bool remove(std::string_view key);                           // keeps the order of the rest
 
   // Structural equality: members in any order, numbers by text (after normalising nothing).
   bool equals(const Value& other) const;
 
  private:
+  friend class Builder;
   Kind kind_ = Kind::null;
-  uint32_t size_ = 0;      // bytes, elements, or the boolean
+  uint32_t size_ = 0;  // bytes, elements, or the boolean
   uint32_t capacity_ = 0;
   const void* data_ = nullptr;
 };
@@ -89,17 +92,20 @@ struct Member {
 };
 
 struct Limits {
-  size_t max_depth = 256;                 // containers inside each other
+  size_t max_depth = 256;  // containers inside each other
   size_t max_bytes = size_t{64} << 20;
 };
 
 // Parses one JSON text. Strings and numbers are copied into the arena. Errors: kind invalid, code
-// "invalid_json", message with what was wrong and the byte offset; depth or size beyond the limits is
-// kind invalid ("json_too_deep") or too_large. A lone surrogate escape becomes U+FFFD.
+// "invalid_json", message with what was wrong and where; depth or size beyond the limits is kind
+// invalid ("json_too_deep") or too_large. A lone surrogate escape becomes U+FFFD; a number beyond
+// the range of a double is refused.
 Result<Value> parse(std::string_view text, Arena& arena, const Limits& limits = {});
 // The same for JSON with // and /* */ comments and trailing commas (configuration files). `where`
 // receives line and column on error when not null.
-struct Position { size_t line = 0, column = 0; };
+struct Position {
+  size_t line = 0, column = 0;
+};
 Result<Value> parse_with_comments(std::string_view text, Arena& arena, Position* where);
 // Line and column (from 1) of a byte offset.
 Position position_of(std::string_view text, size_t offset);
@@ -116,30 +122,88 @@ void write_string(std::string_view text, std::string& out);
 class Writer {
  public:
   explicit Writer(std::string& out) : out_(out) {}
-  void begin_object() { comma(); out_ += '{'; fresh_ = true; }
-  void end_object() { out_ += '}'; fresh_ = false; }
-  void begin_array() { comma(); out_ += '['; fresh_ = true; }
-  void end_array() { out_ += ']'; fresh_ = false; }
-  void key(std::string_view name) { comma(); write_string(name, out_); out_ += ':'; fresh_ = true; }
-  void string(std::string_view text) { comma(); write_string(text, out_); }
-  void integer(int64_t value) { comma(); out_ += std::to_string(value); }
-  void raw(std::string_view json_text) { comma(); out_ += json_text; }   // a whole JSON value
+  void begin_object() {
+    comma();
+    out_ += '{';
+    fresh_ = true;
+  }
+  void end_object() {
+    out_ += '}';
+    fresh_ = false;
+  }
+  void begin_array() {
+    comma();
+    out_ += '[';
+    fresh_ = true;
+  }
+  void end_array() {
+    out_ += ']';
+    fresh_ = false;
+  }
+  void key(std::string_view name) {
+    comma();
+    write_string(name, out_);
+    out_ += ':';
+    fresh_ = true;
+  }
+  void string(std::string_view text) {
+    comma();
+    write_string(text, out_);
+  }
+  void integer(int64_t value) {
+    comma();
+    out_ += std::to_string(value);
+  }
+  void raw(std::string_view json_text) {
+    comma();
+    out_ += json_text;
+  }  // a whole JSON value
   void number(double value);
-  void boolean(bool value) { comma(); out_ += value ? "true" : "false"; }
-  void null() { comma(); out_ += "null"; }
-  void value(const Value& v) { comma(); write_to(v, out_); }
+  void boolean(bool value) {
+    comma();
+    out_ += value ? "true" : "false";
+  }
+  void null() {
+    comma();
+    out_ += "null";
+  }
+  void value(const Value& v) {
+    comma();
+    write_to(v, out_);
+  }
   // Shorthands for members.
-  void field(std::string_view name, std::string_view text) { key(name); string(text); }
-  void field(std::string_view name, const char* text) { key(name); string(text); }
-  void field(std::string_view name, const std::string& text) { key(name); string(text); }
-  void field(std::string_view name, bool v) { key(name); boolean(v); }
+  void field(std::string_view name, std::string_view text) {
+    key(name);
+    string(text);
+  }
+  void field(std::string_view name, const char* text) {
+    key(name);
+    string(text);
+  }
+  void field(std::string_view name, const std::string& text) {
+    key(name);
+    string(text);
+  }
+  void field(std::string_view name, bool v) {
+    key(name);
+    boolean(v);
+  }
   template <class I>
-    requires(std::is_integral_v<I> && !std::is_same_v<I, bool>)
-  void field(std::string_view name, I v) { key(name); integer(static_cast<int64_t>(v)); }
-  void field(std::string_view name, double v) { key(name); number(v); }
+  requires(std::is_integral_v<I> && !std::is_same_v<I, bool>) void field(std::string_view name,
+                                                                         I v) {
+    key(name);
+    integer(static_cast<int64_t>(v));
+  }
+  void field(std::string_view name, double v) {
+    key(name);
+    number(v);
+  }
 
  private:
-  void comma() { if (!fresh_) out_ += ','; fresh_ = false; }
+  void comma() {
+    if (!fresh_) out_ += ',';
+    fresh_ = false;
+  }
   std::string& out_;
   bool fresh_ = true;
 };

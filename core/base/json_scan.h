@@ -1,7 +1,7 @@
-// One validating pass over a JSON text without building anything: our own scanner (run-time dispatch
-// to AVX2 on x86-64, portable elsewhere), because the bytes must be forwarded untouched and a DOM of a
-// 1 MiB request costs more than relaying it. Validates grammar, UTF-8, escapes and depth; records
-// where the asked-for members stand.
+// One validating pass over a JSON text without building anything: our own scanner (run-time
+// dispatch to AVX2 on x86-64, portable elsewhere), because the bytes must be forwarded untouched
+// and a DOM of a 1 MiB request costs more than relaying it. Validates grammar, UTF-8, escapes and
+// depth; records where the asked-for members stand.
 #pragma once
 
 #include <cstddef>
@@ -31,8 +31,8 @@ struct ScanResult {
 };
 
 // Validates `text` and fills `out[i]` for each top-level member named `keys[i]` (decoded names: an
-// escaped spelling is found). A duplicate of such a key is an error (code "duplicate_field", param =
-// the key). Errors as json::parse. REQUIRES: keys.size() == out.size() <= 32.
+// escaped spelling is found). A duplicate of such a key is an error (code "duplicate_field", param
+// = the key). Errors as json::parse. REQUIRES: keys.size() == out.size() <= 32.
 Result<ScanResult> scan_object(std::string_view text, std::span<const std::string_view> keys,
                                std::span<Span> out, const Limits& limits = {});
 

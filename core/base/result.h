@@ -15,8 +15,8 @@ template <class T>
 class [[nodiscard]] Result {
  public:
   using value_type = T;
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}        // NOLINT: implicit
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}    // NOLINT: implicit
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit
 
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -61,7 +61,9 @@ class [[nodiscard]] Result<void> {
   std::optional<Error> error_;
 };
 
-inline Result<void> ok() { return {}; }
+inline Result<void> ok() {
+  return {};
+}
 
 }  // namespace gproxy
 
@@ -70,14 +72,14 @@ inline Result<void> ok() { return {}; }
 
 // GP_TRY(auto head, parse_head(bytes)); returns the error from the enclosing function.
 #define GP_TRY(decl, expr) GP_TRY_(GP_CONCAT(gp_try_, __LINE__), decl, expr)
-#define GP_TRY_(tmp, decl, expr)                 \
-  auto tmp = (expr);                             \
-  if (!tmp.ok()) return std::move(tmp).error();  \
+#define GP_TRY_(tmp, decl, expr)                \
+  auto tmp = (expr);                            \
+  if (!tmp.ok()) return std::move(tmp).error(); \
   decl = std::move(tmp).value()
 
 // GP_CHECK(validate(x)); the same for Result<void>.
-#define GP_CHECK(expr)                                                  \
-  do {                                                                  \
+#define GP_CHECK(expr)                                                                 \
+  do {                                                                                 \
     if (auto gp_check_ = (expr); !gp_check_.ok()) return std::move(gp_check_).error(); \
   } while (false)
 
@@ -86,8 +88,8 @@ inline Result<void> ok() { return {}; }
 #ifdef NDEBUG
 #define GP_ASSERT(cond) ((void)0)
 #else
-#define GP_ASSERT(cond)                                                                   \
-  ((cond) ? (void)0                                                                       \
+#define GP_ASSERT(cond)                                                                        \
+  ((cond) ? (void)0                                                                            \
           : (std::fprintf(stderr, "%s:%d: assertion failed: %s\n", __FILE__, __LINE__, #cond), \
              std::abort()))
 #endif

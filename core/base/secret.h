@@ -13,7 +13,13 @@ class Secret {
   explicit Secret(std::string_view text) : text_(text) {}
   ~Secret() { wipe(); }
   Secret(const Secret&) = default;
-  Secret& operator=(const Secret& other) { if (this != &other) { wipe(); text_ = other.text_; } return *this; }
+  Secret& operator=(const Secret& other) {
+    if (this != &other) {
+      wipe();
+      text_ = other.text_;
+    }
+    return *this;
+  }
   Secret(Secret&& other) noexcept { *this = std::move(other); }
   Secret& operator=(Secret&& other) noexcept;
 

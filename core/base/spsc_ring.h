@@ -38,7 +38,9 @@ class SpscRing {
     return true;
   }
   // Any thread; approximate.
-  size_t size() const { return tail_.load(std::memory_order_acquire) - head_.load(std::memory_order_acquire); }
+  size_t size() const {
+    return tail_.load(std::memory_order_acquire) - head_.load(std::memory_order_acquire);
+  }
   size_t capacity() const { return mask_ + 1; }
 
  private:

@@ -1,5 +1,6 @@
-// Server-sent events, incrementally and on bytes (WHATWG HTML, section 9.2; wire-formats 1.5): LF, CRLF
-// and CR, split anywhere, BOM, several data lines. No copy where an event lies whole in one piece.
+// Server-sent events, incrementally and on bytes (WHATWG HTML, section 9.2; wire-formats 1.5): LF,
+// CRLF and CR, split anywhere, BOM, several data lines. No copy where an event lies whole in one
+// piece.
 #pragma once
 
 #include <cstddef>
@@ -20,17 +21,21 @@ class Reader {
  public:
   explicit Reader(size_t max_event_bytes = size_t{32} << 20) : max_event_bytes_(max_event_bytes) {}
 
-  // Calls on_event(const Event&) -> bool for each complete event; false stops (the rest of `bytes` is
-  // dropped). Fails (kind server, code "sse_event_too_large") when one event exceeds the bound.
+  // Calls on_event(const Event&) -> bool for each complete event; false stops (the rest of `bytes`
+  // is dropped). Fails (kind server, code "sse_event_too_large") when one event exceeds the bound.
   template <class F>
   Result<void> feed(std::string_view bytes, F&& on_event) {
-    auto thunk = [](void* self, const Event& event) -> bool { return (*static_cast<F*>(self))(event); };
+    auto thunk = [](void* self, const Event& event) -> bool {
+      return (*static_cast<F*>(self))(event);
+    };
     return feed_raw(bytes, thunk, const_cast<void*>(static_cast<const void*>(&on_event)));
   }
   // End of input: the event that had no final blank line, if there was data.
   template <class F>
   void finish(F&& on_event) {
-    auto thunk = [](void* self, const Event& event) -> bool { return (*static_cast<F*>(self))(event); };
+    auto thunk = [](void* self, const Event& event) -> bool {
+      return (*static_cast<F*>(self))(event);
+    };
     finish_raw(thunk, const_cast<void*>(static_cast<const void*>(&on_event)));
   }
   // True when the bytes fed so far end at an event boundary (nothing pending): the only place where
@@ -44,12 +49,12 @@ class Reader {
   void finish_raw(Thunk thunk, void* self);
   bool take_line(std::string_view line, Thunk thunk, void* self, bool& go_on);
 
-  std::string line_;   // an incomplete line
-  std::string data_;   // data of the event so far, when it had to be kept
+  std::string line_;  // an incomplete line
+  std::string data_;  // data of the event so far, when it had to be kept
   std::string name_;
   std::string_view data_view_;  // data of a one-line event still in the caller's bytes
   size_t max_event_bytes_;
-  int bom_ = 0;        // bytes of a BOM seen at the very start
+  int bom_ = 0;  // bytes of a BOM seen at the very start
   bool has_data_ = false;
   bool last_cr_ = false;
   bool mid_line_ = false;
