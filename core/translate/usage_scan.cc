@@ -1,0 +1,291 @@
+#include "translate/usage_scan.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace gproxy::translate {
+namespace {
+
+// What the leaves of the trees below mean. The counts come first: they index counts_.
+enum Leaf : uint8_t {
+  kInput = 1,
+  kOutput,
+  kCacheRead,
+  kCacheWrite,
+  kReasoning,
+  kToolPrompt,
+  kModel,
+  kType,
+  kError,
+  kFinish,
+  kChoices,
+  kUsage,
+};
+
+constexpr TapTree kChat{
+    {"model", kModel},
+    {"choices", kChoices},
+    {"choices.finish_reason", kFinish},
+    {"usage", kUsage},
+    {"usage.prompt_tokens", kInput},
+    {"usage.completion_tokens", kOutput},
+    {"usage.prompt_tokens_details.cached_tokens", kCacheRead},
+    {"usage.prompt_tokens_details.cache_write_tokens", kCacheWrite},
+    {"usage.completion_tokens_details.reasoning_tokens", kReasoning},
+    {"error", kError},
+};
+
+constexpr TapTree kResponses{
+    {"type", kType},
+    {"model", kModel},
+    {"usage.input_tokens", kInput},
+    {"usage.output_tokens", kOutput},
+    {"usage.input_tokens_details.cached_tokens", kCacheRead},
+    {"usage.input_tokens_details.cache_write_tokens", kCacheWrite},
+    {"usage.output_tokens_details.reasoning_tokens", kReasoning},
+    {"response.model", kModel},
+    {"response.usage.input_tokens", kInput},
+    {"response.usage.output_tokens", kOutput},
+    {"response.usage.input_tokens_details.cached_tokens", kCacheRead},
+    {"response.usage.input_tokens_details.cache_write_tokens", kCacheWrite},
+    {"response.usage.output_tokens_details.reasoning_tokens", kReasoning},
+    {"error", kError},
+};
+
+constexpr TapTree kClaude{
+    {"type", kType},
+    {"model", kModel},
+    {"usage.input_tokens", kInput},
+    {"usage.output_tokens", kOutput},
+    {"usage.cache_read_input_tokens", kCacheRead},
+    {"usage.cache_creation_input_tokens", kCacheWrite},
+    {"usage.output_tokens_details.thinking_tokens", kReasoning},
+    {"message.model", kModel},
+    {"message.usage.input_tokens", kInput},
+    {"message.usage.output_tokens", kOutput},
+    {"message.usage.cache_read_input_tokens", kCacheRead},
+    {"message.usage.cache_creation_input_tokens", kCacheWrite},
+    {"message.usage.output_tokens_details.thinking_tokens", kReasoning},
+    {"error", kError},
+};
+
+constexpr TapTree kGemini{
+    {"candidates.finishReason", kFinish},
+    {"promptFeedback.blockReason", kFinish},
+    {"modelVersion", kModel},
+    {"usageMetadata.promptTokenCount", kInput},
+    {"usageMetadata.candidatesTokenCount", kOutput},
+    {"usageMetadata.cachedContentTokenCount", kCacheRead},
+    {"usageMetadata.thoughtsTokenCount", kReasoning},
+    {"usageMetadata.toolUsePromptTokenCount", kToolPrompt},
+    {"error", kError},
+};
+
+const TapTree& tree_of(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::claude:
+      return kClaude;
+    case Protocol::gemini:
+      return kGemini;
+    case Protocol::openai_response:
+    case Protocol::openai:
+      return kResponses;
+    default:
+      return kChat;
+  }
+}
+
+}  // namespace
+
+UsageScan::UsageScan(Protocol protocol, Framing framing)
+    : tap_(tree_of(protocol)), protocol_(protocol), framing_(framing) {
+  std::fill(std::begin(counts_), std::end(counts_), -1);
+}
+
+Usage UsageScan::usage() const {
+  const auto count = [&](Leaf leaf) { return counts_[leaf - kInput]; };
+  Usage usage;
+  usage.cache_read = count(kCacheRead);
+  usage.cache_write = count(kCacheWrite);
+  usage.reasoning = count(kReasoning);
+  usage.input = count(kInput);
+  usage.output = count(kOutput);
+  if (protocol_ == Protocol::claude) return usage;  // its input is without the cache already
+  if (protocol_ == Protocol::gemini) {
+    if (count(kToolPrompt) > 0) usage.input = std::max<int64_t>(usage.input, 0) + count(kToolPrompt);
+    // Thoughts are counted beside the candidates, which may be absent when only thoughts came.
+    if (count(kReasoning) > 0) usage.output = std::max<int64_t>(usage.output, 0) + count(kReasoning);
+  }
+  if (usage.input >= 0) {
+    const int64_t cached = std::max<int64_t>(usage.cache_read, 0) + std::max<int64_t>(usage.cache_write, 0);
+    usage.input = std::max<int64_t>(usage.input - cached, 0);
+  }
+  return usage;
+}
+
+void UsageScan::take_type(std::string_view type) {
+  if (protocol_ == Protocol::claude) {
+    if (type == "message_stop" || (framing_ == Framing::json && type == "message")) finished_ = true;
+  } else if (type == "response.completed" || type == "response.incomplete") {
+    finished_ = true;
+  } else if (type == "response.created") {
+    created_ = true;
+  } else if (type == "response.failed") {
+    event_failed_ = true;
+  }
+  if (type == "error") event_failed_ = true;
+}
+
+void UsageScan::take_leaf() {
+  const uint8_t leaf = tap_.leaf();
+  if (leaf <= kToolPrompt) {
+    // Later values override earlier ones: all four protocols repeat cumulative counts.
+    const int64_t n = tap_.number();
+    if (n >= 0) counts_[leaf - kInput] = n;
+    return;
+  }
+  const bool is_null = tap_.kind() == json::Kind::null;
+  switch (leaf) {
+    case kModel:
+      if (model_.empty() && tap_.kind() == json::Kind::string) model_ = tap_.text();
+      break;
+    case kType:
+      if (tap_.kind() == json::Kind::string) take_type(tap_.text());
+      break;
+    case kError:
+      if (!is_null) event_failed_ = true;
+      break;
+    case kFinish:
+      if (tap_.kind() == json::Kind::string && !tap_.text().empty()) finished_ = true;
+      break;
+    case kChoices:
+      // An array is reported when it begins, each element as an object.
+      choices_empty_ = tap_.kind() == json::Kind::array;
+      break;
+    case kUsage:
+      has_usage_ = tap_.kind() == json::Kind::object;
+      break;
+    default:
+      break;
+  }
+}
+
+bool UsageScan::tap(std::string_view bytes, size_t& at, size_t end, Mark& mark) {
+  const auto part = bytes.substr(0, end);
+  while (at < end) {
+    switch (tap_.next(part, at)) {
+      case JsonTap::Event::need_more:
+        return false;
+      case JsonTap::Event::string_begin:
+        if (tap_.leaf() == kModel) {
+          mark = Mark::model;
+          return true;
+        }
+        break;
+      case JsonTap::Event::leaf:
+        take_leaf();
+        if (framing_ == Framing::json && event_failed_) failed_ = true;
+        break;
+    }
+  }
+  return false;
+}
+
+void UsageScan::end_event() {
+  usage_chunk_ = choices_empty_ && has_usage_ && !event_failed_;
+  if (std::string_view(head_, head_len_) == "[DONE]") finished_ = true;
+  if (event_failed_) {
+    failed_ = true;
+  } else if (head_len_ > 0) {
+    content_ = true;
+  }
+  event_failed_ = choices_empty_ = has_usage_ = false;
+  head_len_ = 0;
+  in_event_ = false;
+  tap_.reset();
+}
+
+bool UsageScan::advance(std::string_view bytes, size_t& at, Mark& mark) {
+  if (framing_ == Framing::sse) return advance_sse(bytes, at, mark);
+  if (first_byte_ == 0) {
+    const size_t first = bytes.find_first_not_of(" \t\r\n");
+    if (first != std::string_view::npos) first_byte_ = bytes[first];
+  }
+  const bool marked = tap(bytes, at, bytes.size(), mark);
+  if (!marked && !bytes.empty() && !failed_) content_ = true;
+  return marked;
+}
+
+bool UsageScan::advance_sse(std::string_view bytes, size_t& at, Mark& mark) {
+  while (at < bytes.size()) {
+    const char c = bytes[at];
+    switch (line_) {
+      case Line::start:
+        if (last_cr_ && c == '\n') {  // the second half of CRLF
+          last_cr_ = false;
+          ++at;
+          break;
+        }
+        last_cr_ = false;
+        if (c == '\n' || c == '\r') {
+          ++at;
+          last_cr_ = c == '\r';
+          // A CRLF that lies in this piece belongs to the event it ends.
+          if (last_cr_ && at < bytes.size() && bytes[at] == '\n') {
+            ++at;
+            last_cr_ = false;
+          }
+          if (!in_event_) break;
+          end_event();
+          mark = Mark::event_end;
+          return true;
+        }
+        in_event_ = true;
+        field_len_ = 0;
+        line_ = Line::field;
+        break;
+      case Line::field:
+        if (c == '\n' || c == '\r') {
+          line_ = Line::other;
+        } else if (c == ':') {
+          ++at;
+          const std::string_view name(field_, std::min<size_t>(field_len_, sizeof field_));
+          line_ = field_len_ == 4 && name.substr(0, 4) == "data" ? Line::data_space : Line::other;
+        } else {
+          ++at;
+          if (static_cast<unsigned char>(c) >= 0x80) break;  // a byte order mark before the first field
+          if (field_len_ < sizeof field_) field_[field_len_] = c;
+          if (field_len_ < UINT8_MAX) ++field_len_;
+        }
+        break;
+      case Line::data_space:
+        if (c == ' ') ++at;
+        line_ = Line::data;
+        break;
+      case Line::data:
+      case Line::other: {
+        const auto rest = bytes.substr(at);
+        size_t len = std::min(rest.find('\n'), rest.size());
+        // A lone CR ends a line too; it is looked for only up to the LF.
+        if (const void* cr = std::memchr(rest.data(), '\r', len)) {
+          len = static_cast<size_t>(static_cast<const char*>(cr) - rest.data());
+        }
+        if (line_ == Line::data) {
+          for (size_t i = 0; i < len && head_len_ < sizeof head_; ++i) head_[head_len_++] = rest[i];
+          if (tap(bytes, at, at + len, mark)) return true;
+        } else {
+          at += len;
+        }
+        if (at < bytes.size()) {
+          last_cr_ = bytes[at] == '\r';
+          ++at;
+          line_ = Line::start;
+        }
+        break;
+      }
+    }
+  }
+  return false;
+}
+
+}  // namespace gproxy::translate

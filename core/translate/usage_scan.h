@@ -1,0 +1,108 @@
+// Reads an answer's native bytes as they pass, streamed or whole, and never copies them: token usage,
+// the model that answered, whether the answer ended properly or carries an error, and where events
+// end. Incremental, bounded, no document. One per answer, on its loop.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "translate/json_tap.h"
+#include "translate/protocol.h"
+
+namespace gproxy::translate {
+
+// Token counts of one answer in gproxy's own reading, the same for all protocols: `input` is without
+// what was read from or written to a cache, `output` includes reasoning. -1 = not said.
+struct Usage {
+  int64_t input = -1;
+  int64_t output = -1;
+  int64_t cache_read = -1;
+  int64_t cache_write = -1;
+  int64_t reasoning = -1;
+  bool any() const { return input >= 0 || output >= 0; }
+};
+
+enum class Framing : uint8_t {
+  sse,   // events; their data lines are JSON
+  json,  // one JSON text, or an array of them that grows
+};
+
+class UsageScan {
+ public:
+  // A point of the bytes being fed that the caller may want to edit at.
+  enum class Mark : uint8_t {
+    model,      // right behind the opening quote of the model's name
+    event_end,  // right behind the blank line that ends an event (sse)
+  };
+
+  UsageScan(Protocol protocol, Framing framing);
+
+  // Reads on. `on_mark(Mark, size_t offset)` is called in order, offsets within `bytes`.
+  template <class F>
+  void feed(std::string_view bytes, F&& on_mark) {
+    size_t at = 0;
+    Mark mark;
+    while (advance(bytes, at, mark)) on_mark(mark, at);
+  }
+  void feed(std::string_view bytes) {
+    feed(bytes, [](Mark, size_t) {});
+  }
+
+  Usage usage() const;
+  // As the upstream spelt it (cut at 128 bytes), empty if it did not say.
+  const std::string& model() const { return model_; }
+
+  // The protocol's own success marker was seen ([DONE] or a finish reason, message_stop,
+  // response.completed, finishReason).
+  bool finished() const { return finished_; }
+  // An error object or event was seen.
+  bool failed() const { return failed_; }
+  // Something other than an error was seen.
+  bool content() const { return content_; }
+  // Responses only: response.created went by, so an error is told as response.failed.
+  bool created() const { return created_; }
+  // sse: the bytes so far end between two events: the only place for another one.
+  bool at_boundary() const { return line_ == Line::start && !in_event_; }
+  // Of the event that just ended (valid in on_mark(event_end)): a chat chunk with an empty choices
+  // array and a usage object, which only include_usage asks for.
+  bool was_usage_chunk() const { return usage_chunk_; }
+  // json: whether an array is being streamed and has an element already.
+  bool in_array() const { return first_byte_ == '['; }
+
+ private:
+  enum class Line : uint8_t { start, field, data_space, data, other };
+
+  bool advance(std::string_view bytes, size_t& at, Mark& mark);
+  bool advance_sse(std::string_view bytes, size_t& at, Mark& mark);
+  // Feeds bytes[at, end) to the tap; true at a mark.
+  bool tap(std::string_view bytes, size_t& at, size_t end, Mark& mark);
+  void take_leaf();
+  void take_type(std::string_view type);
+  void end_event();
+
+  JsonTap tap_;
+  std::string model_;
+  int64_t counts_[6];
+  Protocol protocol_;
+  Framing framing_;
+  Line line_ = Line::start;
+  uint8_t field_len_ = 0;
+  uint8_t head_len_ = 0;
+  char field_[6];
+  char head_[6];  // first bytes of the event's data, for [DONE]
+  char first_byte_ = 0;
+  bool last_cr_ = false;
+  bool in_event_ = false;
+  bool finished_ = false;
+  bool failed_ = false;
+  bool content_ = false;
+  bool created_ = false;
+  bool event_failed_ = false;
+  bool choices_empty_ = false;
+  bool has_usage_ = false;
+  bool usage_chunk_ = false;
+};
+
+}  // namespace gproxy::translate
