@@ -302,7 +302,7 @@ struct Finish {
   std::string_view stop_sequence;
 };
 
-struct Usage {
+struct TokenUsage {
   bool known = false;
   bool reasoning_known = false;
   bool write_split_known = false;  // write_5m and write_1h are real
@@ -328,7 +328,7 @@ struct Answer {
   std::string_view id, model;
   int64_t created = 0;  // seconds, 0 = unknown
   List<Candidate> candidates;
-  Usage usage;
+  TokenUsage usage;
   std::string_view service_tier;
   json::Value grounding;  // Gemini groundingMetadata of the first candidate, origin's shape
 };
@@ -355,7 +355,7 @@ struct Event {
   Opaque opaque;                            // opaque; part_start of a call: its signature
   json::Value raw;                          // part_start of server, image, audio parts
   const Citation* citation = nullptr;       // cite
-  const Usage* usage = nullptr;             // start (may be null), usage
+  const TokenUsage* usage = nullptr;             // start (may be null), usage
   const Finish* finish = nullptr;           // finish
   const Error* error = nullptr;             // error
 };

@@ -19,7 +19,7 @@ struct TranslatedAnswer {
   bool failed = false;  // `body` is an error in the client's protocol
   Error error;          // valid when failed
   LossLog losses;
-  Usage usage;          // of a generated answer
+  TokenUsage usage;     // of a generated answer
 };
 
 // A whole (non-stream) answer. A status of 400 and above goes to translate_error. An answer that

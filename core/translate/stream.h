@@ -19,8 +19,6 @@
 
 namespace gproxy::translate {
 
-class UsageWatch;
-
 class StreamTranslator {
  public:
   // `request`, `options` and `ids` outlive the translator. The client's form is a stream
@@ -51,7 +49,7 @@ class StreamTranslator {
   Progress progress() const;
   bool ended() const { return ended_; }
 
-  const Usage& usage() const { return usage_; }
+  const TokenUsage& usage() const { return usage_; }
   FinishReason finish_reason() const { return finish_; }
   const LossLog& losses() const { return losses_; }
   // Bytes kept between two calls, buffers and codec state.
@@ -82,7 +80,7 @@ class StreamTranslator {
   std::string head_;   // bytes before the source's kind is known
   std::string whole_;  // a whole JSON answer
   std::string* out_ = nullptr;
-  Usage usage_;
+  TokenUsage usage_;
   FinishReason finish_ = FinishReason::none;
   AnswerForm form_;
   Source source_ = Source::unknown;
