@@ -1,6 +1,6 @@
-// Header lists as views. HeaderView has the very layout of the ABI's gp_header ({ptr,len} name, value;
-// asserted in modhost), so handing a list to a module is handing over a pointer. The bytes live in the
-// exchange's arena or in static storage. Names compare without case.
+// Header lists as views. HeaderView has the very layout of the ABI's gp_header ({ptr,len} name,
+// value; asserted in modhost), so handing a list to a module is handing over a pointer. The bytes
+// live in the exchange's arena or in static storage. Names compare without case.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +17,8 @@ struct Text {
   size_t len = 0;
   Text() = default;
   Text(std::string_view view) : ptr(view.data()), len(view.size()) {}  // NOLINT: implicit
-  Text(const char* text) : Text(std::string_view(text)) {}            // NOLINT: implicit
-  operator std::string_view() const { return {ptr, len}; }            // NOLINT: implicit
+  Text(const char* text) : Text(std::string_view(text)) {}             // NOLINT: implicit
+  operator std::string_view() const { return {ptr, len}; }             // NOLINT: implicit
 };
 
 struct HeaderView {
