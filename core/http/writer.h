@@ -32,18 +32,20 @@ std::string_view reason(int status);
 
 inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
+// What of the request decides the framing of its response.
+struct RequestTraits {
+  bool is_head = false;  // HEAD: a head only
+  Version version = Version::http11;
+  bool keep_alive = true;
+  RequestTraits() = default;
+  RequestTraits(const RequestHead& head)  // NOLINT: implicit
+      : is_head(head.method == "HEAD"), version(head.version), keep_alive(head.keep_alive) {}
+};
+
 class ResponseWriter {
  public:
-  // What of the request decides the framing.
-  struct For {
-    bool is_head = false;  // HEAD: a head only
-    Version version = Version::http11;
-    bool keep_alive = true;
-    For() = default;
-    For(const RequestHead& head)  // NOLINT: implicit
-        : is_head(head.method == "HEAD"), version(head.version), keep_alive(head.keep_alive) {}
-  };
-  explicit ResponseWriter(For request = {}) : request_(request), keep_alive_(request.keep_alive) {}
+  explicit ResponseWriter(const RequestTraits& request = {})
+      : request_(request), keep_alive_(request.keep_alive) {}
 
   // The connection will be closed after this response. Before begin().
   void close_after() { keep_alive_ = false; }
@@ -76,7 +78,7 @@ class ResponseWriter {
   bool keep_alive() const { return keep_alive_; }
 
  private:
-  For request_;
+  RequestTraits request_;
   Framing framing_ = Framing::none;
   bool keep_alive_;
   bool begun_ = false;
