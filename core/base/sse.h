@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "base/result.h"
 
@@ -26,7 +27,7 @@ class Reader {
   template <class F>
   Result<void> feed(std::string_view bytes, F&& on_event) {
     auto thunk = [](void* self, const Event& event) -> bool {
-      return (*static_cast<F*>(self))(event);
+      return (*static_cast<std::remove_reference_t<F>*>(self))(event);
     };
     return feed_raw(bytes, thunk, const_cast<void*>(static_cast<const void*>(&on_event)));
   }
@@ -34,7 +35,7 @@ class Reader {
   template <class F>
   void finish(F&& on_event) {
     auto thunk = [](void* self, const Event& event) -> bool {
-      return (*static_cast<F*>(self))(event);
+      return (*static_cast<std::remove_reference_t<F>*>(self))(event);
     };
     finish_raw(thunk, const_cast<void*>(static_cast<const void*>(&on_event)));
   }
