@@ -61,6 +61,7 @@ class LossLog {
 
  private:
   std::vector<Loss> entries_;
+  std::vector<size_t> generic_hashes_;  // of entries_, by path without indices and by action
   size_t total_ = 0;
   Loss first_blocking_;
   bool has_blocking_ = false;

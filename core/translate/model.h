@@ -212,6 +212,7 @@ struct Tool {
   int8_t strict = -1;       // -1 not said, else 0 or 1
   json::Value format;       // custom
   json::Value cache;
+  bool client_search = false;  // Responses tool_search run by the client, sent as a function
   json::Value raw;          // builtin: the tool as it came; function: origin's object, for extras
   // web search settings
   json::Value user_location;  // flat: {type?, city?, country?, region?, timezone?}
