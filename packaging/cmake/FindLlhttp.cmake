@@ -17,6 +17,7 @@ else()
     add_library(gproxy_llhttp STATIC ${Llhttp_SOURCE_DIR}/api.c ${Llhttp_SOURCE_DIR}/http.c
       ${Llhttp_SOURCE_DIR}/llhttp.c)
     target_include_directories(gproxy_llhttp SYSTEM PUBLIC ${Llhttp_INCLUDE_DIR})
+    target_compile_definitions(gproxy_llhttp PUBLIC LLHTTP_STRICT_MODE=1)
     target_compile_options(gproxy_llhttp PRIVATE -w -O2)
     add_library(llhttp::llhttp ALIAS gproxy_llhttp)
   endif()
