@@ -54,6 +54,8 @@ class Recorder {
 
  private:
   int64_t next_id(int64_t at);
+  template <class Row>
+  bool log_row(const Row& row);
 
   Ring& usage_;
   Ring& log_;

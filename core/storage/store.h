@@ -30,10 +30,10 @@ namespace gproxy::storage {
 
 // Rows that go to the database in one transaction. Spans may be empty.
 struct Batch {
-  std::span<const UsageRow> usage;
-  std::span<const RequestRow> requests;
-  std::span<const UpstreamRequestRow> upstream;
-  std::span<const InternalEvent> events;
+  std::span<const UsageRow> usage = {};
+  std::span<const RequestRow> requests = {};
+  std::span<const UpstreamRequestRow> upstream = {};
+  std::span<const InternalEvent> events = {};
 
   size_t rows() const { return usage.size() + requests.size() + upstream.size() + events.size(); }
 };
@@ -64,7 +64,7 @@ class Reader {
   virtual ~Reader() = default;
   // Each statement ends with "query_timeout" this long after it began.
   virtual void set_timeout_ms(int64_t timeout_ms) = 0;
-  // Any thread: ends the running statement.
+  // Any thread: ends the running statement and every later one; for shutdown.
   virtual void interrupt() = 0;
 
   virtual Result<UsageTotals> usage_totals(const UsageFilter& filter) = 0;

@@ -1,0 +1,499 @@
+// SqliteStore's configuration writes and load_all().
+#include <array>
+
+#include "storage/sqlite_store.h"
+
+namespace gproxy::storage {
+namespace {
+
+Error not_found(std::string_view code, int64_t id) {
+  return Error{ErrorKind::not_found, code, "there is no row " + std::to_string(id), "id"};
+}
+constexpr std::string_view kNoProvider = "provider_not_found";
+constexpr std::string_view kNoCredential = "credential_not_found";
+constexpr std::string_view kNoUser = "user_not_found";
+constexpr std::string_view kNoUserKey = "user_key_not_found";
+
+Origin origin_of(int64_t number) {
+  return number >= 0 && number <= static_cast<int64_t>(Origin::cli) ? static_cast<Origin>(number)
+                                                                    : Origin::db;
+}
+int32_t number(Origin origin) { return static_cast<int32_t>(origin); }
+
+}  // namespace
+
+// ---- Transactions
+
+Result<void> SqliteStore::in_transaction(const std::function<Result<void>()>& work) {
+  if (joined_) return work();
+  GP_CHECK(Query(*db_, "BEGIN IMMEDIATE").run());
+  auto done = work();
+  if (done) done = Query(*db_, "COMMIT").run();
+  if (!done) db_->rollback();
+  return done;
+}
+
+Result<void> SqliteStore::transaction(const std::function<Result<void>()>& work) {
+  GP_ASSERT(!joined_);
+  return in_transaction([&] {
+    joined_ = true;
+    auto done = work();
+    joined_ = false;
+    return done;
+  });
+}
+
+Result<void> SqliteStore::change(const std::function<Result<void>()>& work) {
+  return in_transaction([&]() -> Result<void> {
+    GP_CHECK(work());
+    return Query(*db_, "UPDATE config_state SET revision = revision + 1 WHERE id = 1").run();
+  });
+}
+
+Result<int64_t> SqliteStore::next_id(const char* sequence) {
+  Query query(*db_, "UPDATE id_sequences SET next = next + 1 WHERE name = $1 RETURNING next - 1");
+  GP_TRY(const bool row, query.with(sequence).step());
+  if (!row) return internal_error("a number sequence is missing");
+  const int64_t id = query.integer(0);
+  GP_CHECK(query.run());  // to its end, so that the statement is complete
+  return id;
+}
+
+// ---- Sealing
+
+std::string SqliteStore::seal(std::string_view table, int64_t id, std::string_view column,
+                              const Secret& plain) const {
+  std::string place(table);
+  place.append("/").append(std::to_string(id)).append("/").append(column);
+  return sealer_->seal(plain.reveal(), place);
+}
+
+Result<Secret> SqliteStore::unseal(std::string_view table, int64_t id, std::string_view column,
+                                   std::string_view sealed) const {
+  std::string place(table);
+  place.append("/").append(std::to_string(id)).append("/").append(column);
+  return sealer_->unseal(sealed, place);
+}
+
+// ---- Settings
+
+Result<SettingsRow> SqliteStore::put_settings(const SettingsRow& row) {
+  SettingsRow out = row;
+  GP_CHECK(change([&]() -> Result<void> {
+    const int64_t now = clock_.wall_us();
+    out.updated_at = now;
+    std::optional<std::string> admin_key, proxy;
+    if (!row.admin_key.empty()) admin_key = seal("global_config", 1, "admin_key", row.admin_key);
+    if (row.proxy) proxy = seal("global_config", 1, "proxy", Secret(*row.proxy));
+    Query put(*db_,
+              "INSERT INTO global_config (id, host, port, admin_key_sealed, proxy_sealed,"
+              " event_redact_sensitive, dsn, extra_json, host_origin, port_origin, admin_key_origin,"
+              " proxy_origin, redact_origin, created_at, updated_at) VALUES (1, $1, $2, $3, $4, $5, $6, $7,"
+              " $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (id) DO UPDATE SET host = excluded.host,"
+              " port = excluded.port, admin_key_sealed = excluded.admin_key_sealed,"
+              " proxy_sealed = excluded.proxy_sealed,"
+              " event_redact_sensitive = excluded.event_redact_sensitive, dsn = excluded.dsn,"
+              " extra_json = excluded.extra_json, host_origin = excluded.host_origin,"
+              " port_origin = excluded.port_origin, admin_key_origin = excluded.admin_key_origin,"
+              " proxy_origin = excluded.proxy_origin, redact_origin = excluded.redact_origin,"
+              " updated_at = excluded.updated_at RETURNING created_at");
+    put.with(row.host).with(row.port);
+    admin_key ? put.with_blob(*admin_key) : put.with_null();
+    proxy ? put.with_blob(*proxy) : put.with_null();
+    put.with(row.event_redact_sensitive).with(dsn_.shown).with(row.extra_json);
+    put.with(number(row.host_origin)).with(number(row.port_origin)).with(number(row.admin_key_origin));
+    put.with(number(row.proxy_origin)).with(number(row.redact_origin)).with(now).with(now);
+    GP_TRY([[maybe_unused]] const bool got, put.step());
+    out.created_at = put.integer(0);
+    return put.run();
+  }));
+  out.dsn = dsn_.shown;
+  return out;
+}
+
+Result<std::optional<SettingsRow>> SqliteStore::load_settings() {
+  Query query(*db_,
+              "SELECT host, port, admin_key_sealed, proxy_sealed, event_redact_sensitive, dsn, extra_json,"
+              " host_origin, port_origin, admin_key_origin, proxy_origin, redact_origin, created_at,"
+              " updated_at FROM global_config WHERE id = 1");
+  GP_TRY(const bool found, query.step());
+  if (!found) return std::optional<SettingsRow>();
+  SettingsRow row;
+  row.host = query.optional_string(0);
+  if (!query.is_null(1)) row.port = static_cast<int32_t>(query.integer(1));
+  if (!query.is_null(2)) {
+    GP_TRY(row.admin_key, unseal("global_config", 1, "admin_key", query.blob(2)));
+  }
+  if (!query.is_null(3)) {
+    GP_TRY(const Secret proxy, unseal("global_config", 1, "proxy", query.blob(3)));
+    row.proxy = std::string(proxy.reveal());
+  }
+  if (!query.is_null(4)) row.event_redact_sensitive = query.boolean(4);
+  row.dsn = query.string(5);
+  row.extra_json = query.string(6);
+  row.host_origin = origin_of(query.integer(7));
+  row.port_origin = origin_of(query.integer(8));
+  row.admin_key_origin = origin_of(query.integer(9));
+  row.proxy_origin = origin_of(query.integer(10));
+  row.redact_origin = origin_of(query.integer(11));
+  row.created_at = query.integer(12);
+  row.updated_at = query.integer(13);
+  return std::optional<SettingsRow>(std::move(row));
+}
+
+// ---- Providers
+
+Result<ProviderRow> SqliteStore::upsert_provider(const ProviderRow& row) {
+  ProviderRow out = row;
+  GP_CHECK(change([&]() -> Result<void> {
+    const int64_t now = clock_.wall_us();
+    out.updated_at = now;
+    Query update(*db_,
+                 "UPDATE providers SET kind = $1, settings_json = $2, enabled = $3, origin = $4,"
+                 " updated_at = $5 WHERE name = $6 RETURNING id, created_at");
+    update.with(row.kind).with(row.settings_json).with(row.enabled).with(number(row.origin)).with(now);
+    GP_TRY(const bool found, update.with(row.name).step());
+    if (found) {
+      out.id = update.integer(0);
+      out.created_at = update.integer(1);
+      return update.run();
+    }
+    GP_TRY(out.id, next_id("providers"));
+    out.created_at = now;
+    Query insert(*db_,
+                 "INSERT INTO providers (id, name, kind, settings_json, enabled, origin, created_at,"
+                 " updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
+    insert.with(out.id).with(row.name).with(row.kind).with(row.settings_json).with(row.enabled);
+    return insert.with(number(row.origin)).with(now).with(now).run();
+  }));
+  return out;
+}
+
+Result<void> SqliteStore::delete_provider(int64_t id) {
+  return change([&]() -> Result<void> {
+    GP_CHECK(Query(*db_, "DELETE FROM providers WHERE id = $1").with(id).run());
+    return db_->changes() != 0 ? ok() : not_found(kNoProvider, id);
+  });
+}
+
+// ---- Credentials
+
+Result<CredentialRow> SqliteStore::insert_credential(const CredentialRow& row) {
+  CredentialRow out = row;
+  GP_CHECK(change([&]() -> Result<void> {
+    Query provider(*db_, "SELECT 1 FROM providers WHERE id = $1");
+    GP_TRY(const bool known, provider.with(row.provider_id).step());
+    if (!known) return not_found(kNoProvider, row.provider_id);
+    const int64_t now = clock_.wall_us();
+    GP_TRY(out.id, next_id("credentials"));
+    out.version = 1;
+    out.readable = true;
+    out.created_at = out.updated_at = now;
+    const std::string sealed = seal("credentials", out.id, "secret", row.secret);
+    Query insert(*db_,
+                 "INSERT INTO credentials (id, provider_id, name, settings_json, secret_sealed, version,"
+                 " enabled, origin, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9)");
+    insert.with(out.id).with(row.provider_id).with(row.name).with(row.settings_json).with_blob(sealed);
+    return insert.with(row.enabled).with(number(row.origin)).with(now).with(now).run();
+  }));
+  return out;
+}
+
+Result<CredentialRow> SqliteStore::read_credential(int64_t id) {
+  Query query(*db_,
+              "SELECT id, provider_id, name, settings_json, secret_sealed, version, enabled, origin,"
+              " created_at, updated_at FROM credentials WHERE id = $1");
+  GP_TRY(const bool found, query.with(id).step());
+  if (!found) return not_found(kNoCredential, id);
+  CredentialRow row;
+  row.id = query.integer(0);
+  row.provider_id = query.integer(1);
+  row.name = query.optional_string(2);
+  row.settings_json = query.string(3);
+  auto secret = unseal("credentials", row.id, "secret", query.blob(4));
+  row.readable = secret.ok();
+  if (secret) row.secret = std::move(*secret);
+  row.version = query.integer(5);
+  row.enabled = query.boolean(6);
+  row.origin = origin_of(query.integer(7));
+  row.created_at = query.integer(8);
+  row.updated_at = query.integer(9);
+  return row;
+}
+
+Result<CredentialRow> SqliteStore::update_credential(const CredentialRow& row) {
+  CredentialRow out;
+  GP_CHECK(change([&]() -> Result<void> {
+    GP_TRY(out, read_credential(row.id));
+    const bool changed = !out.readable || !out.secret.equals(row.secret.reveal());
+    out.name = row.name;
+    out.settings_json = row.settings_json;
+    out.secret = row.secret;
+    out.readable = true;
+    out.version += changed ? 1 : 0;
+    out.enabled = row.enabled;
+    out.origin = row.origin;
+    out.updated_at = clock_.wall_us();
+    const std::string sealed = seal("credentials", row.id, "secret", row.secret);
+    Query update(*db_,
+                 "UPDATE credentials SET name = $1, settings_json = $2, secret_sealed = $3, version = $4,"
+                 " enabled = $5, origin = $6, updated_at = $7 WHERE id = $8");
+    update.with(out.name).with(out.settings_json).with_blob(sealed).with(out.version);
+    return update.with(out.enabled).with(number(out.origin)).with(out.updated_at).with(row.id).run();
+  }));
+  return out;
+}
+
+Result<void> SqliteStore::set_credential_enabled(int64_t id, bool enabled) {
+  return change([&]() -> Result<void> {
+    Query update(*db_, "UPDATE credentials SET enabled = $1, updated_at = $2 WHERE id = $3");
+    GP_CHECK(update.with(enabled).with(clock_.wall_us()).with(id).run());
+    return db_->changes() != 0 ? ok() : not_found(kNoCredential, id);
+  });
+}
+
+Result<int64_t> SqliteStore::replace_secret(int64_t id, int64_t expected_version, const Secret& secret) {
+  GP_CHECK(change([&]() -> Result<void> {
+    Query query(*db_, "SELECT version FROM credentials WHERE id = $1");
+    GP_TRY(const bool found, query.with(id).step());
+    if (!found) return not_found(kNoCredential, id);
+    if (query.integer(0) != expected_version) {
+      return Error{ErrorKind::conflict, "conflict", "the secret has been replaced meanwhile", "version"};
+    }
+    const std::string sealed = seal("credentials", id, "secret", secret);
+    Query update(*db_,
+                 "UPDATE credentials SET secret_sealed = $1, version = $2, updated_at = $3 WHERE id = $4");
+    return update.with_blob(sealed).with(expected_version + 1).with(clock_.wall_us()).with(id).run();
+  }));
+  return expected_version + 1;
+}
+
+Result<void> SqliteStore::delete_credential(int64_t id) {
+  return change([&]() -> Result<void> {
+    GP_CHECK(Query(*db_, "DELETE FROM credentials WHERE id = $1").with(id).run());
+    return db_->changes() != 0 ? ok() : not_found(kNoCredential, id);
+  });
+}
+
+// ---- Users
+
+Result<UserRow> SqliteStore::upsert_user(const UserRow& row) {
+  UserRow out = row;
+  GP_CHECK(change([&]() -> Result<void> {
+    const int64_t now = clock_.wall_us();
+    if (row.id == kNoId) {
+      GP_TRY(out.id, next_id("users"));
+    } else {
+      Query bump(*db_, "UPDATE id_sequences SET next = $1 WHERE name = 'users' AND next < $1");
+      GP_CHECK(bump.with(row.id + 1).run());
+    }
+    Query put(*db_,
+              "INSERT INTO users (id, name, enabled, origin, created_at, updated_at)"
+              " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET name = excluded.name,"
+              " enabled = excluded.enabled, origin = excluded.origin, updated_at = excluded.updated_at"
+              " RETURNING created_at");
+    put.with(out.id).with(row.name).with(row.enabled).with(number(row.origin)).with(now).with(now);
+    GP_TRY([[maybe_unused]] const bool got, put.step());
+    out.created_at = put.integer(0);
+    out.updated_at = now;
+    return put.run();
+  }));
+  return out;
+}
+
+Result<void> SqliteStore::set_user_enabled(int64_t id, bool enabled) {
+  return change([&]() -> Result<void> {
+    Query update(*db_, "UPDATE users SET enabled = $1, updated_at = $2 WHERE id = $3");
+    GP_CHECK(update.with(enabled).with(clock_.wall_us()).with(id).run());
+    return db_->changes() != 0 ? ok() : not_found(kNoUser, id);
+  });
+}
+
+Result<void> SqliteStore::delete_user(int64_t id) {
+  return change([&]() -> Result<void> {
+    GP_CHECK(Query(*db_, "DELETE FROM users WHERE id = $1").with(id).run());
+    return db_->changes() != 0 ? ok() : not_found(kNoUser, id);
+  });
+}
+
+// ---- Keys
+
+Result<UserKeyRow> SqliteStore::insert_user_key(const UserKeyRow& row, const Secret& key) {
+  if (key.empty()) return Error{ErrorKind::invalid, "invalid_request", "the key is empty", "key"};
+  UserKeyRow out = row;
+  auto done = change([&]() -> Result<void> {
+    Query user(*db_, "SELECT 1 FROM users WHERE id = $1");
+    GP_TRY(const bool known, user.with(row.user_id).step());
+    if (!known) return not_found(kNoUser, row.user_id);
+    const int64_t now = clock_.wall_us();
+    GP_TRY(out.id, next_id("user_keys"));
+    out.digest = hasher_.digest(key.reveal());
+    out.created_at = out.updated_at = now;
+    std::optional<std::string> copy;
+    if (row.has_copy) copy = seal("user_keys", out.id, "key", key);
+    Query insert(*db_,
+                 "INSERT INTO user_keys (id, user_id, digest, key_sealed, label, enabled, origin,"
+                 " created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
+    insert.with(out.id).with(row.user_id).with_blob(digest_view(out.digest));
+    copy ? insert.with_blob(*copy) : insert.with_null();
+    return insert.with(row.label).with(row.enabled).with(number(row.origin)).with(now).with(now).run();
+  });
+  if (!done) {
+    if (done.error().kind == ErrorKind::conflict) done.error().param = "key";
+    return std::move(done).error();
+  }
+  return out;
+}
+
+Result<void> SqliteStore::update_user_key(const UserKeyRow& row) {
+  return change([&]() -> Result<void> {
+    Query update(*db_,
+                 "UPDATE user_keys SET label = $1, enabled = $2, origin = $3, updated_at = $4"
+                 " WHERE id = $5");
+    update.with(row.label).with(row.enabled).with(number(row.origin)).with(clock_.wall_us());
+    GP_CHECK(update.with(row.id).run());
+    return db_->changes() != 0 ? ok() : not_found(kNoUserKey, row.id);
+  });
+}
+
+Result<void> SqliteStore::replace_user_key(int64_t id, const Secret& key) {
+  if (key.empty()) return Error{ErrorKind::invalid, "invalid_request", "the key is empty", "key"};
+  auto done = change([&]() -> Result<void> {
+    Query query(*db_, "SELECT key_sealed IS NOT NULL FROM user_keys WHERE id = $1");
+    GP_TRY(const bool found, query.with(id).step());
+    if (!found) return not_found(kNoUserKey, id);
+    std::optional<std::string> copy;
+    if (query.boolean(0)) copy = seal("user_keys", id, "key", key);
+    const Digest digest = hasher_.digest(key.reveal());
+    Query update(*db_,
+                 "UPDATE user_keys SET digest = $1, key_sealed = $2, updated_at = $3 WHERE id = $4");
+    update.with_blob(digest_view(digest));
+    copy ? update.with_blob(*copy) : update.with_null();
+    return update.with(clock_.wall_us()).with(id).run();
+  });
+  if (!done && done.error().kind == ErrorKind::conflict) done.error().param = "key";
+  return done;
+}
+
+Result<void> SqliteStore::set_user_key_enabled(int64_t id, bool enabled) {
+  return change([&]() -> Result<void> {
+    Query update(*db_, "UPDATE user_keys SET enabled = $1, updated_at = $2 WHERE id = $3");
+    GP_CHECK(update.with(enabled).with(clock_.wall_us()).with(id).run());
+    return db_->changes() != 0 ? ok() : not_found(kNoUserKey, id);
+  });
+}
+
+Result<void> SqliteStore::delete_user_key(int64_t id) {
+  return change([&]() -> Result<void> {
+    GP_CHECK(Query(*db_, "DELETE FROM user_keys WHERE id = $1").with(id).run());
+    return db_->changes() != 0 ? ok() : not_found(kNoUserKey, id);
+  });
+}
+
+Result<Secret> SqliteStore::reveal_user_key(int64_t id) {
+  Query query(*db_, "SELECT key_sealed FROM user_keys WHERE id = $1");
+  GP_TRY(const bool found, query.with(id).step());
+  if (!found || query.is_null(0)) return not_found(kNoUserKey, id);
+  return unseal("user_keys", id, "key", query.blob(0));
+}
+
+// ---- Reading everything
+
+Result<void> SqliteStore::load_credentials(ConfigRows& out) {
+  Query query(*db_,
+              "SELECT id, provider_id, name, settings_json, secret_sealed, version, enabled, origin,"
+              " created_at, updated_at FROM credentials ORDER BY id");
+  for (;;) {
+    GP_TRY(const bool more, query.step());
+    if (!more) return ok();
+    CredentialRow row;
+    row.id = query.integer(0);
+    row.provider_id = query.integer(1);
+    row.name = query.optional_string(2);
+    row.settings_json = query.string(3);
+    auto secret = unseal("credentials", row.id, "secret", query.blob(4));
+    row.readable = secret.ok();
+    if (secret) row.secret = std::move(*secret);
+    row.version = query.integer(5);
+    row.enabled = query.boolean(6);
+    row.origin = origin_of(query.integer(7));
+    row.created_at = query.integer(8);
+    row.updated_at = query.integer(9);
+    out.credentials.push_back(std::move(row));
+  }
+}
+
+Result<ConfigRows> SqliteStore::load_all() {
+  ConfigRows out;
+  auto read = [&]() -> Result<void> {
+    GP_TRY(out.revision, db_->number_of("SELECT revision FROM config_state WHERE id = 1"));
+    GP_TRY(out.settings, load_settings());
+    {
+      Query query(*db_,
+                  "SELECT id, name, kind, settings_json, enabled, origin, created_at, updated_at"
+                  " FROM providers ORDER BY id");
+      for (;;) {
+        GP_TRY(const bool more, query.step());
+        if (!more) break;
+        ProviderRow row;
+        row.id = query.integer(0);
+        row.name = query.string(1);
+        row.kind = query.string(2);
+        row.settings_json = query.string(3);
+        row.enabled = query.boolean(4);
+        row.origin = origin_of(query.integer(5));
+        row.created_at = query.integer(6);
+        row.updated_at = query.integer(7);
+        out.providers.push_back(std::move(row));
+      }
+    }
+    GP_CHECK(load_credentials(out));
+    {
+      Query query(*db_, "SELECT id, name, enabled, origin, created_at, updated_at FROM users ORDER BY id");
+      for (;;) {
+        GP_TRY(const bool more, query.step());
+        if (!more) break;
+        UserRow row;
+        row.id = query.integer(0);
+        row.name = query.string(1);
+        row.enabled = query.boolean(2);
+        row.origin = origin_of(query.integer(3));
+        row.created_at = query.integer(4);
+        row.updated_at = query.integer(5);
+        out.users.push_back(std::move(row));
+      }
+    }
+    Query query(*db_,
+                "SELECT id, user_id, digest, key_sealed IS NOT NULL, label, enabled, origin, created_at,"
+                " updated_at FROM user_keys ORDER BY id");
+    for (;;) {
+      GP_TRY(const bool more, query.step());
+      if (!more) return ok();
+      UserKeyRow row;
+      row.id = query.integer(0);
+      row.user_id = query.integer(1);
+      const std::string_view digest = query.blob(2);
+      if (digest.size() != row.digest.size()) continue;  // no key has such a digest
+      std::copy(digest.begin(), digest.end(), row.digest.begin());
+      row.has_copy = query.boolean(3);
+      row.label = query.optional_string(4);
+      row.enabled = query.boolean(5);
+      row.origin = origin_of(query.integer(6));
+      row.created_at = query.integer(7);
+      row.updated_at = query.integer(8);
+      out.user_keys.push_back(std::move(row));
+    }
+  };
+  // A read transaction: all tables as of one moment.
+  if (joined_) {
+    GP_CHECK(read());
+    return out;
+  }
+  GP_CHECK(Query(*db_, "BEGIN").run());
+  auto done = read();
+  db_->rollback();
+  GP_CHECK(std::move(done));
+  return out;
+}
+
+}  // namespace gproxy::storage

@@ -1,0 +1,26 @@
+// Queries of the admin API on a connection of their own, which cannot write. One reader thread's.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "storage/sqlite_db.h"
+#include "storage/store.h"
+
+namespace gproxy::storage {
+
+class SqliteReader final : public Reader {
+ public:
+  explicit SqliteReader(std::unique_ptr<Db> db) : db_(std::move(db)) {}
+
+  void set_timeout_ms(int64_t timeout_ms) override { db_->set_timeout_ms(timeout_ms); }
+  void interrupt() override { db_->interrupt(); }
+  Result<UsageTotals> usage_totals(const UsageFilter& filter) override;
+  Result<int64_t> count_rows(Table table) override;
+  Result<void> ping() override;
+
+ private:
+  std::unique_ptr<Db> db_;
+};
+
+}  // namespace gproxy::storage

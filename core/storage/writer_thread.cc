@@ -1,0 +1,295 @@
+#include "storage/writer_thread.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "storage/ring_drain.h"
+
+namespace gproxy::storage {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+// Between two looks at the rings while rows come in. The loops do not wake the writer: that would be a
+// system call on their path.
+constexpr int64_t kPollMs = 20;
+
+template <class T>
+void add(std::atomic<T>& counter, T by) {
+  counter.fetch_add(by, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+std::string_view name(HealthState state) {
+  switch (state) {
+    case HealthState::ok: return "ok";
+    case HealthState::degraded: return "degraded";
+    case HealthState::down: return "down";
+  }
+  return "down";
+}
+
+struct WriterThread::Impl {
+  Impl(std::unique_ptr<Store> s, Recorders& r, const WriterOptions& o)
+      : options(o), recorders(r), drain(r, o.max_batch_rows), store(std::move(s)) {}
+
+  void run_writer();
+  void run_jobs(std::unique_lock<std::mutex>& lock);
+  bool due(int64_t now_ms, bool asked);
+  void drain_once(int64_t now_ms);
+  int64_t wait_ms(int64_t now_ms) const;
+  void succeeded(const RingDrain::Outcome& outcome);
+  void failed(const Error& error, int64_t now_ms);
+  void run_reader(Reader& reader);
+  bool stop();
+
+  const WriterOptions options;
+  Recorders& recorders;
+  Health health;
+  Clock& clock = Clock::system();
+
+  // The writer thread's own, once it runs.
+  RingDrain drain;
+  std::unique_ptr<Store> store;
+  int64_t pending_since_ms = 0;  // when rows were first seen waiting, 0 = none
+  int64_t retry_at_ms = 0;       // 0 = the last batch went well
+  int64_t backoff_ms = 0;
+  int64_t failing_since_ms = 0;
+
+  std::mutex mutex;
+  std::condition_variable wake;     // the writer: jobs, flush, stop
+  std::condition_variable flushed;  // callers of flush()
+  std::deque<Job> jobs;
+  uint64_t flush_asked = 0;
+  uint64_t flush_done = 0;
+  bool stopping = false;
+  bool stopped = false;
+  bool drained = false;
+  std::thread writer;
+
+  std::mutex query_mutex;
+  std::condition_variable query_wake;
+  std::deque<Query> queries;
+  bool readers_stop = false;
+  std::vector<std::unique_ptr<Reader>> readers;
+  std::vector<std::thread> reader_threads;
+};
+
+WriterThread::WriterThread(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+WriterThread::~WriterThread() { stop(); }
+
+Result<std::unique_ptr<WriterThread>> WriterThread::start(std::unique_ptr<Store> store,
+                                                          Recorders& recorders,
+                                                          const WriterOptions& options) {
+  auto impl = std::make_unique<Impl>(std::move(store), recorders, options);
+  for (size_t i = 0; i < options.readers; ++i) {
+    GP_TRY(auto reader, impl->store->open_reader());
+    reader->set_timeout_ms(options.query_timeout_ms);
+    impl->readers.push_back(std::move(reader));
+  }
+  Impl* const self = impl.get();
+  impl->writer = std::thread([self] { self->run_writer(); });
+  for (auto& reader : impl->readers) {
+    impl->reader_threads.emplace_back([self, r = reader.get()] { self->run_reader(*r); });
+  }
+  return std::unique_ptr<WriterThread>(new WriterThread(std::move(impl)));
+}
+
+// ---- Callers
+
+Result<void> WriterThread::post(Job job) {
+  {
+    const std::lock_guard lock(impl_->mutex);
+    if (!impl_->stopping && impl_->jobs.size() < impl_->options.max_jobs) {
+      impl_->jobs.push_back(std::move(job));
+      impl_->wake.notify_one();
+      return ok();
+    }
+  }
+  add<uint64_t>(impl_->health.refused, 1);
+  return Error{ErrorKind::overloaded, "storage_busy", "too many configuration writes are waiting"};
+}
+
+Result<void> WriterThread::query(Query query) {
+  {
+    const std::lock_guard lock(impl_->query_mutex);
+    if (!impl_->readers_stop && !impl_->readers.empty() &&
+        impl_->queries.size() < impl_->options.max_queries) {
+      impl_->queries.push_back(std::move(query));
+      impl_->query_wake.notify_one();
+      return ok();
+    }
+  }
+  add<uint64_t>(impl_->health.refused, 1);
+  return Error{ErrorKind::overloaded, "storage_busy", "too many queries are waiting"};
+}
+
+bool WriterThread::flush(int64_t timeout_ms) {
+  std::unique_lock lock(impl_->mutex);
+  if (impl_->stopped) return impl_->drained;
+  const uint64_t ticket = ++impl_->flush_asked;
+  impl_->wake.notify_one();
+  return impl_->flushed.wait_for(lock, milliseconds(timeout_ms),
+                                 [&] { return impl_->flush_done >= ticket; });
+}
+
+bool WriterThread::stop() { return impl_->stop(); }
+const Health& WriterThread::health() const { return impl_->health; }
+const KeyHasher& WriterThread::key_hasher() const { return impl_->store->key_hasher(); }
+
+bool WriterThread::Impl::stop() {
+  {
+    const std::lock_guard lock(query_mutex);
+    readers_stop = true;
+    queries.clear();
+    query_wake.notify_all();
+  }
+  for (auto& reader : readers) reader->interrupt();
+  for (auto& thread : reader_threads) {
+    if (thread.joinable()) thread.join();
+  }
+  {
+    const std::lock_guard lock(mutex);
+    stopping = true;
+    wake.notify_one();
+  }
+  if (writer.joinable()) writer.join();
+  return drained;
+}
+
+// ---- The writer
+
+void WriterThread::Impl::run_writer() {
+  std::unique_lock lock(mutex);
+  int64_t stop_before_ms = 0;
+  for (;;) {
+    run_jobs(lock);
+    const bool asked = flush_asked != flush_done || stopping;
+    const uint64_t asked_ticket = flush_asked;
+    const int64_t now_ms = clock.now_ms();
+    if (stopping && stop_before_ms == 0) stop_before_ms = now_ms + options.drain_timeout_ms;
+    lock.unlock();
+    if (due(now_ms, asked)) drain_once(now_ms);
+    const bool all = drain.empty();
+    lock.lock();
+    if (all && retry_at_ms == 0 && flush_done != asked_ticket) {
+      flush_done = asked_ticket;
+      flushed.notify_all();
+    }
+    if (stopping && jobs.empty() && (all || clock.now_ms() >= stop_before_ms)) {
+      drained = all;
+      break;
+    }
+    if (!jobs.empty() || flush_asked != asked_ticket) continue;
+    const int64_t ms = wait_ms(clock.now_ms());
+    if (ms > 0) wake.wait_for(lock, milliseconds(ms));
+  }
+  stopped = true;
+  flush_done = flush_asked;
+  flushed.notify_all();
+  lock.unlock();
+  recorders.remove_drained();
+  store->checkpoint();
+}
+
+void WriterThread::Impl::run_jobs(std::unique_lock<std::mutex>& lock) {
+  // At most what is waiting now: a stream of jobs must not hold up the rows.
+  for (size_t n = jobs.size(); n > 0; --n) {
+    Job job = std::move(jobs.front());
+    jobs.pop_front();
+    lock.unlock();
+    job(*store);
+    job = nullptr;  // what it holds dies here, not under the lock
+    add<uint64_t>(health.jobs, 1);
+    lock.lock();
+  }
+}
+
+bool WriterThread::Impl::due(int64_t now_ms, bool asked) {
+  if (drain.empty()) {
+    pending_since_ms = 0;
+    // Nothing left to retry: only a row's success says that the database is back, so the state stays.
+    return false;
+  }
+  if (pending_since_ms == 0) pending_since_ms = now_ms;
+  if (retry_at_ms != 0) return now_ms >= retry_at_ms;
+  return asked || drain.waiting() >= options.flush_rows ||
+         now_ms - pending_since_ms >= options.flush_ms;
+}
+
+void WriterThread::Impl::drain_once(int64_t now_ms) {
+  auto outcome = drain.pass(*store);
+  if (outcome) {
+    succeeded(*outcome);
+  } else {
+    failed(outcome.error(), now_ms);
+  }
+}
+
+int64_t WriterThread::Impl::wait_ms(int64_t now_ms) const {
+  if (retry_at_ms != 0) return std::max<int64_t>(retry_at_ms - now_ms, 1);
+  if (pending_since_ms != 0) {
+    if (drain.waiting() >= options.flush_rows) return 0;
+    const int64_t left = pending_since_ms + options.flush_ms - now_ms;
+    return std::clamp<int64_t>(left, 1, kPollMs);
+  }
+  return stopping ? 1 : options.flush_ms;
+}
+
+void WriterThread::Impl::succeeded(const RingDrain::Outcome& outcome) {
+  if (failing_since_ms != 0) {
+    log::info("the database takes rows again",
+              {{"after_ms", clock.now_ms() - failing_since_ms}, {"rows", outcome.rows}});
+  }
+  pending_since_ms = 0;
+  retry_at_ms = backoff_ms = failing_since_ms = 0;
+  health.failing_since_us.store(0, std::memory_order_relaxed);
+  health.state.store(HealthState::ok, std::memory_order_release);
+  add<uint64_t>(health.batches, 1);
+  add<uint64_t>(health.rows, outcome.rows);
+  if (outcome.rejected != 0) add<uint64_t>(health.rejected_rows, outcome.rejected);
+  if (outcome.more) pending_since_ms = clock.now_ms();
+}
+
+void WriterThread::Impl::failed(const Error& error, int64_t now_ms) {
+  add<uint64_t>(health.failed_batches, 1);
+  health.last_error.store(error.code.data(), std::memory_order_relaxed);
+  if (failing_since_ms == 0) {
+    failing_since_ms = now_ms;
+    health.failing_since_us.store(clock.wall_us(), std::memory_order_relaxed);
+    log::error("the database does not take rows, they wait in the rings", error);
+  }
+  backoff_ms = backoff_ms == 0 ? options.retry_first_ms
+                               : std::min(backoff_ms * 2, options.retry_max_ms);
+  retry_at_ms = clock.now_ms() + backoff_ms;
+  const bool long_gone = now_ms - failing_since_ms >= options.down_after_ms;
+  health.state.store(long_gone ? HealthState::down : HealthState::degraded, std::memory_order_release);
+}
+
+// ---- The readers
+
+void WriterThread::Impl::run_reader(Reader& reader) {
+  std::unique_lock lock(query_mutex);
+  for (;;) {
+    query_wake.wait(lock, [&] { return readers_stop || !queries.empty(); });
+    if (readers_stop) return;
+    Query query = std::move(queries.front());
+    queries.pop_front();
+    lock.unlock();
+    query(reader);
+    query = nullptr;
+    add<uint64_t>(health.queries, 1);
+    lock.lock();
+  }
+}
+
+}  // namespace gproxy::storage
