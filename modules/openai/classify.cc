@@ -1,0 +1,78 @@
+// What OpenAI's errors mean for a credential. The words are those of error.code and error.type in
+// the body; what they leave open, the status decides.
+#include "gproxy/verdicts.hpp"
+#include "openai.h"
+
+namespace gproxy_openai {
+namespace {
+
+enum class Means { dead, billing, other_credential, deliver };
+struct Rule {
+  int32_t status;
+  std::string_view word;  // error.code or error.type
+  Means means;
+};
+
+constexpr Rule kRules[] = {
+    {401, "invalid_api_key", Means::dead},      // "Incorrect API key provided"
+    {401, "account_deactivated", Means::dead},  // "The OpenAI account … has been deactivated"
+    {403, "account_deactivated", Means::dead},
+    {403, "unsupported_country_region_territory", Means::deliver},  // our address, every key alike
+    {403, "model_not_found", Means::other_credential},  // this project may not use the model
+    {429, "insufficient_quota",
+     Means::billing},  // "You exceeded your current quota, please check your plan"
+    {429, "billing_not_active", Means::billing},
+    {429, "access_terminated", Means::dead},
+};
+
+// x-ratelimit-reset-requests: "1s", x-ratelimit-reset-tokens: "6m0s"; the one that ran out counts.
+std::optional<int64_t> reset_ms(const gp::Failure& failure) {
+  std::optional<int64_t> longest;
+  for (std::string_view what : {"requests", "tokens"}) {
+    const auto remaining = failure.header(failure.arena().concat({"x-ratelimit-remaining-", what}));
+    if (remaining != "0") continue;
+    const auto reset =
+        gp::duration_ms(failure.header(failure.arena().concat({"x-ratelimit-reset-", what})));
+    if (reset && (!longest || *reset > *longest)) longest = reset;
+  }
+  return longest;
+}
+
+}  // namespace
+
+gp::Status Provider::classify(const gp::Failure& failure, gp::Verdict& verdict) const {
+  std::string_view code, type;
+  if (const auto json = failure.json()) {
+    code = json->get("/error/code").or_empty();
+    type = json->get("/error/type").or_empty();
+  }
+  for (const Rule& rule : kRules) {
+    if (rule.status != failure.status() || (rule.word != code && rule.word != type)) continue;
+    switch (rule.means) {
+      case Means::dead:
+        verdict.dead(rule.word);
+        break;
+      case Means::billing:
+        gp::cool_down_for(failure, verdict, GP_SCOPE_CREDENTIAL, gp::retry_after_ms(failure),
+                          10 * gp::kMinute, rule.word);
+        break;
+      case Means::other_credential:
+        verdict.next(rule.word);
+        break;
+      case Means::deliver:
+        verdict.deliver();
+        break;
+    }
+    return gp::ok();
+  }
+  if (failure.status() == 429 && !gp::retry_after_ms(failure)) {
+    if (const auto reset = reset_ms(failure)) {
+      gp::cool_down_for(failure, verdict, GP_SCOPE_MODEL, reset, 30 * gp::kSecond, "rate_limit");
+      return gp::ok();
+    }
+  }
+  gp::judge_by_status(failure, verdict);
+  return gp::ok();
+}
+
+}  // namespace gproxy_openai
