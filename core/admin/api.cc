@@ -1,0 +1,197 @@
+#include "admin/api.h"
+
+#include "base/base64.h"
+#include "base/strings.h"
+
+namespace gproxy::admin {
+namespace {
+
+constexpr Route kRoutes[] = {
+    {"GET", "/health", Body::none, get_health, "is the admin API there"},
+    {"GET", "/global_config", Body::none, get_global_config, "settings, with where each came from"},
+    {"PUT", "/global_config", Body::object, put_global_config, "change settings; null clears one"},
+    {"GET", "/providers", Body::none, list_providers, "all providers"},
+    {"GET", "/providers/{name}", Body::none, get_provider, "one provider with its configuration"},
+    {"PUT", "/providers/{name}", Body::object, put_provider, "create or change a provider"},
+    {"DELETE", "/providers/{name}", Body::none, delete_provider, "delete a provider that the operator made"},
+    {"GET", "/providers/{name}/credentials", Body::none, list_provider_credentials, "its credentials"},
+    {"POST", "/providers/{name}/credentials", Body::object, post_credential, "add a credential"},
+    {"GET", "/credentials", Body::none, list_credentials, "all credentials"},
+    {"PUT", "/credentials/{id}", Body::object, put_credential, "change a credential"},
+    {"PUT", "/credentials/{id}/enabled", Body::object, put_credential_enabled, "enable or disable it"},
+    {"POST", "/credentials/{id}/clear_cooldown", Body::none, clear_cooldown, "make it usable at once"},
+    {"DELETE", "/credentials/{id}", Body::none, delete_credential, "delete it"},
+    {"GET", "/users", Body::none, list_users, "all users"},
+    {"PUT", "/users/{id}", Body::object, put_user, "create or change a user"},
+    {"PUT", "/users/{id}/enabled", Body::object, put_user_enabled, "enable or disable a user"},
+    {"DELETE", "/users/{id}", Body::none, delete_user, "delete a user with its keys"},
+    {"GET", "/users/{id}/keys", Body::none, list_user_keys, "a user's keys, without their text"},
+    {"POST", "/users/{id}/keys", Body::object, post_user_key, "make a key; its text is shown this once"},
+    {"PUT", "/user_keys/{id}", Body::object, put_user_key, "change a key's label"},
+    {"PUT", "/user_keys/{id}/enabled", Body::object, put_user_key_enabled, "enable or disable a key"},
+    {"DELETE", "/user_keys/{id}", Body::none, delete_user_key, "delete a key"},
+    {"GET", "/modules", Body::none, list_modules, "loaded modules, and files that did not load"},
+    {"POST", "/modules/reload", Body::none, reload_modules, "load what is new in the module folders"},
+    {"POST", "/system/self_update", Body::none, self_update, "refused: updates are the operator's"},
+};
+
+enum class Match : uint8_t { no, yes, bad_id };
+
+Match match(std::string_view pattern, std::string_view path, std::vector<std::string>& parameters) {
+  parameters.clear();
+  const auto want = split(pattern.substr(1), '/');
+  if (path.empty() || path.front() != '/') return Match::no;
+  const auto have = split(path.substr(1), '/');
+  if (want.size() != have.size()) return Match::no;
+  bool bad = false;
+  for (size_t i = 0; i < want.size(); ++i) {
+    if (want[i].starts_with("{")) {
+      auto decoded = percent_decode(have[i]);
+      if (!decoded || decoded->empty()) return Match::no;
+      if (want[i] == "{id}" && !parse_int(*decoded)) bad = true;
+      parameters.push_back(std::move(*decoded));
+    } else if (want[i] != have[i]) {
+      return Match::no;
+    }
+  }
+  return bad ? Match::bad_id : Match::yes;
+}
+
+bool is_json_type(std::string_view content_type) {
+  const auto type = trim(content_type.substr(0, content_type.find(';')));
+  return iequals(type, "application/json") || (type.size() > 5 && iequals(type.substr(type.size() - 5), "+json"));
+}
+
+}  // namespace
+
+std::span<const Route> routes() { return kRoutes; }
+
+int64_t Context::id(size_t index) const { return parse_int(parameters[index]).value_or(-1); }
+
+Response json_response(std::string body, int status) { return Response{status, std::move(body)}; }
+Response ok_response() { return Response{200, R"({"ok":true})"}; }
+
+Response error_response(const Error& error) {
+  Response r;
+  r.status = error.http();
+  json::Writer w(r.body);
+  w.begin_object();
+  w.field("error", error.code);
+  w.key("detail");
+  if (error.message.empty() && error.param.empty()) {
+    w.null();
+  } else {
+    w.string(error.param.empty() ? error.message : error.param + ": " + error.message);
+  }
+  w.end_object();
+  return r;
+}
+
+void dispatch(ControlPlane& plane, Request request, Respond respond) {
+  const Route* found = nullptr;
+  std::string allowed;
+  std::vector<std::string> parameters;
+  Match how = Match::no;
+  for (const auto& route : kRoutes) {
+    std::vector<std::string> p;
+    const Match m = match(route.pattern, request.path, p);
+    if (m == Match::no) continue;
+    if (route.method == request.method) {
+      found = &route;
+      parameters = std::move(p);
+      how = m;
+      break;
+    }
+    allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
+  }
+  if (found == nullptr) {
+    if (!allowed.empty()) {
+      respond(error_response(Error{ErrorKind::invalid, "method_not_allowed", "allowed here: " + allowed, {}, 405}));
+    } else {
+      respond(error_response(Error{ErrorKind::not_found, "not_found", "no such admin route"}));
+    }
+    return;
+  }
+  if (how == Match::bad_id) {
+    respond(error_response(Error{ErrorKind::invalid, "invalid_id", "the id in the path must be an integer"}));
+    return;
+  }
+  auto context = std::make_shared<Context>(Context{plane, std::move(request), std::move(parameters),
+                                                   std::make_shared<Arena>(), {}, std::move(respond)});
+  if (found->body == Body::object) {
+    const Request& r = context->request;
+    if (!r.content_type.empty() && !is_json_type(r.content_type)) {
+      context->respond(error_response(
+          Error{ErrorKind::invalid, "unsupported_media_type", "content-type must be application/json", {}, 415}));
+      return;
+    }
+    auto body = json::parse(r.body.empty() ? std::string_view("{}") : std::string_view(r.body), *context->arena,
+                            json::Limits{64, size_t{4} << 20});
+    if (!body.ok()) {
+      context->respond(error_response(body.error()));
+      return;
+    }
+    if (!body->is_object()) {
+      context->respond(error_response(invalid_error("the body must be a JSON object")));
+      return;
+    }
+    context->body = *body;
+  }
+  found->handler(std::move(context));
+}
+
+Result<std::string> need_string(const json::Value& body, std::string_view key) {
+  const auto* v = body.find(key);
+  if (v == nullptr) return invalid_error("is required", std::string(key));
+  if (!v->is_string()) return invalid_error("must be a string", std::string(key));
+  return std::string(v->str());
+}
+Result<bool> need_bool(const json::Value& body, std::string_view key) {
+  const auto* v = body.find(key);
+  if (v == nullptr) return invalid_error("is required", std::string(key));
+  if (!v->is_bool()) return invalid_error("must be true or false", std::string(key));
+  return v->as_bool();
+}
+Result<std::optional<std::string>> opt_string(const json::Value& body, std::string_view key) {
+  const auto* v = body.find(key);
+  if (v == nullptr || v->is_null()) return std::optional<std::string>();
+  if (!v->is_string()) return invalid_error("must be a string", std::string(key));
+  return std::optional<std::string>(v->str());
+}
+Result<std::optional<bool>> opt_bool(const json::Value& body, std::string_view key) {
+  const auto* v = body.find(key);
+  if (v == nullptr || v->is_null()) return std::optional<bool>();
+  if (!v->is_bool()) return invalid_error("must be true or false", std::string(key));
+  return std::optional<bool>(v->as_bool());
+}
+
+Result<void> only_members(const json::Value& body, std::initializer_list<std::string_view> known) {
+  const std::vector<std::string_view> names(known);
+  for (const auto& member : body.members()) {
+    bool found = false;
+    for (auto name : names) found = found || name == member.key;
+    if (found) continue;
+    const auto near = nearest(member.key, names);
+    return invalid_error("unknown member" + (near.empty() ? std::string() : ", did you mean " + std::string(near) + "?"),
+                         std::string(member.key));
+  }
+  return ok();
+}
+
+Result<void> check_origin(config::Origin origin, std::string_view what) {
+  switch (origin) {
+    case config::Origin::db: return ok();
+    case config::Origin::file:
+      return Error{ErrorKind::conflict, "managed_by_file",
+                   "is declared in the configuration file: change it there, an edit here would be lost", std::string(what)};
+    case config::Origin::env:
+      return Error{ErrorKind::conflict, "managed_by_env",
+                   "is declared by an environment variable: change it there, an edit here would be lost", std::string(what)};
+    case config::Origin::cli:
+      return Error{ErrorKind::conflict, "managed_by_cli",
+                   "is declared on the command line: change it there, an edit here would be lost", std::string(what)};
+  }
+  return ok();
+}
+
+}  // namespace gproxy::admin

@@ -1,0 +1,107 @@
+// The admin API: every route with its handler. Requests come from the loops (frontend.h), handlers run on
+// the main thread, answers go back to the loop that asked; none of them waits for the store.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "admin/control_plane.h"
+#include "base/arena.h"
+#include "base/json.h"
+#include "base/result.h"
+
+namespace gproxy::admin {
+
+struct Request {
+  std::string method;
+  std::string path;          // without "/admin" and query
+  std::string query;
+  std::string content_type;
+  std::string body;
+};
+
+struct Response {
+  int status = 200;
+  std::string body;          // JSON
+};
+using Respond = std::function<void(Response)>;
+
+// What a handler gets: the request, its path parameters decoded, its parsed body.
+struct Context {
+  ControlPlane& plane;
+  Request request;
+  std::vector<std::string> parameters;   // of the route's {placeholders}
+  std::shared_ptr<Arena> arena;          // of `body`
+  json::Value body;                      // null when there was none
+  Respond respond;
+
+  int64_t id(size_t index) const;        // of a parameter that the route table checked
+};
+using ContextPtr = std::shared_ptr<Context>;
+using Handler = void (*)(ContextPtr context);
+
+enum class Body : uint8_t { none, object };
+
+struct Route {
+  std::string_view method;
+  std::string_view pattern;  // "/providers/{name}/credentials"; {id} must be an integer
+  Body body;
+  Handler handler;
+  std::string_view help;
+};
+// All of them; docs/routes.md is made from this table.
+std::span<const Route> routes();
+
+// Finds the route, checks parameters and body, runs the handler. [main]
+void dispatch(ControlPlane& plane, Request request, Respond respond);
+
+// {"error": code, "detail": …} with the error's status.
+Response error_response(const Error& error);
+Response ok_response();                      // {"ok":true}
+Response json_response(std::string body, int status = 200);
+
+// Reading bodies: a member of the wrong type, or a required one that is missing, is an Error with its
+// path. Absent optional members give nothing.
+Result<std::string> need_string(const json::Value& body, std::string_view key);
+Result<bool> need_bool(const json::Value& body, std::string_view key);
+Result<std::optional<std::string>> opt_string(const json::Value& body, std::string_view key);
+Result<std::optional<bool>> opt_bool(const json::Value& body, std::string_view key);
+// Members that no field of this request has, with a did-you-mean.
+Result<void> only_members(const json::Value& body, std::initializer_list<std::string_view> known);
+
+// 409 managed_by_<origin> when a row or setting is declared elsewhere.
+Result<void> check_origin(config::Origin origin, std::string_view what);
+
+// The handlers, one file per resource.
+void get_health(ContextPtr c);
+void get_global_config(ContextPtr c);
+void put_global_config(ContextPtr c);
+void list_providers(ContextPtr c);
+void get_provider(ContextPtr c);
+void put_provider(ContextPtr c);
+void delete_provider(ContextPtr c);
+void list_provider_credentials(ContextPtr c);
+void post_credential(ContextPtr c);
+void list_credentials(ContextPtr c);
+void put_credential(ContextPtr c);
+void put_credential_enabled(ContextPtr c);
+void clear_cooldown(ContextPtr c);
+void delete_credential(ContextPtr c);
+void list_users(ContextPtr c);
+void put_user(ContextPtr c);
+void put_user_enabled(ContextPtr c);
+void delete_user(ContextPtr c);
+void list_user_keys(ContextPtr c);
+void post_user_key(ContextPtr c);
+void put_user_key(ContextPtr c);
+void put_user_key_enabled(ContextPtr c);
+void delete_user_key(ContextPtr c);
+void list_modules(ContextPtr c);
+void reload_modules(ContextPtr c);
+void self_update(ContextPtr c);
+
+}  // namespace gproxy::admin

@@ -1,0 +1,250 @@
+#include "admin/bootstrap.h"
+
+#include <algorithm>
+#include <set>
+
+#include "admin/convert.h"
+#include "base/base64.h"
+#include "config/settings_table.h"
+#include "config/validate.h"
+
+namespace gproxy::admin {
+namespace {
+
+constexpr std::string_view kBootstrapLabel = "bootstrap";
+
+const storage::ProviderRow* find_provider(const storage::ConfigRows& rows, std::string_view name) {
+  for (const auto& row : rows.providers) {
+    if (row.name == name) return &row;
+  }
+  return nullptr;
+}
+
+Result<void> seed_providers(storage::Store& store, const std::vector<std::string>& kinds) {
+  GP_TRY(auto rows, store.load_all());
+  for (const auto& kind : kinds) {
+    if (find_provider(rows, kind) != nullptr) continue;
+    storage::ProviderRow row;
+    row.name = kind;
+    row.kind = kind;
+    GP_TRY([[maybe_unused]] auto stored, store.upsert_provider(row));
+  }
+  return ok();
+}
+
+}  // namespace
+
+Result<void> ensure_operator(storage::Store& store, const Secret& admin_key) {
+  storage::UserRow user;
+  user.id = 0;
+  user.name = "user0";
+  user.enabled = true;
+  GP_TRY(auto rows, store.load_all());
+  const auto same_user = [](const storage::UserRow& u) { return u.id == 0 && u.name == "user0" && u.enabled; };
+  if (std::none_of(rows.users.begin(), rows.users.end(), same_user)) {
+    GP_TRY([[maybe_unused]] auto stored, store.upsert_user(user));
+  }
+  const Digest digest = store.key_hasher().digest(admin_key.reveal());
+  const storage::UserKeyRow* bootstrap_key = nullptr;
+  for (const auto& key : rows.user_keys) {
+    if (key.user_id == 0 && key.label.value_or("") == kBootstrapLabel) bootstrap_key = &key;
+  }
+  if (bootstrap_key != nullptr) {
+    if (bootstrap_key->digest != digest) GP_CHECK(store.replace_user_key(bootstrap_key->id, admin_key));
+    if (!bootstrap_key->enabled) GP_CHECK(store.set_user_key_enabled(bootstrap_key->id, true));
+    return ok();
+  }
+  // Somebody may have made a key with this very text already: then that one serves.
+  for (const auto& key : rows.user_keys) {
+    if (key.digest == digest) return ok();
+  }
+  storage::UserKeyRow row;
+  row.user_id = 0;
+  row.label = std::string(kBootstrapLabel);
+  GP_TRY([[maybe_unused]] auto stored, store.insert_user_key(row, admin_key));
+  return ok();
+}
+
+Result<void> apply_declared(storage::Store& store, const config::Declared& declared, BootstrapInputs::Left left,
+                            DeclaredSecrets& secrets, std::vector<std::string>& warnings) {
+  DeclaredSecrets now;
+  GP_TRY(auto rows, store.load_all());
+  const auto gone = [&](std::string what) {
+    warnings.push_back(what + (left == BootstrapInputs::Left::deleted ? " left the file and was deleted"
+                                                                        : " left the file and is an ordinary entry now"));
+  };
+  std::set<int64_t> kept_providers, kept_credentials, kept_users, kept_keys;
+
+  for (const auto& provider : declared.providers) {
+    storage::ProviderRow row;
+    if (const auto* old = find_provider(rows, provider.name)) row = *old;
+    row.name = provider.name;
+    row.kind = provider.kind;
+    row.settings_json = provider.settings_json;
+    row.enabled = provider.enabled;
+    row.origin = storage::Origin::file;
+    GP_TRY(auto stored, store.upsert_provider(row));
+    kept_providers.insert(stored.id);
+    for (const auto& credential : provider.credentials) {
+      const storage::CredentialRow* old = nullptr;
+      for (const auto& c : rows.credentials) {
+        if (c.provider_id == stored.id && c.name.value_or("") == credential.name) old = &c;
+      }
+      storage::CredentialRow c;
+      if (old != nullptr) c = *old;
+      c.provider_id = stored.id;
+      if (!credential.name.empty()) c.name = credential.name;
+      c.settings_json = credential.settings_json;
+      c.enabled = credential.enabled;
+      c.origin = storage::Origin::file;
+      const std::string place = provider.name + "/" + credential.name;
+      const Digest digest = store.key_hasher().digest(credential.secret_json.reveal());
+      now[place] = hex_encode(digest_view(digest));
+      const auto last = secrets.find(place);
+      if (old == nullptr || last == secrets.end() || last->second != now[place]) c.secret = credential.secret_json;
+      if (old != nullptr) {
+        GP_TRY(auto updated, store.update_credential(c));
+        kept_credentials.insert(updated.id);
+      } else {
+        GP_TRY(auto inserted, store.insert_credential(c));
+        kept_credentials.insert(inserted.id);
+      }
+    }
+  }
+  for (const auto& user : declared.users) {
+    storage::UserRow row;
+    for (const auto& u : rows.users) {
+      if (u.name == user.name) row = u;
+    }
+    if (row.id < 0 && user.id >= 0) row.id = user.id;
+    row.name = user.name;
+    row.enabled = user.enabled;
+    row.origin = row.id == 0 ? storage::Origin::db : storage::Origin::file;
+    GP_TRY(auto stored, store.upsert_user(row));
+    kept_users.insert(stored.id);
+    for (const auto& key : user.keys) {
+      const Digest digest = store.key_hasher().digest(key.key.reveal());
+      const storage::UserKeyRow* old = nullptr;
+      for (const auto& k : rows.user_keys) {
+        if (k.user_id == stored.id && k.label.value_or("") == key.label) old = &k;
+      }
+      if (old == nullptr) {
+        for (const auto& k : rows.user_keys) {
+          if (k.user_id == stored.id && k.digest == digest) old = &k;
+        }
+      }
+      storage::UserKeyRow k;
+      if (old != nullptr) k = *old;
+      k.user_id = stored.id;
+      if (!key.label.empty()) k.label = key.label;
+      k.enabled = key.enabled;
+      k.origin = storage::Origin::file;
+      if (old == nullptr) {
+        auto inserted = store.insert_user_key(k, key.key);
+        if (!inserted.ok()) {
+          Error e = std::move(inserted).error();
+          e.message = "key '" + key.label + "' of user '" + user.name + "': " + e.message;
+          return e;
+        }
+        kept_keys.insert(inserted->id);
+      } else {
+        if (old->digest != digest) GP_CHECK(store.replace_user_key(old->id, key.key));
+        GP_CHECK(store.update_user_key(k));
+        kept_keys.insert(old->id);
+      }
+    }
+  }
+
+  secrets = std::move(now);
+
+  // What the file declared once and does not any more.
+  const bool prune = left == BootstrapInputs::Left::deleted;
+  for (const auto& row : rows.credentials) {
+    if (row.origin != storage::Origin::file || kept_credentials.contains(row.id)) continue;
+    gone("credential " + std::to_string(row.id));
+    if (prune) {
+      GP_CHECK(store.delete_credential(row.id));
+    } else {
+      auto copy = row;
+      copy.origin = storage::Origin::db;
+      GP_TRY([[maybe_unused]] auto updated, store.update_credential(copy));
+    }
+  }
+  for (const auto& row : rows.providers) {
+    if (row.origin != storage::Origin::file || kept_providers.contains(row.id)) continue;
+    gone("provider " + row.name);
+    if (prune) {
+      GP_CHECK(store.delete_provider(row.id));
+    } else {
+      auto copy = row;
+      copy.origin = storage::Origin::db;
+      GP_TRY([[maybe_unused]] auto updated, store.upsert_provider(copy));
+    }
+  }
+  for (const auto& row : rows.user_keys) {
+    if (row.origin != storage::Origin::file || kept_keys.contains(row.id)) continue;
+    gone("key " + std::to_string(row.id));
+    if (prune) {
+      GP_CHECK(store.delete_user_key(row.id));
+    } else {
+      auto copy = row;
+      copy.origin = storage::Origin::db;
+      GP_CHECK(store.update_user_key(copy));
+    }
+  }
+  for (const auto& row : rows.users) {
+    if (row.origin != storage::Origin::file || kept_users.contains(row.id)) continue;
+    gone("user " + row.name);
+    if (prune && row.id != 0) {
+      GP_CHECK(store.delete_user(row.id));
+    } else {
+      auto copy = row;
+      copy.origin = storage::Origin::db;
+      GP_TRY([[maybe_unused]] auto updated, store.upsert_user(copy));
+    }
+  }
+  return ok();
+}
+
+Result<Bootstrapped> bootstrap(storage::Store& store, const BootstrapInputs& inputs) {
+  Bootstrapped out;
+  GP_TRY(auto rows, store.load_all());
+  config::Settings settings;
+  if (rows.settings) {
+    size_t dropped = 0;
+    overlay_row(*rows.settings, settings, dropped);
+    if (dropped > 0) out.warnings.push_back(std::to_string(dropped) + " stored settings are unknown to this version");
+    // What was declared elsewhere last time is an ordinary setting unless it is declared again below.
+    for (auto& [name, origin] : settings.origins) origin = config::Origin::db;
+  }
+  config::Declared declared;
+  if (!inputs.config_path.empty()) {
+    GP_TRY(auto file, config::load_config(inputs.config_path, settings));
+    settings = std::move(file.settings);
+    declared = std::move(file.declared);
+    GP_CHECK(config::check_declared(declared));
+  }
+  for (const auto& o : inputs.overrides) {
+    GP_CHECK(config::apply_setting_text(settings, o.setting, o.text, o.origin));
+  }
+  if (settings.admin_key.empty()) {
+    settings.admin_key = Secret(uuid4());
+    settings.origins["admin_key"] = config::Origin::db;
+    out.admin_key_made = true;
+  }
+  GP_CHECK(config::check_settings(settings));
+
+  GP_CHECK(store.transaction([&]() -> Result<void> {
+    GP_CHECK(ensure_operator(store, settings.admin_key));
+    GP_CHECK(seed_providers(store, inputs.seed_kinds));
+    auto secrets = rows.settings ? declared_secrets_of(*rows.settings) : DeclaredSecrets{};
+    GP_CHECK(apply_declared(store, declared, inputs.left_file, secrets, out.warnings));
+    GP_TRY([[maybe_unused]] auto row, store.put_settings(row_of(settings, store.shown_dsn(), secrets)));
+    return ok();
+  }));
+  GP_TRY(out.rows, store.load_all());
+  out.settings = std::move(settings);
+  return out;
+}
+
+}  // namespace gproxy::admin

@@ -1,0 +1,273 @@
+#include "admin/control_plane.h"
+
+#include <utility>
+
+#include "admin/convert.h"
+#include "base/log.h"
+
+namespace gproxy::admin {
+
+ControlPlane::ControlPlane(ControlPlaneDeps deps) : deps_(std::move(deps)) {}
+ControlPlane::~ControlPlane() { *alive_ = false; }
+
+Result<void> ControlPlane::start(storage::ConfigRows rows, config::Settings settings,
+                                 const storage::KeyHasher& hasher) {
+  rows_ = std::move(rows);
+  settings_ = std::move(settings);
+  hasher_ = hasher;
+  return rebuild(nullptr, [] {});
+}
+
+Result<void> ControlPlane::rebuild(const config::FindKind* find_kind, std::function<void()> published) {
+  config::BuildInputs inputs;
+  inputs.revision = ++revision_;
+  inputs.settings = settings_;
+  auto declared = declared_of(rows_);
+  inputs.providers = std::move(declared.providers);
+  inputs.users = std::move(declared.users);
+  const config::Snapshot* previous = deps_.publisher.current().get();
+  auto built = find_kind != nullptr
+                   ? config::build_snapshot(inputs, *find_kind, deps_.slots, previous, deps_.clock)
+                   : config::build_snapshot(inputs, deps_.registry, deps_.slots, previous, deps_.clock);
+  if (!built.ok()) return std::move(built).error();
+  for (const auto& warning : built->warnings) log::warn("configuration", {{"warning", warning}});
+  deps_.publisher.publish(std::move(built->snapshot), std::move(published));
+  return ok();
+}
+
+void ControlPlane::change(Check check, Work work, Done done) {
+  if (writer_ == nullptr) {
+    done(Error{ErrorKind::overloaded, "starting", "gproxy is still starting"});
+    return;
+  }
+  if (waiting_.size() >= kMaxWaiting) {
+    done(Error{ErrorKind::overloaded, "too_many_changes", "too many configuration changes are waiting"});
+    return;
+  }
+  auto w = std::make_unique<Waiting>();
+  w->check = std::move(check);
+  w->work = std::move(work);
+  w->done = std::move(done);
+  waiting_.push_back(std::move(w));
+  run_next();
+}
+
+void ControlPlane::change_settings(std::function<Result<void>(config::Settings&)> edit, Done done) {
+  if (writer_ == nullptr || waiting_.size() >= kMaxWaiting) {
+    done(Error{ErrorKind::overloaded, "too_many_changes", "too many configuration changes are waiting"});
+    return;
+  }
+  auto w = std::make_unique<Waiting>();
+  w->edit = std::move(edit);
+  w->done = std::move(done);
+  waiting_.push_back(std::move(w));
+  run_next();
+}
+
+void ControlPlane::run_next() {
+  if (busy_ || waiting_.empty()) return;
+  busy_ = true;
+  auto waiting = std::shared_ptr<Waiting>(std::move(waiting_.front()));
+  waiting_.pop_front();
+
+  // What the writer brings back: the work's answer and the configuration as it stands then.
+  struct Outcome {
+    Result<std::string> answer = std::string();
+    storage::ConfigRows rows;
+    bool committed = false;
+  };
+  std::shared_ptr<config::Settings> edited;
+  if (waiting->edit) {
+    edited = std::make_shared<config::Settings>(settings_);
+    if (auto r = waiting->edit(*edited); !r.ok()) {
+      finish(*waiting, std::move(r).error());
+      return;
+    }
+  } else if (waiting->check) {
+    if (auto r = waiting->check(); !r.ok()) {
+      finish(*waiting, std::move(r).error());
+      return;
+    }
+  }
+  std::shared_ptr<storage::SettingsRow> settings_row;
+  if (edited) {
+    const auto declared = rows_.settings ? declared_secrets_of(*rows_.settings) : DeclaredSecrets{};
+    settings_row = std::make_shared<storage::SettingsRow>(row_of(*edited, shown_dsn_, declared));
+  }
+
+  auto alive = alive_;
+  auto post_main = deps_.post_main;
+  auto posted = writer_->post([this, alive, post_main, waiting, edited, settings_row](storage::Store& store) {
+    auto outcome = std::make_shared<Outcome>();
+    auto done = store.transaction([&]() -> Result<void> {
+      if (settings_row) {
+        GP_TRY([[maybe_unused]] auto row, store.put_settings(*settings_row));
+        // user 0's key is the admin key: it changes with it.
+        GP_CHECK(ensure_operator(store, edited->admin_key));
+      } else {
+        outcome->answer = waiting->work(store);
+        if (!outcome->answer.ok()) return outcome->answer.error();
+      }
+      return ok();
+    });
+    if (!done.ok()) {
+      outcome->answer = std::move(done).error();
+    } else if (auto rows = store.load_all(); rows.ok()) {
+      outcome->rows = std::move(*rows);
+      outcome->committed = true;
+    } else {
+      // Committed but not readable: the next change, or the next start, will see it.
+      outcome->answer = std::move(rows).error();
+    }
+    post_main([this, alive, waiting, edited, outcome] {
+      if (!*alive) return;
+      if (!outcome->committed) {
+        finish(*waiting, std::move(outcome->answer));
+        return;
+      }
+      const config::Settings before = settings_;
+      rows_ = std::move(outcome->rows);
+      if (edited) settings_ = *edited;
+      auto answer = std::make_shared<Result<std::string>>(std::move(outcome->answer));
+      auto built = rebuild(nullptr, [this, alive, waiting, edited, before, answer] {
+        if (!*alive) return;
+        if (edited && on_settings) on_settings(before, settings_);
+        finish(*waiting, std::move(*answer));
+      });
+      if (!built.ok()) finish(*waiting, std::move(built).error());
+    });
+  });
+  if (!posted.ok()) finish(*waiting, std::move(posted).error());
+}
+
+void ControlPlane::finish(Waiting& waiting, Result<std::string> result) {
+  busy_ = false;
+  auto done = std::move(waiting.done);
+  if (done) done(std::move(result));
+  // Not by recursion: a long queue of refused changes must not grow the stack.
+  if (!waiting_.empty()) {
+    deps_.post_main([this, alive = alive_] { if (*alive) run_next(); });
+  }
+}
+
+void ControlPlane::reload_file(BootstrapInputs inputs, Done done) {
+  if (writer_ == nullptr) {
+    done(Error{ErrorKind::overloaded, "starting", "gproxy is still starting"});
+    return;
+  }
+  auto alive = alive_;
+  auto post_main = deps_.post_main;
+  auto finished = std::make_shared<Done>(std::move(done));
+  auto posted = writer_->post([this, alive, post_main, inputs = std::move(inputs), finished](storage::Store& store) {
+    auto result = std::make_shared<Result<Bootstrapped>>(bootstrap(store, inputs));
+    post_main([this, alive, result, finished] {
+      if (!*alive) return;
+      if (!result->ok()) {
+        (*finished)(std::move(*result).error());
+        return;
+      }
+      for (const auto& warning : (*result)->warnings) log::info("configuration file", {{"note", warning}});
+      const config::Settings before = settings_;
+      settings_ = std::move((*result)->settings);
+      rows_ = std::move((*result)->rows);
+      auto built = rebuild(nullptr, [this, alive, before, finished] {
+        if (!*alive) return;
+        if (on_settings) on_settings(before, settings_);
+        (*finished)(std::string());
+      });
+      if (!built.ok()) (*finished)(std::move(built).error());
+    });
+  });
+  if (!posted.ok()) (*finished)(std::move(posted).error());
+}
+
+void ControlPlane::save_secret(int64_t credential_id, const Secret& secret_json, const std::string& settings_json,
+                               std::function<void(Result<void>)> done) {
+  const auto* row = find_credential(credential_id);
+  if (row == nullptr || writer_ == nullptr) {
+    done(Error{ErrorKind::not_found, "credential_not_found", "the credential was deleted meanwhile"});
+    return;
+  }
+  struct Saved {
+    Result<void> result = ok();
+    storage::CredentialRow row;
+  };
+  auto saved = std::make_shared<Saved>();
+  saved->row = *row;
+  auto finished = std::make_shared<std::function<void(Result<void>)>>(std::move(done));
+  auto post_main = deps_.post_main;
+  auto alive = alive_;
+  auto posted = writer_->post([this, alive, post_main, saved, finished, secret_json, settings_json](storage::Store& store) {
+    saved->result = store.transaction([&]() -> Result<void> {
+      GP_TRY(saved->row.version, store.replace_secret(saved->row.id, saved->row.version, secret_json));
+      saved->row.secret = secret_json;
+      if (!settings_json.empty()) {
+        saved->row.settings_json = settings_json;
+        GP_TRY([[maybe_unused]] auto updated, store.update_credential(saved->row));
+      }
+      return ok();
+    });
+    post_main([this, alive, saved, finished] {
+      if (!*alive) return;
+      if (saved->result.ok()) {
+        for (auto& known : rows_.credentials) {
+          if (known.id == saved->row.id && known.version < saved->row.version) known = saved->row;
+        }
+      }
+      (*finished)(std::move(saved->result));
+    });
+  });
+  if (!posted.ok()) (*finished)(std::move(posted).error());
+}
+
+void ControlPlane::republish(std::function<void()> done) {
+  if (auto built = rebuild(nullptr, std::move(done)); !built.ok()) log::error("configuration", built.error());
+}
+
+Result<void> ControlPlane::try_provider(const std::string& name, const std::string& kind,
+                                        const std::string& settings_json) const {
+  auto module = deps_.registry.find_kind(kind);
+  if (module == nullptr) {
+    std::string known;
+    for (const auto& k : deps_.registry.kinds()) known += (known.empty() ? "" : ", ") + k;
+    return Error{ErrorKind::invalid, "unknown_kind", "no loaded module offers this kind (loaded: " + known + ")",
+                 "config_json.kind"};
+  }
+  modhost::ProviderSpec spec{name, kind, settings_json};
+  auto provider = modhost::Provider::create(std::move(module), std::move(spec), deps_.clock);
+  if (!provider.ok()) return std::move(provider).error();
+  return ok();
+}
+
+const storage::ProviderRow* ControlPlane::find_provider(std::string_view name) const {
+  for (const auto& row : rows_.providers) {
+    if (row.name == name) return &row;
+  }
+  return nullptr;
+}
+const storage::ProviderRow* ControlPlane::find_provider(int64_t id) const {
+  for (const auto& row : rows_.providers) {
+    if (row.id == id) return &row;
+  }
+  return nullptr;
+}
+const storage::CredentialRow* ControlPlane::find_credential(int64_t id) const {
+  for (const auto& row : rows_.credentials) {
+    if (row.id == id) return &row;
+  }
+  return nullptr;
+}
+const storage::UserRow* ControlPlane::find_user(int64_t id) const {
+  for (const auto& row : rows_.users) {
+    if (row.id == id) return &row;
+  }
+  return nullptr;
+}
+const storage::UserKeyRow* ControlPlane::find_key(int64_t id) const {
+  for (const auto& row : rows_.user_keys) {
+    if (row.id == id) return &row;
+  }
+  return nullptr;
+}
+
+}  // namespace gproxy::admin

@@ -1,0 +1,115 @@
+// The configuration in force and its one writer. Every change goes the same way: validated on the main
+// thread, committed on the storage thread, read back, built into a snapshot, published; the answer comes
+// after every loop has it. Changes run one after the other. Main thread; owned by the server.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "admin/bootstrap.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "config/build.h"
+#include "config/publisher.h"
+#include "config/snapshot.h"
+#include "modhost/registry.h"
+#include "storage/store.h"
+#include "storage/writer_thread.h"
+
+namespace gproxy::admin {
+
+struct ControlPlaneDeps {
+  modhost::ModuleRegistry& registry;
+  config::Publisher& publisher;
+  config::SlotTable& slots;
+  const Clock& clock;
+  // Runs a function on the main loop. Any thread.
+  std::function<void(std::function<void()>)> post_main;
+};
+
+class ControlPlane {
+ public:
+  explicit ControlPlane(ControlPlaneDeps deps);
+  ~ControlPlane();
+  ControlPlane(const ControlPlane&) = delete;
+  ControlPlane& operator=(const ControlPlane&) = delete;
+
+  // The start, before any loop runs: rows as read, settings as merged. Builds and publishes.
+  Result<void> start(storage::ConfigRows rows, config::Settings settings, const storage::KeyHasher& hasher);
+  // The configuration file again (SIGHUP): its settings over the stored ones, what the environment and
+  // the command line set over that, its entries into the store. With an error nothing has changed.
+  void reload_file(BootstrapInputs inputs, Done done);
+  // From here on changes are possible.
+  void attach(storage::WriterThread& writer) { writer_ = &writer; }
+
+  using Check = std::function<Result<void>()>;
+  using Work = std::function<Result<std::string>(storage::Store&)>;
+  using Done = std::function<void(Result<std::string>)>;
+  // `check` runs on main when it is this change's turn; `work` on the storage thread, inside one
+  // transaction, and returns what the answer needs; `done` on main after publication. Errors of either
+  // reach `done` with nothing changed. At most kMaxWaiting changes wait: beyond, overloaded.
+  void change(Check check, Work work, Done done);
+  // A change of settings: `edit` alters a copy on main (when its turn has come).
+  void change_settings(std::function<Result<void>(config::Settings&)> edit, Done done);
+  // Scans the module folders and puts what is new into force; done gets what went wrong, one per line.
+  void reload_modules(Done done);
+  // A refreshed secret: committed when `done` runs (on main). Conflict when somebody changed it meanwhile.
+  void save_secret(int64_t credential_id, const Secret& secret_json, const std::string& settings_json,
+                   std::function<void(Result<void>)> done);
+  // Builds and publishes again from what is in force (after a reload of something else).
+  void republish(std::function<void()> done);
+
+  const storage::ConfigRows& rows() const { return rows_; }
+  const config::Settings& settings() const { return settings_; }
+  const config::Snapshot& snapshot() const { return *deps_.publisher.current(); }
+  const modhost::ModuleRegistry& registry() const { return deps_.registry; }
+  config::SlotTable& slots() { return deps_.slots; }
+  const Clock& clock() const { return deps_.clock; }
+  std::string_view shown_dsn() const { return shown_dsn_; }
+  void set_shown_dsn(std::string_view dsn) { shown_dsn_ = dsn; }
+  bool running() const { return writer_ != nullptr; }
+  const storage::KeyHasher& key_hasher() const { return hasher_; }
+  Digest key_digest(std::string_view user_key) const { return hasher_.digest(user_key); }
+
+  // Would this provider work? Makes an instance and lets it go again. Error: param = JSON path.
+  Result<void> try_provider(const std::string& name, const std::string& kind, const std::string& settings_json) const;
+  // Called on main after settings changed and were published (listeners rebind, proxies change).
+  std::function<void(const config::Settings& before, const config::Settings& after)> on_settings;
+
+  // Rows found by what callers name. Null if unknown.
+  const storage::ProviderRow* find_provider(std::string_view name) const;
+  const storage::ProviderRow* find_provider(int64_t id) const;
+  const storage::CredentialRow* find_credential(int64_t id) const;
+  const storage::UserRow* find_user(int64_t id) const;
+  const storage::UserKeyRow* find_key(int64_t id) const;
+
+ private:
+  static constexpr size_t kMaxWaiting = 256;
+  struct Waiting {
+    Check check;
+    Work work;
+    Done done;
+    std::function<Result<void>(config::Settings&)> edit;
+  };
+  void run_next();
+  void finish(Waiting& waiting, Result<std::string> result);
+  Result<void> rebuild(const config::FindKind* find_kind, std::function<void()> published);
+
+  ControlPlaneDeps deps_;
+  storage::WriterThread* writer_ = nullptr;
+  storage::KeyHasher hasher_;
+  storage::ConfigRows rows_;
+  config::Settings settings_;
+  std::string shown_dsn_;
+  uint64_t revision_ = 0;
+  std::deque<std::unique_ptr<Waiting>> waiting_;
+  bool busy_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace gproxy::admin

@@ -1,0 +1,231 @@
+#include "admin/convert.h"
+
+#include <unordered_map>
+
+#include "base/json.h"
+#include "config/settings_table.h"
+
+namespace gproxy::admin {
+
+storage::Origin to_storage(config::Origin origin) { return static_cast<storage::Origin>(origin); }
+config::Origin to_config(storage::Origin origin) { return static_cast<config::Origin>(origin); }
+static_assert(static_cast<int>(storage::Origin::db) == static_cast<int>(config::Origin::db));
+static_assert(static_cast<int>(storage::Origin::file) == static_cast<int>(config::Origin::file));
+static_assert(static_cast<int>(storage::Origin::env) == static_cast<int>(config::Origin::env));
+static_assert(static_cast<int>(storage::Origin::cli) == static_cast<int>(config::Origin::cli));
+
+config::Declared declared_of(const storage::ConfigRows& rows) {
+  config::Declared out;
+  std::unordered_map<int64_t, size_t> provider_at;
+  for (const auto& row : rows.providers) {
+    provider_at[row.id] = out.providers.size();
+    config::ProviderConfig p;
+    p.id = row.id;
+    p.name = row.name;
+    p.kind = row.kind;
+    p.settings_json = row.settings_json;
+    p.enabled = row.enabled;
+    p.origin = to_config(row.origin);
+    out.providers.push_back(std::move(p));
+  }
+  for (const auto& row : rows.credentials) {
+    const auto at = provider_at.find(row.provider_id);
+    if (at == provider_at.end()) continue;
+    config::CredentialConfig c;
+    c.id = row.id;
+    c.name = row.name.value_or("");
+    c.secret_json = row.secret;
+    c.settings_json = row.settings_json;
+    // A record that does not open cannot be used; it stays in the store and in the lists.
+    c.enabled = row.enabled && row.readable;
+    c.origin = to_config(row.origin);
+    c.revision = static_cast<uint64_t>(row.version);
+    out.providers[at->second].credentials.push_back(std::move(c));
+  }
+  std::unordered_map<int64_t, size_t> user_at;
+  for (const auto& row : rows.users) {
+    user_at[row.id] = out.users.size();
+    config::UserConfig u;
+    u.id = row.id;
+    u.name = row.name;
+    u.enabled = row.enabled;
+    u.origin = to_config(row.origin);
+    out.users.push_back(std::move(u));
+  }
+  for (const auto& row : rows.user_keys) {
+    const auto at = user_at.find(row.user_id);
+    if (at == user_at.end()) continue;
+    config::KeyConfig k;
+    k.id = row.id;
+    k.user_id = row.user_id;
+    k.label = row.label.value_or("");
+    k.digest = std::string(digest_view(row.digest));
+    k.enabled = row.enabled;
+    k.origin = to_config(row.origin);
+    // user0 is the operator: its keys may start logins and read quotas.
+    if (row.user_id == 0) k.permissions = {true, true};
+    out.users[at->second].keys.push_back(std::move(k));
+  }
+  return out;
+}
+
+namespace {
+
+struct Column {
+  std::string_view setting;
+  storage::Origin storage::SettingsRow::* origin;
+};
+constexpr Column kColumns[] = {
+    {"host", &storage::SettingsRow::host_origin},
+    {"port", &storage::SettingsRow::port_origin},
+    {"admin_key", &storage::SettingsRow::admin_key_origin},
+    {"proxy", &storage::SettingsRow::proxy_origin},
+    {"event_redact_sensitive", &storage::SettingsRow::redact_origin},
+};
+
+bool has_column(std::string_view setting) {
+  for (const auto& c : kColumns) {
+    if (c.setting == setting) return true;
+  }
+  return false;
+}
+
+// The one member of extra_json that is no setting.
+constexpr std::string_view kDeclaredSecrets = "_declared_secrets";
+
+// What stands in extra_json for one setting: {"value": …, "origin": "file"}.
+config::Origin parse_origin(std::string_view text) {
+  for (auto o : {config::Origin::file, config::Origin::env, config::Origin::cli}) {
+    if (config::name(o) == text) return o;
+  }
+  return config::Origin::db;
+}
+
+}  // namespace
+
+void overlay_row(const storage::SettingsRow& row, config::Settings& settings, size_t& dropped) {
+  if (row.host) { settings.host = *row.host; settings.origins["host"] = to_config(row.host_origin); }
+  if (row.port) {
+    settings.port = static_cast<uint16_t>(*row.port);
+    settings.origins["port"] = to_config(row.port_origin);
+  }
+  if (!row.admin_key.empty()) {
+    settings.admin_key = row.admin_key;
+    settings.origins["admin_key"] = to_config(row.admin_key_origin);
+  }
+  if (row.proxy) { settings.proxy = *row.proxy; settings.origins["proxy"] = to_config(row.proxy_origin); }
+  if (row.event_redact_sensitive) {
+    settings.event_redact_sensitive = *row.event_redact_sensitive;
+    settings.origins["event_redact_sensitive"] = to_config(row.redact_origin);
+  }
+  Arena arena;
+  auto extra = json::parse(row.extra_json, arena);
+  if (!extra.ok()) return;
+  for (const auto& member : extra->members()) {
+    if (member.key == kDeclaredSecrets) continue;
+    const auto origin = parse_origin(member.value["origin"].str());
+    if (has_column(member.key) ||
+        !config::apply_setting(settings, member.key, member.value["value"], origin).ok()) {
+      ++dropped;
+    }
+  }
+}
+
+DeclaredSecrets declared_secrets_of(const storage::SettingsRow& row) {
+  DeclaredSecrets out;
+  Arena arena;
+  auto extra = json::parse(row.extra_json, arena);
+  if (!extra.ok()) return out;
+  for (const auto& member : (*extra)[kDeclaredSecrets].members()) {
+    out[std::string(member.key)] = std::string(member.value.str());
+  }
+  return out;
+}
+
+storage::SettingsRow row_of(const config::Settings& settings, std::string_view shown_dsn,
+                            const DeclaredSecrets& declared) {
+  storage::SettingsRow row;
+  row.host = settings.host;
+  row.port = settings.port;
+  row.admin_key = settings.admin_key;
+  if (!settings.proxy.empty()) row.proxy = settings.proxy;
+  row.event_redact_sensitive = settings.event_redact_sensitive;
+  row.dsn = std::string(shown_dsn);
+  for (const auto& c : kColumns) row.*c.origin = to_storage(settings.origin_of(c.setting));
+  config::Settings copy = settings;
+  std::string extra;
+  json::Writer w(extra);
+  w.begin_object();
+  for (const auto& [name, origin] : settings.origins) {
+    if (has_column(name)) continue;
+    const auto* setting = config::find_setting(name);
+    if (setting == nullptr) continue;
+    // Secrets among the settings are not stored: the file or a variable declares them anew.
+    if (std::holds_alternative<Secret*>(setting->slot(copy))) continue;
+    w.key(name);
+    w.begin_object();
+    w.key("value");
+    w.raw(config::setting_json(settings, *setting));
+    w.field("origin", config::name(origin));
+    w.end_object();
+  }
+  if (!declared.empty()) {
+    w.key(kDeclaredSecrets);
+    w.begin_object();
+    for (const auto& [name, digest] : declared) w.field(name, digest);
+    w.end_object();
+  }
+  w.end_object();
+  row.extra_json = std::move(extra);
+  return row;
+}
+
+std::string mask_text(std::string_view secret) {
+  if (secret.empty()) return {};
+  if (secret.size() < 12) return "****";
+  return "****" + std::string(secret.substr(secret.size() - 4));
+}
+
+namespace {
+
+void mask_value(json::Value& value, Arena& arena) {
+  if (value.is_string()) {
+    value = json::Value::string(arena.copy(mask_text(value.str())));
+  } else if (value.is_array()) {
+    for (auto& item : value.items()) mask_value(item, arena);
+  } else if (value.is_object()) {
+    for (auto& member : value.members()) mask_value(member.value, arena);
+  }
+}
+
+void unmask_value(json::Value& incoming, const json::Value& stored) {
+  if (incoming.is_string()) {
+    if (stored.is_string() && !stored.str().empty() && incoming.str() == mask_text(stored.str())) incoming = stored;
+  } else if (incoming.is_array()) {
+    size_t i = 0;
+    for (auto& item : incoming.items()) unmask_value(item, stored[i++]);
+  } else if (incoming.is_object()) {
+    for (auto& member : incoming.members()) unmask_value(member.value, stored[member.key]);
+  }
+}
+
+}  // namespace
+
+std::string mask_json(std::string_view secret_json) {
+  Arena arena;
+  auto value = json::parse(secret_json, arena);
+  if (!value.ok()) return "null";
+  mask_value(*value, arena);
+  return json::write(*value);
+}
+
+std::string unmask_json(std::string_view incoming, std::string_view stored) {
+  Arena arena;
+  auto a = json::parse(incoming, arena);
+  auto b = json::parse(stored, arena);
+  if (!a.ok() || !b.ok()) return std::string(incoming);
+  unmask_value(*a, *b);
+  return json::write(*a);
+}
+
+}  // namespace gproxy::admin

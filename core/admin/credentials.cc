@@ -1,0 +1,253 @@
+// /admin/credentials and /admin/providers/{name}/credentials.
+#include <algorithm>
+
+#include "admin/api.h"
+#include "admin/convert.h"
+
+namespace gproxy::admin {
+namespace {
+
+constexpr int64_t kForever = INT64_MAX;
+
+void write_cooldown(json::Writer& w, const config::CoolDown& rest, int64_t now_ms, int64_t wall_ms, bool with_model) {
+  w.begin_object();
+  if (with_model) w.field("model", rest.scope);
+  w.field("reason", rest.reason);
+  if (rest.until_ms == kForever) {
+    w.key("remaining_secs");
+    w.null();
+    w.key("remaining_ms");
+    w.null();
+    w.key("until_epoch_ms");
+    w.null();
+  } else {
+    const int64_t left = std::max<int64_t>(0, rest.until_ms - now_ms);
+    w.field("remaining_secs", (left + 999) / 1000);
+    w.field("remaining_ms", left);
+    w.field("until_epoch_ms", wall_ms + left);
+  }
+  w.end_object();
+}
+
+// The reference's runtime_status (core 7.1).
+void write_status(json::Writer& w, ControlPlane& plane, const storage::CredentialRow& row) {
+  const int64_t now = plane.clock().now_ms();
+  const int64_t wall = plane.clock().wall_ms();
+  std::vector<config::CoolDown> rests;
+  if (auto slot = plane.slots().find(row.id)) rests = slot->cool_downs(now);
+  const auto whole = std::find_if(rests.begin(), rests.end(), [](const auto& r) { return r.scope.empty(); });
+  const bool models = std::any_of(rests.begin(), rests.end(), [](const auto& r) { return !r.scope.empty(); });
+  w.begin_object();
+  w.field("summary", !row.enabled ? "disabled" : whole != rests.end() ? "fully_unavailable" : models ? "partial_unavailable" : "active");
+  w.key("credential_unavailable");
+  if (whole != rests.end()) write_cooldown(w, *whole, now, wall, false);
+  else w.null();
+  w.key("model_unavailable");
+  w.begin_array();
+  for (const auto& rest : rests) {
+    if (!rest.scope.empty()) write_cooldown(w, rest, now, wall, true);
+  }
+  w.end_array();
+  w.end_object();
+}
+
+void write_credential(json::Writer& w, ControlPlane& plane, const storage::CredentialRow& row, bool with_provider) {
+  w.begin_object();
+  w.field("id", row.id);
+  if (with_provider) w.field("provider_id", row.provider_id);
+  w.key("name");
+  if (row.name) w.string(*row.name);
+  else w.null();
+  w.key("settings_json");
+  w.raw(row.settings_json.empty() ? "{}" : row.settings_json);
+  w.key("secret_json");
+  w.raw(row.readable ? mask_json(row.secret.reveal()) : "null");
+  w.field("readable", row.readable);
+  w.field("enabled", row.enabled);
+  w.field("origin", storage::name(row.origin));
+  w.key("fault");
+  const auto* entry = plane.snapshot().find_credential(row.id);
+  if (entry != nullptr && !entry->fault.empty()) w.string(entry->fault);
+  else w.null();
+  w.field("created_at", rfc3339(row.created_at));
+  w.field("updated_at", rfc3339(row.updated_at));
+  w.key("runtime_status");
+  write_status(w, plane, row);
+  w.end_object();
+}
+
+Error not_found() { return Error{ErrorKind::not_found, "credential_not_found", "no credential has this id"}; }
+
+void answer(const ContextPtr& c, Result<std::string> r) {
+  c->respond(r.ok() ? json_response(std::move(*r)) : error_response(r.error()));
+}
+
+// Does the secret suit the provider? Checked by its module, as far as that is loaded.
+Result<void> check_secret(const ControlPlane& plane, const storage::ProviderRow& provider, std::string_view secret_json) {
+  const auto* entry = plane.snapshot().find_provider(provider.name);
+  if (entry == nullptr || entry->provider == nullptr) {
+    return Error{ErrorKind::conflict, "provider_unavailable",
+                 "the provider's module is not loaded or refuses its settings, so a credential cannot be checked"};
+  }
+  auto checked = entry->provider->check_credential(secret_json);
+  if (!checked.ok()) {
+    Error e = std::move(checked).error();
+    if (e.param.find("secret_json") == std::string::npos) e.param = "secret_json" + (e.param.empty() ? "" : "." + e.param);
+    return e;
+  }
+  auto opened = entry->provider->open_credential(secret_json);
+  if (!opened.ok()) {
+    Error e = std::move(opened).error();
+    if (e.kind == ErrorKind::invalid) {
+      e.code = "invalid_credential_json";
+      if (e.param.find("secret_json") == std::string::npos) e.param = "secret_json" + (e.param.empty() ? "" : "." + e.param);
+    }
+    return e;
+  }
+  return ok();
+}
+
+Result<void> read_common(const json::Value& body, storage::CredentialRow& row) {
+  GP_TRY(row.name, opt_string(body, "name"));
+  const json::Value& settings = body["settings_json"];
+  if (!settings.is_null() && !settings.is_object()) return invalid_error("must be an object", "settings_json");
+  if (settings.is_object()) row.settings_json = json::write(settings);
+  return ok();
+}
+
+}  // namespace
+
+void list_provider_credentials(ContextPtr c) {
+  const auto* provider = c->plane.find_provider(c->parameters[0]);
+  if (provider == nullptr) {
+    return c->respond(error_response(
+        Error{ErrorKind::not_found, "provider_not_found", "no provider is called " + c->parameters[0]}));
+  }
+  std::string out;
+  json::Writer w(out);
+  w.begin_object();
+  w.key("credentials");
+  w.begin_array();
+  for (const auto& row : c->plane.rows().credentials) {
+    if (row.provider_id == provider->id) write_credential(w, c->plane, row, false);
+  }
+  w.end_array();
+  w.end_object();
+  c->respond(json_response(std::move(out)));
+}
+
+void list_credentials(ContextPtr c) {
+  std::string out;
+  json::Writer w(out);
+  w.begin_object();
+  w.key("credentials");
+  w.begin_array();
+  for (const auto& row : c->plane.rows().credentials) write_credential(w, c->plane, row, true);
+  w.end_array();
+  w.end_object();
+  c->respond(json_response(std::move(out)));
+}
+
+void post_credential(ContextPtr c) {
+  auto row = std::make_shared<storage::CredentialRow>();
+  auto parse = [&]() -> Result<void> {
+    GP_CHECK(only_members(c->body, {"name", "settings_json", "secret_json", "enabled"}));
+    GP_CHECK(read_common(c->body, *row));
+    GP_TRY(auto enabled, opt_bool(c->body, "enabled"));
+    row->enabled = enabled.value_or(true);
+    if (!c->body["secret_json"].is_object()) {
+      return Error{ErrorKind::invalid, "invalid_credential_json", "must be an object {\"<tag>\": {…}}", "secret_json"};
+    }
+    row->secret = Secret(json::write(c->body["secret_json"]));
+    return ok();
+  };
+  if (auto r = parse(); !r.ok()) return c->respond(error_response(r.error()));
+  c->plane.change(
+      [c, row]() -> Result<void> {
+        const auto* provider = c->plane.find_provider(c->parameters[0]);
+        if (provider == nullptr) {
+          return Error{ErrorKind::not_found, "provider_not_found", "no provider is called " + c->parameters[0]};
+        }
+        row->provider_id = provider->id;
+        return check_secret(c->plane, *provider, row->secret.reveal());
+      },
+      [row](storage::Store& store) -> Result<std::string> {
+        GP_TRY(auto stored, store.insert_credential(*row));
+        return "{\"id\":" + std::to_string(stored.id) + "}";
+      },
+      [c](Result<std::string> r) { answer(c, std::move(r)); });
+}
+
+void put_credential(ContextPtr c) {
+  if (auto r = only_members(c->body, {"name", "settings_json", "secret_json", "enabled"}); !r.ok()) {
+    return c->respond(error_response(r.error()));
+  }
+  if (!c->body["secret_json"].is_object()) {
+    return c->respond(error_response(
+        Error{ErrorKind::invalid, "invalid_credential_json", "must be an object {\"<tag>\": {…}}", "secret_json"}));
+  }
+  auto row = std::make_shared<storage::CredentialRow>();
+  c->plane.change(
+      [c, row]() -> Result<void> {
+        const auto* old = c->plane.find_credential(c->id(0));
+        if (old == nullptr) return not_found();
+        GP_CHECK(check_origin(to_config(old->origin), "credential"));
+        const auto* provider = c->plane.find_provider(old->provider_id);
+        if (provider == nullptr) return Error{ErrorKind::invalid, "provider_not_found", "its provider is gone"};
+        *row = *old;
+        GP_CHECK(read_common(c->body, *row));
+        GP_TRY(auto enabled, opt_bool(c->body, "enabled"));
+        row->enabled = enabled.value_or(old->enabled);
+        row->secret = Secret(unmask_json(json::write(c->body["secret_json"]), old->secret.reveal()));
+        return check_secret(c->plane, *provider, row->secret.reveal());
+      },
+      [row](storage::Store& store) -> Result<std::string> {
+        GP_TRY([[maybe_unused]] auto stored, store.update_credential(*row));
+        return std::string(R"({"ok":true})");
+      },
+      [c](Result<std::string> r) { answer(c, std::move(r)); });
+}
+
+void put_credential_enabled(ContextPtr c) {
+  auto enabled = need_bool(c->body, "enabled");
+  if (!enabled.ok()) return c->respond(error_response(enabled.error()));
+  const bool on = *enabled;
+  const int64_t id = c->id(0);
+  c->plane.change(
+      [c, id]() -> Result<void> {
+        const auto* row = c->plane.find_credential(id);
+        if (row == nullptr) return not_found();
+        GP_CHECK(check_origin(to_config(row->origin), "credential"));
+        // Enabling starts afresh: what it rested for is forgotten.
+        if (auto slot = c->plane.slots().find(id)) slot->reset_health();
+        return ok();
+      },
+      [id, on](storage::Store& store) -> Result<std::string> {
+        GP_CHECK(store.set_credential_enabled(id, on));
+        return std::string(R"({"ok":true})");
+      },
+      [c](Result<std::string> r) { answer(c, std::move(r)); });
+}
+
+void clear_cooldown(ContextPtr c) {
+  if (c->plane.find_credential(c->id(0)) == nullptr) return c->respond(error_response(not_found()));
+  if (auto slot = c->plane.slots().find(c->id(0))) slot->reset_health();
+  c->respond(ok_response());
+}
+
+void delete_credential(ContextPtr c) {
+  const int64_t id = c->id(0);
+  c->plane.change(
+      [c, id]() -> Result<void> {
+        const auto* row = c->plane.find_credential(id);
+        if (row == nullptr) return not_found();
+        return check_origin(to_config(row->origin), "credential");
+      },
+      [id](storage::Store& store) -> Result<std::string> {
+        GP_CHECK(store.delete_credential(id));
+        return std::string(R"({"ok":true})");
+      },
+      [c](Result<std::string> r) { answer(c, std::move(r)); });
+}
+
+}  // namespace gproxy::admin

@@ -1,0 +1,328 @@
+#include "app/server.h"
+
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "admin/bootstrap.h"
+#include "admin/control_plane.h"
+#include "admin/frontend.h"
+#include "app/parts.h"
+#include "app/secret_saver.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base_version.h"
+#include "config/publisher.h"
+#include "gateway/gateway.h"
+#include "net/loop.h"
+#include "net/signal_watcher.h"
+#include "net/timer.h"
+#include "storage/recorder.h"
+#include "storage/writer_thread.h"
+#include "upstream/ca_store.h"
+#include "upstream/curl_loop.h"
+
+namespace gproxy::app {
+namespace {
+
+// One loop on one thread, with everything that lives there. Members go in reverse order on that thread.
+struct WorkerThread {
+  net::Loop loop;
+  Metrics metrics;
+  gateway::LoopTarget target{loop};
+  std::unique_ptr<upstream::CurlClient> client;
+  std::unique_ptr<gateway::Worker> worker;
+  std::thread thread;
+};
+
+void raise_descriptor_limit() {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+}
+
+std::string bracketed(const std::string& host) {
+  return host.find(':') != std::string::npos && host.front() != '[' ? "[" + host + "]" : host;
+}
+
+}  // namespace
+
+struct Server::State {
+  explicit State(const Options& given) : options(given) {}
+  ~State() { stop_everything(); }
+
+  Result<void> start();
+  int run();
+
+  Options options;
+  net::Loop main_loop;
+  Metrics main_metrics;
+  gateway::LoopTarget main_target{main_loop};
+  gateway::SharedState shared;
+  modhost::ModuleRegistry registry;
+  config::SlotTable slots;
+  config::Publisher publisher{main_target};
+  std::unique_ptr<storage::Recorders> recorders;
+  std::unique_ptr<storage::WriterThread> writer;
+  std::unique_ptr<admin::ControlPlane> plane;
+  std::unique_ptr<admin::Frontend> frontend;
+  std::unique_ptr<SecretSaver> saver;
+  std::vector<std::unique_ptr<WorkerThread>> workers;
+  std::vector<std::unique_ptr<net::SignalWatcher>> signals;
+  std::unique_ptr<net::Timer> housekeeping;
+  bool draining = false;
+  size_t drained = 0;
+  bool threads_running = false;
+  int exit_code = kExitOk;
+
+  void post_main(std::function<void()> task) { main_loop.post(net::Task(std::move(task))); }
+  void keep_house();
+  void begin_drain();
+  void reload();
+  void stop_everything();
+  void fill_gauges(Metrics& into);
+  Result<uint16_t> open_listeners(const config::Settings& settings);
+};
+
+Result<void> Server::State::start() {
+  std::signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
+  auto ca = upstream::CaStore::load_async(upstream::CaConfig::from_environment());
+
+  GP_TRY(auto dsn, dsn_of(options));
+  const auto store_options = store_options_of(options, dsn);
+  auto store = storage::open_store(store_options);
+  if (!store.ok()) return with_exit(store.error(), storage::exit_code(store.error()));
+
+  registry.set_directories(module_directories(options));
+  registry.load_all();
+  for (const auto& fault : registry.faults()) log::warn("module not loaded", {{"path", fault.path}, {"error", fault.message}});
+
+  admin::BootstrapInputs inputs;
+  inputs.config_path = options.config_file;
+  inputs.overrides = overrides_of(options);
+  inputs.seed_kinds = seed_kinds(registry);
+  inputs.left_file = options.prune ? admin::BootstrapInputs::Left::deleted : admin::BootstrapInputs::Left::becomes_ordinary;
+  auto booted = admin::bootstrap(**store, inputs);
+  if (!booted.ok()) return with_exit(booted.error(), kExitConfig);
+  for (const auto& warning : booted->warnings) log::info("configuration", {{"note", warning}});
+  const config::Settings& settings = booted->settings;
+
+  size_t count = options.workers ? *options.workers : settings.workers;
+  if (count == 0) count = std::max(1u, std::thread::hardware_concurrency());
+
+  storage::RecorderOptions recorder_options;
+  recorder_options.directory = storage::ring_directory(dsn, storage::data_directory(dsn, options.data_dir));
+  recorder_options.database_id = std::string((*store)->database_id());
+  auto opened = storage::Recorders::open(recorder_options, count);
+  if (!opened.ok()) return with_exit(opened.error(), storage::exit_code(opened.error()));
+  recorders = std::move(*opened);
+
+  const auto hasher = (*store)->key_hasher();
+  const std::string shown_dsn((*store)->shown_dsn());
+  auto started = storage::WriterThread::start(std::move(*store), *recorders);
+  if (!started.ok()) return with_exit(started.error(), kExitIo);
+  writer = std::move(*started);
+
+  auto to_main = [this](std::function<void()> task) { post_main(std::move(task)); };
+  plane = std::make_unique<admin::ControlPlane>(
+      admin::ControlPlaneDeps{registry, publisher, slots, Clock::system(), to_main});
+  plane->set_shown_dsn(shown_dsn);
+  frontend = std::make_unique<admin::Frontend>(*plane, to_main);
+  saver = std::make_unique<SecretSaver>(*plane, *writer, to_main);
+  registry.reaper()->set_wake([this] { post_main([this] { registry.reaper()->drain(); }); });
+
+  for (size_t i = 0; i < count; ++i) {
+    auto w = std::make_unique<WorkerThread>();
+    upstream::CurlConfig curl;
+    curl.ca = ca;
+    curl.max_head_bytes = settings.limits.max_upstream_header_bytes;
+    curl.max_decode_ratio = settings.limits.max_decompress_ratio;
+    if (!settings.upstream_tls_verify) {
+      curl.verify = upstream::CurlConfig::Verify::nothing;
+      if (i == 0) log::warn("upstream certificates are not verified", {{"setting", "upstream_tls_verify"}});
+    }
+    w->client = std::make_unique<upstream::CurlClient>(w->loop, std::move(curl));
+    gateway::WorkerDeps deps;
+    deps.loop = &w->loop;
+    deps.client = w->client.get();
+    deps.metrics = &w->metrics;
+    deps.shared = &shared;
+    deps.hasher = &plane->key_hasher();
+    deps.recorder = &recorders->at(i);
+    deps.handler = frontend.get();
+    deps.saver = saver.get();
+    w->worker = std::make_unique<gateway::Worker>(deps);
+    shared.metrics.push_back(&w->metrics);
+    publisher.add_loop(w->target, w->worker->snapshots());
+    workers.push_back(std::move(w));
+  }
+  shared.on_scrape = [this](Metrics& into) { fill_gauges(into); };
+
+  GP_CHECK(plane->start(std::move(booted->rows), std::move(booted->settings), hasher));
+  plane->attach(*writer);
+  for (auto& w : workers) w->worker->set_snapshot(publisher.current());
+
+  GP_TRY(const uint16_t port, open_listeners(plane->settings()));
+  if (options.print_admin_key) std::printf("admin key: %s\n", std::string(plane->settings().admin_key.reveal()).c_str());
+  std::printf("listening on %s:%u\n", bracketed(plane->settings().host).c_str(), port);
+  std::fflush(stdout);
+  log::info("started", {{"version", GPROXY_VERSION}, {"workers", count}, {"port", port},
+                        {"modules", registry.modules().size()}, {"providers", publisher.current()->providers().size()}});
+
+  for (auto& w : workers) {
+    WorkerThread* raw = w.get();
+    raw->thread = std::thread([raw] {
+      raw->loop.run();
+      raw->worker.reset();
+      raw->client.reset();
+      // What their ends have deferred.
+      while (raw->loop.run_once(net::Loop::Wait::no)) {
+      }
+    });
+  }
+  threads_running = true;
+  shared.readiness.set_started();
+  return ok();
+}
+
+Result<uint16_t> Server::State::open_listeners(const config::Settings& settings) {
+  uint16_t port = settings.port;
+  for (auto& w : workers) {
+    auto bound = w->worker->listen(settings.host, port, net::ListenerConfig::Reuse::share_port);
+    if (!bound.ok()) return with_exit(bound.error(), kExitUnavailable);
+    // Port 0: the kernel chose for the first worker, the others share it.
+    port = *bound;
+  }
+  return port;
+}
+
+void Server::State::fill_gauges(Metrics& into) {
+  into.gauge("gproxy_build_info", "constant 1, with the version", {{"version", GPROXY_VERSION}}).set(1);
+  const auto& health = writer->health();
+  into.gauge("gproxy_storage_up", "1 = the database takes rows").set(health.state.load() == storage::HealthState::ok ? 1 : 0);
+  into.gauge("gproxy_db_rows_written_total", "rows written to the database").set(static_cast<double>(health.rows.load()));
+  into.gauge("gproxy_db_failed_batches_total", "batches that failed and were tried again").set(static_cast<double>(health.failed_batches.load()));
+  into.gauge("gproxy_log_queue_level", "fill of the fullest usage ring, 0 to 1").set(recorders->level());
+  into.gauge("gproxy_log_dropped_total", "request log rows dropped because the ring was full").set(static_cast<double>(recorders->dropped_logs()));
+  into.gauge("gproxy_usage_lost_total", "usage rows lost; must stay 0").set(static_cast<double>(recorders->lost_usage()));
+  into.gauge("gproxy_open_connections", "client connections").set(static_cast<double>(shared.connections.open()));
+  into.gauge("gproxy_workers", "event loops that serve").set(static_cast<double>(workers.size()));
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  into.gauge("process_cpu_seconds_total", "user and system CPU time")
+      .set(static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
+  into.gauge("process_resident_memory_peak_bytes", "largest resident size so far").set(static_cast<double>(usage.ru_maxrss) * 1024);
+}
+
+void Server::State::keep_house() {
+  registry.reaper()->drain();
+  const auto& health = writer->health();
+  const auto state = health.state.load();
+  const char* why = health.last_error.load();
+  shared.readiness.set_degraded("storage", state == storage::HealthState::ok ? "" : (why != nullptr ? why : "failing"));
+  shared.readiness.set_refusing(recorders->level() > storage::Recorder::kRefuseAbove);
+}
+
+void Server::State::reload() {
+  log::info("reloading configuration and modules");
+  admin::BootstrapInputs inputs;
+  inputs.config_path = options.config_file;
+  inputs.overrides = overrides_of(options);
+  inputs.left_file = options.prune ? admin::BootstrapInputs::Left::deleted : admin::BootstrapInputs::Left::becomes_ordinary;
+  plane->reload_modules([this, inputs = std::move(inputs)](Result<std::string> modules) mutable {
+    auto& total = main_metrics;
+    if (!modules.ok()) log::error("modules not reloaded", modules.error());
+    inputs.seed_kinds = seed_kinds(registry);
+    plane->reload_file(std::move(inputs), [&total, modules_ok = modules.ok()](Result<std::string> file) {
+      if (!file.ok()) log::error("configuration not reloaded: the old one stays", file.error());
+      const bool good = file.ok() && modules_ok;
+      total.counter("gproxy_config_reload_total", "reloads by result", {{"result", good ? "ok" : "error"}}).add();
+      if (good) log::info("reloaded");
+    });
+  });
+}
+
+void Server::State::begin_drain() {
+  if (draining) {
+    log::warn("second signal: stopping at once");
+    exit_code = kExitOk;
+    main_loop.stop();
+    return;
+  }
+  draining = true;
+  log::info("draining");
+  shared.readiness.set_draining();
+  for (auto& w : workers) {
+    gateway::Worker* worker = w->worker.get();
+    w->loop.post([this, worker] {
+      worker->begin_drain([this] {
+        post_main([this] {
+          if (++drained == workers.size()) main_loop.stop();
+        });
+      });
+    });
+  }
+}
+
+void Server::State::stop_everything() {
+  for (auto& w : workers) {
+    w->loop.stop();
+    if (w->thread.joinable()) {
+      w->thread.join();
+    } else {
+      w->worker.reset();
+      w->client.reset();
+    }
+  }
+  // Requests have ended: what their rows wait for is the writer alone.
+  if (writer != nullptr && !writer->stop()) log::error("rows stay in the journal and are written at the next start");
+  housekeeping.reset();
+  signals.clear();
+  while (main_loop.run_once(net::Loop::Wait::no)) {
+  }
+  plane.reset();
+  publisher.publish(nullptr);
+  workers.clear();
+  registry.reaper()->set_wake({});
+  registry.reaper()->drain();
+}
+
+int Server::State::run() {
+  const auto watch = [this](int number, std::function<void()> on_signal) {
+    auto watcher = net::SignalWatcher::watch(main_loop, number, std::move(on_signal));
+    if (watcher.ok()) signals.push_back(std::move(*watcher));
+  };
+  watch(SIGTERM, [this] { begin_drain(); });
+  watch(SIGINT, [this] { begin_drain(); });
+  watch(SIGHUP, [this] { reload(); });
+  State* self = this;
+  housekeeping = std::make_unique<net::Timer>(main_loop, [self] { self->keep_house(); });
+  housekeeping->start(1000, 1000);
+  shared.metrics.push_back(&main_metrics);
+  main_loop.run();
+  log::info("stopped");
+  return exit_code;
+}
+
+Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Server::~Server() = default;
+
+Result<std::unique_ptr<Server>> Server::start(const Options& options) {
+  auto state = std::make_unique<State>(options);
+  GP_CHECK(state->start());
+  return std::unique_ptr<Server>(new Server(std::move(state)));
+}
+
+int Server::run() { return state_->run(); }
+
+}  // namespace gproxy::app
