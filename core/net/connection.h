@@ -1,6 +1,6 @@
-// One TCP connection of a client. Lives on its loop; owned through Connection::Ptr by whoever accepted
-// it. One allocation, and no buffer of its own while nothing waits to be written: reads go into the
-// loop's shared block, writes try the kernel first and copy only what it did not take.
+// One TCP connection of a client. Lives on its loop; owned through Connection::Ptr by whoever
+// accepted it. One allocation, and no buffer of its own while nothing waits to be written: reads go
+// into the loop's shared block, writes try the kernel first and copy only what it did not take.
 #pragma once
 
 #include <cstddef>
@@ -13,11 +13,6 @@
 #include "net/loop.h"
 #include "net/peer_address.h"
 #include "net/timer.h"
-
-struct uv_buf_t;
-struct uv_handle_s;
-struct uv_stream_s;
-struct uv_write_s;
 
 namespace gproxy::net {
 
@@ -49,10 +44,12 @@ class ConnectionSink {
 struct ConnectionConfig {
   size_t high_watermark = 256 * 1024;  // write() answers above_high
   size_t low_watermark = 128 * 1024;   // on_writable()
-  size_t max_queued = 64 * 1024 * 1024;  // a write beyond it fails: the bound against a mad producer
-  size_t linger_bytes = 1024 * 1024;   // read and dropped after our FIN, so that no RST kills the answer
-  int64_t linger_ms = 2'000;           // how long to wait for the peer's FIN after ours
-  int64_t flush_ms = 30'000;           // how long shutdown_then_close() waits for the output
+  size_t max_queued =
+      64 * 1024 * 1024;  // a write beyond it fails: the bound against a mad producer
+  size_t linger_bytes =
+      1024 * 1024;            // read and dropped after our FIN, so that no RST kills the answer
+  int64_t linger_ms = 2'000;  // how long to wait for the peer's FIN after ours
+  int64_t flush_ms = 30'000;  // how long shutdown_then_close() waits for the output
 };
 
 enum class WriteState : uint8_t {
@@ -70,7 +67,8 @@ class Connection {
   // Dropping it closes the connection (no lingering); the memory goes when libuv is done with it.
   using Ptr = std::unique_ptr<Connection, Release>;
 
-  // Takes over a connected, non-blocking socket; null (and the socket closed) when it cannot be used.
+  // Takes over a connected, non-blocking socket; null (and the socket closed) when it cannot be
+  // used.
   static Ptr adopt(Loop& loop, int fd, const PeerAddress& peer, const ConnectionConfig& config);
 
   // Events go to `sink` from now on. It must be set before start_read().
@@ -113,40 +111,46 @@ class Connection {
     failed,     // lost; on_closed is scheduled
     closed,     // uv_close was called
   };
-  friend struct ConnectionAccess;  // the C callbacks, in connection.cc
+  struct Callbacks;  // libuv's, in connection.cc
 
   Connection(Loop& loop, const PeerAddress& peer, const ConnectionConfig& config);
-  ~Connection();
+  ~Connection() = default;
   void release();
   void on_read(ptrdiff_t count, const char* bytes);
+  void drop_input(size_t bytes);
   void on_batch_written(int status);
   void start_batch();
-  void fail(CloseReason reason);
+  void fail_later(CloseReason reason);
   void start_lingering();
   void finish(CloseReason reason);
-  void on_timer();
+  void stop_reading();
   int fd() const;
 
+  // Opaque room for libuv's objects, so that a connection is one allocation.
   static constexpr size_t kHandleBytes = 248;
-  static constexpr size_t kRequestBytes = 192;
+  static constexpr size_t kWriteBytes = 192;
   alignas(16) std::byte handle_[kHandleBytes];
-  alignas(16) std::byte request_[kRequestBytes];
+  alignas(16) std::byte write_[kWriteBytes];
 
   Loop& loop_;
-  const ConnectionConfig config_;
   ConnectionSink* sink_ = nullptr;
+  const ConnectionConfig config_;
   Buffer queue_;
-  size_t batch_bytes_ = 0;  // of the front of queue_, handed to libuv
-  size_t drained_ = 0;      // bytes dropped while lingering
+  size_t batch_bytes_ = 0;  // at the front of queue_, in libuv's hands
+  size_t dropped_ = 0;      // input read and dropped while closing
   uint64_t bytes_read_ = 0;
   uint64_t bytes_written_ = 0;
-  Timer timer_;
+  Timer timer_;       // bounds flushing and lingering
+  TurnHook failure_;  // tells the sink of a failed write after the writer returned
   PeerAddress peer_;
   Phase phase_ = Phase::open;
   CloseReason reason_ = CloseReason::finished;
-  bool read_paused_ = true;
+  bool reading_ = false;
+  bool read_paused_ = false;
+  bool eof_ = false;
   bool above_high_ = false;
-  bool owned_ = true;  // the Ptr still exists
+  bool owned_ = true;         // the Ptr still exists
+  bool handle_gone_ = false;  // libuv is done with it
 };
 
 }  // namespace gproxy::net

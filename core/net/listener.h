@@ -18,7 +18,7 @@ struct ListenerConfig {
   uint16_t port = 0;             // 0 = the kernel chooses; see port()
   enum class Reuse : uint8_t { exclusive, share_port } reuse = Reuse::share_port;
   int backlog = 1024;
-  int accepts_per_turn = 64;       // so that a flood of connects cannot starve the open ones
+  int accepts_per_turn = 64;         // so that a flood of connects cannot starve the open ones
   int64_t exhausted_pause_ms = 100;  // accepting rests this long when descriptors run out
   ConnectionConfig connection;
 };

@@ -1,11 +1,11 @@
 // One event loop and what must happen around its turns. A thread owns one Loop and runs it; all
-// objects made on it live and die on that thread. post() and stop() are the only functions that other
-// threads may call. Whoever makes the loop owns it, and destroys it last, on a thread where it does
-// not run.
+// objects made on it live and die on that thread. post() and stop() are the only functions that
+// other threads may call. Whoever makes the loop owns it, and destroys it last, on a thread where
+// it does not run.
 //
 // A turn: timers, what was posted, I/O callbacks; then, before the loop may wait again,
-// the turn's tail: the kicks, the deferred tasks and the flush hooks, in this order, again and again
-// until nothing is left. So what is deferred never waits for I/O.
+// the turn's tail: the kicks, the deferred tasks and the flush hooks, in this order, again and
+// again until nothing is left. So what is deferred never waits for I/O.
 #pragma once
 
 #include <cstddef>
@@ -22,8 +22,9 @@ namespace gproxy::net {
 class Loop;
 class TimerWheel;
 
-// Something to be called once at the end of the current turn. Embedded in its owner; scheduling costs
-// no memory and is idempotent. Destroying it unschedules it. The callback may schedule it again.
+// Something to be called once at the end of the current turn. Embedded in its owner; scheduling
+// costs no memory and is idempotent. Destroying it unschedules it. The callback may schedule it
+// again.
 class TurnHook {
  public:
   using Callback = void (*)(void* context);
@@ -45,8 +46,8 @@ class TurnHook {
 };
 
 struct LoopConfig {
-  int64_t slow_turn_ms = 50;              // a turn longer than this is logged; 0 = never
-  size_t read_block_bytes = 64 * 1024;    // what every connection of the loop reads into
+  int64_t slow_turn_ms = 50;            // a turn longer than this is logged; 0 = never
+  size_t read_block_bytes = 64 * 1024;  // what every connection of the loop reads into
 };
 
 struct LoopStats {
@@ -67,16 +68,17 @@ class Loop {
 
   // Runs turns on the calling thread until stop().
   void run();
-  // Ends run() after the current turn; a stop() before run() ends the next run() at once. Any thread.
+  // Ends run() after the current turn; a stop() before run() ends the next run() at once. Any
+  // thread.
   void stop();
   enum class Wait : uint8_t { for_events, no };
-  // One turn; false when nothing is left that could cause an event. For tests and shutdown.
-  bool run_once(Wait wait);
+  // One turn. For tests and shutdown.
+  void run_once(Wait wait);
 
   // Runs `task` on this loop in its next turn, in posting order. Any thread.
   void post(Task task);
-  // Runs `task` at the tail of the current turn, after the callbacks that are on the stack now. Loop
-  // thread only.
+  // Runs `task` at the tail of the current turn, after the callbacks that are on the stack now.
+  // Loop thread only.
   void defer(Task task);
   // Destroys the object at the tail of the current turn, not while its own callbacks run.
   template <class T, class D>

@@ -23,8 +23,8 @@ class PeerAddress {
   Family family() const { return family_; }
   uint16_t port() const { return port_; }
   bool is_loopback() const;
-  std::string host() const;   // "127.0.0.1", "2001:db8::1", "unknown"
-  std::string text() const;   // with port; IPv6 in brackets
+  std::string host() const;  // "127.0.0.1", "2001:db8::1", "unknown"
+  std::string text() const;  // with port; IPv6 in brackets
 
   // The address without its port.
   const std::array<uint8_t, 16>& bytes() const { return bytes_; }

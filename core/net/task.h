@@ -1,6 +1,6 @@
-// A move-only callable without arguments: what is posted to a loop or deferred on it. Closures up to
-// 48 bytes live inside, larger ones on the heap. Any thread may make one; it runs on the loop it was
-// given to, and is destroyed there.
+// A move-only callable without arguments: what is posted to a loop or deferred on it. Closures up
+// to 48 bytes live inside, larger ones on the heap. Any thread may make one; it runs on the loop it
+// was given to, and is destroyed there.
 #pragma once
 
 #include <cstddef>
@@ -16,8 +16,8 @@ class Task {
 
   Task() = default;
   template <class F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, Task> && std::is_invocable_v<F&>)
-  Task(F&& fn) {  // NOLINT: implicit, so that a lambda can be passed
+  requires(!std::is_same_v<std::remove_cvref_t<F>, Task> && std::is_invocable_v<F&>)
+      Task(F&& fn) {  // NOLINT: implicit, so that a lambda can be passed
     using Fn = std::remove_cvref_t<F>;
     if constexpr (fits<Fn>()) {
       new (storage_) Fn(std::forward<F>(fn));

@@ -19,21 +19,15 @@ namespace gproxy::net {
 class PendingWork {
  public:
   PendingWork() = default;
-  PendingWork(PendingWork&& other) noexcept : job_(std::exchange(other.job_, nullptr)) {}
-  PendingWork& operator=(PendingWork&& other) noexcept {
-    if (this != &other) {
-      cancel();
-      job_ = std::exchange(other.job_, nullptr);
-    }
-    return *this;
-  }
+  PendingWork(PendingWork&& other) noexcept;
+  PendingWork& operator=(PendingWork&& other) noexcept;
   ~PendingWork() { cancel(); }
 
   void cancel();
   bool pending() const { return job_ != nullptr; }
 
-  // `work` runs on a pool thread; then `done` on the loop unless cancelled. Both are destroyed on the
-  // loop. REQUIRES: called on the loop's thread.
+  // `work` runs on a pool thread; then `done` on the loop unless cancelled. Both are destroyed on
+  // the loop. REQUIRES: called on the loop's thread.
   static PendingWork start(Loop& loop, Task work, Task done);
 
   struct Job;

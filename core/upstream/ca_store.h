@@ -1,6 +1,6 @@
 // The certificates this process trusts, loaded once and shared by every TLS connection to an
-// upstream. libcurl left to itself reads the bundle again for each new connection (16 ms of a blocked
-// loop). Made by the application, shared by all loops; immutable once loaded.
+// upstream. libcurl left to itself reads the bundle again for each new connection (16 ms of a
+// blocked loop). Made by the application, shared by all loops; immutable once loaded.
 #pragma once
 
 #include <memory>
@@ -28,8 +28,8 @@ class CaStore {
  public:
   // Reads the files now (about 15 ms with Debian's bundle): not for a running loop.
   static Result<std::shared_ptr<const CaStore>> load(const CaConfig& config);
-  // Reads them on a thread of its own; store() waits for it if need be. Start this first, so that the
-  // rest of the start hides it.
+  // Reads them on a thread of its own; store() waits for it if need be. Start this first, so that
+  // the rest of the start hides it.
   static std::shared_ptr<const CaStore> load_async(CaConfig config);
 
   ~CaStore();

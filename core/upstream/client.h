@@ -23,22 +23,22 @@ struct Timeouts {
 
 // All views must stay valid until the sink's on_complete (the exchange's arena).
 struct Request {
-  std::string_view method;
-  std::string_view url;                       // scheme, host, path, query; no secret
-  std::string_view secret_query;              // appended by the client, never logged, never a cache key
-  std::span<const http::HeaderView> headers;  // complete set; no Host, no Content-Length
-  std::span<const std::string_view> body;     // pieces, sent in order; rewound for a retry
+  std::string_view method = {};
+  std::string_view url = {};           // scheme, host, path, query; no secret
+  std::string_view secret_query = {};  // appended by the client, never logged, never a cache key
+  std::span<const http::HeaderView> headers = {};  // complete set; no Host, no Content-Length
+  std::span<const std::string_view> body = {};     // pieces, sent in order; rewound for a retry
   bool has_body = false;
-  std::string_view proxy;                     // URL, empty = none
+  std::string_view proxy = {};  // URL, empty = none
   HttpVersion version = HttpVersion::automatic;
-  Timeouts timeouts;
-  size_t receive_buffer = 16 * 1024;          // hint: 64 KiB for large non-stream answers
+  Timeouts timeouts = {};
+  size_t receive_buffer = 16 * 1024;  // hint: 64 KiB for large non-stream answers
 };
 
 // The final answer's head: interim answers (1xx) are skipped, trailers are dropped.
 struct Head {
   int status = 0;
-  std::span<const http::HeaderView> headers;  // valid only during on_head
+  std::span<const http::HeaderView> headers = {};  // valid only during on_head
   // The answer came compressed though identity was asked for: on_data gives the plain bytes, and
   // content-encoding and content-length are not among `headers`.
   bool decoded = false;
@@ -46,18 +46,30 @@ struct Head {
 };
 
 enum class FailureKind : uint8_t {
-  none, connect, dns, tls, connect_timeout, first_byte_timeout, idle_timeout, total_timeout, reset,
-  protocol, too_large, proxy, aborted, other,
+  none,
+  connect,
+  dns,
+  tls,
+  connect_timeout,
+  first_byte_timeout,
+  idle_timeout,
+  total_timeout,
+  reset,
+  protocol,
+  too_large,
+  proxy,
+  aborted,
+  other,
 };
 std::string_view name(FailureKind kind);
 
 struct Completion {
   FailureKind failure = FailureKind::none;  // none = the whole answer arrived
-  std::string_view message;                 // for logs; no secret, no URL query
+  std::string_view message = {};            // for logs; no secret, no URL query
   bool head_received = false;
-  bool request_sent = false;                // any request byte may have reached the upstream
+  bool request_sent = false;  // any request byte may have reached the upstream
   int64_t name_us = 0, connect_us = 0, tls_us = 0, first_byte_us = 0, total_us = 0;
-  bool reused = false;                      // ran on a kept connection
+  bool reused = false;  // ran on a kept connection
 };
 
 // Events of one transfer, in order: on_head once (unless it failed before), on_data any number,

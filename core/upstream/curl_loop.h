@@ -19,13 +19,14 @@ namespace gproxy::upstream {
 
 struct CurlConfig {
   size_t transfers_per_multi = 64;
-  size_t connections_per_multi = 256;    // open ones, idle ones included; the oldest idle one goes
-  size_t kept_easy_handles = 128;        // idle ones, about 7 KiB each
+  size_t connections_per_multi = 256;  // open ones, idle ones included; the oldest idle one goes
+  size_t kept_easy_handles = 128;      // idle ones, about 7 KiB each
   size_t kept_urls = 256;
-  int64_t idle_multi_ms = 60'000;        // an unused multi beyond the first two goes, with its connections
+  int64_t idle_multi_ms =
+      60'000;  // an unused multi beyond the first two goes, with its connections
   int64_t dns_cache_s = 60;
-  int64_t expect_timeout_ms = 500;       // bodies over 1 MiB wait this long for 100-continue
-  size_t max_head_bytes = 128 * 1024;    // response head; beyond it the transfer fails: too_large
+  int64_t expect_timeout_ms = 500;     // bodies over 1 MiB wait this long for 100-continue
+  size_t max_head_bytes = 128 * 1024;  // response head; beyond it the transfer fails: too_large
   size_t max_head_fields = 256;
   // An encoded answer (never asked for) may grow by this factor once it is over the free size.
   size_t max_decode_ratio = 100;
@@ -39,13 +40,13 @@ struct CurlConfig {
 };
 
 struct CurlStats {
-  size_t live = 0;            // transfers now
+  size_t live = 0;  // transfers now
   size_t multis = 0;
   size_t kept_easy_handles = 0;
-  size_t polls = 0;           // sockets libcurl has open, about
+  size_t polls = 0;  // sockets libcurl has open, about
   uint64_t started = 0;
-  uint64_t connections = 0;   // opened
-  uint64_t reused = 0;        // transfers that ran on a kept connection
+  uint64_t connections = 0;  // opened
+  uint64_t reused = 0;       // transfers that ran on a kept connection
 };
 
 class CurlClient final : public Client {

@@ -122,7 +122,9 @@ void FakeClient::Call::data(std::string_view bytes) {
   push({.kind = Event::Kind::data, .bytes = std::string(bytes)});
 }
 
-void FakeClient::Call::complete() { push({.kind = Event::Kind::end}); }
+void FakeClient::Call::complete() {
+  push({.kind = Event::Kind::end});
+}
 
 void FakeClient::Call::fail(FailureKind kind, std::string message, bool request_sent) {
   push({.kind = Event::Kind::end,

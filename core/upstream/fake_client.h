@@ -30,9 +30,9 @@ class FakeClient final : public Client {
   struct Answer {
     int status = 200;  // 0 = no head: the failure comes first
     Fields headers = {{"content-type", "application/json"}};
-    std::vector<std::string> pieces;
+    std::vector<std::string> pieces = {};
     FailureKind failure = FailureKind::none;  // after the pieces
-    std::string message;
+    std::string message = {};
     bool request_sent = true;
     // The answer hangs after the pieces: the test goes on by hand.
     enum class End : uint8_t { complete, open } end = End::complete;
@@ -69,8 +69,8 @@ class FakeClient final : public Client {
     struct Event {
       enum class Kind : uint8_t { head, data, end } kind;
       int status = 0;
-      Fields fields;
-      std::string bytes;  // or the failure's message
+      Fields fields = {};
+      std::string bytes = {};  // or the failure's message
       FailureKind failure = FailureKind::none;
       bool request_sent = true;
       bool decoded = false;
