@@ -61,6 +61,10 @@ class RequestParser {
   // The peer closed its side: an error when a message was cut off, fine between messages.
   Result<void> finish() const;
 
+  // Delivers nothing more of this message; feed() then consumes nothing. Also from inside a
+  // callback.
+  void stop();
+
   bool idle() const;  // no byte of the next message was seen yet
   bool done() const;  // the message has ended; begin() is next
   // The head of the current message once it is known: also when its body was then refused (413).
