@@ -28,7 +28,7 @@ class LocalAnswer {
 
   struct Piece {
     std::string_view bytes;   // valid until the next call
-    int64_t delay_ms = 0;     // to wait before the next piece
+    int64_t delay_ms = 0;     // to send it so much later than the piece before
     bool last = false;
   };
   // REQUIRES: streamed(), and no piece with `last` came yet.

@@ -15,21 +15,23 @@
 #include "modhost/reaper.h"
 
 struct gp_provider_vt;
-struct gp_ext_oauth;
-struct gp_ext_credential;
-struct gp_ext_local;
-struct gp_ext_quota;
-struct gp_ext_usage;
+struct gp_oauth_ext;
+struct gp_credential_ext;
+struct gp_local_ext;
+struct gp_quota_ext;
+struct gp_usage_ext;
 
 namespace gproxy::modhost {
 
+class HostTable;
+
 // Null where the module has none.
 struct Extensions {
-  const gp_ext_oauth* oauth = nullptr;
-  const gp_ext_credential* credential = nullptr;
-  const gp_ext_local* local = nullptr;
-  const gp_ext_quota* quota = nullptr;
-  const gp_ext_usage* usage = nullptr;
+  const gp_oauth_ext* oauth = nullptr;
+  const gp_credential_ext* credential = nullptr;
+  const gp_local_ext* local = nullptr;
+  const gp_quota_ext* quota = nullptr;
+  const gp_usage_ext* usage = nullptr;
 };
 
 // A kind's schemas, parsed once.
@@ -62,7 +64,7 @@ class Module {
   const std::shared_ptr<Reaper>& reaper() const { return reaper_; }
 
  private:
-  Module() = default;
+  Module();
   static Result<std::shared_ptr<const Module>> start(std::unique_ptr<Library> library, const gp_entry* entry,
                                                      const std::string& path, uint64_t generation,
                                                      std::shared_ptr<Reaper> reaper);
@@ -70,8 +72,7 @@ class Module {
   std::unique_ptr<Library> library_;  // null for a static twin
   const gp_entry* entry_ = nullptr;
   const gp_provider_vt* vt_ = nullptr;
-  struct HostSlot;
-  std::unique_ptr<HostSlot> host_;    // this module's host table: its log lines carry the id
+  std::unique_ptr<HostTable> host_;   // its own: log lines carry the module's id
   ModuleInfo info_;
   std::vector<std::unique_ptr<KindSchemas>> schemas_;  // as info_.kinds
   Extensions extensions_;

@@ -21,22 +21,16 @@
 #include "modhost/module.h"
 #include "modhost/prepared.h"
 #include "modhost/routes.h"
+#include "modhost/spans.h"
 #include "modhost/verdict.h"
 
 struct gp_provider;
 struct gp_call;
+struct gp_error;
 
 namespace gproxy::modhost {
 
 class Call;
-
-// Where a top-level member of the body stands; layout and numbers of gp_span.
-struct FieldSpan {
-  int32_t field = 0;
-  uint32_t flags = 0;
-  size_t at = 0;
-  size_t len = 0;
-};
 
 // What the module is asked, in the protocol it is asked in (already translated). Views live as long as
 // the arena.
@@ -71,7 +65,7 @@ struct ProviderSpec {
 // a minute after the last. Relaxed atomics: any thread.
 class Health {
  public:
-  void record(int64_t now_ms, std::string_view what);
+  void record(int64_t now_ms);
   bool healthy(int64_t now_ms) const;
   uint64_t breaches() const { return total_.load(std::memory_order_relaxed); }
 
@@ -123,6 +117,8 @@ class Provider : public std::enable_shared_from_this<Provider> {
 
   // Counts a failure of the module and makes the Error; `what` names the broken rule.
   Error breach(std::string_view hook, std::string_view what) const;
+  // What a hook's negative status means: the client's fault, the credential's, or a breach. [loop]
+  Error refusal(std::string_view hook, int32_t status, const gp_error& error, const Arena& arena) const;
   // Logs a hook that took longer than 5 ms.
   void note_duration(std::string_view hook, int64_t started_us) const;
   const Clock& clock() const { return clock_; }
@@ -130,11 +126,13 @@ class Provider : public std::enable_shared_from_this<Provider> {
 
  private:
   explicit Provider(const Clock& clock) : clock_(clock) {}
+  Result<void> check_abilities() const;
 
   std::shared_ptr<const Module> module_;
   const KindInfo* kind_ = nullptr;
   ProviderSpec spec_;
-  gp_provider* handle_ = nullptr;
+  gp_provider* handle_ = nullptr;  // may be null: a stateless instance
+  bool created_ = false;
   RouteTable routes_;
   mutable Health health_;
   const Clock& clock_;

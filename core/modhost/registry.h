@@ -19,6 +19,23 @@ struct LoadFault {
   std::string message;
 };
 
+// A set of modules that is not in force yet: what a scan of the folders gave. Main thread.
+class Candidate {
+ public:
+  // Refuses a second module with one id or one kind.
+  Result<void> add(std::shared_ptr<const Module> module);
+  std::shared_ptr<const Module> find_kind(std::string_view kind) const;
+  std::shared_ptr<const Module> find_module(std::string_view id) const;
+  const std::vector<LoadFault>& faults() const { return faults_; }
+
+ private:
+  friend class ModuleRegistry;
+  void remove(const std::string& id);
+  std::map<std::string, std::shared_ptr<const Module>, std::less<>> modules_;  // by id
+  std::map<std::string, std::shared_ptr<const Module>, std::less<>> kinds_;
+  std::vector<LoadFault> faults_;
+};
+
 // What `gproxy module inspect` and the administrator's module list show.
 struct Inspection {
   ModuleInfo info;
@@ -49,8 +66,9 @@ class ModuleRegistry {
   // keep their generation; a changed file becomes a new one; one that fails to load keeps its old
   // generation and adds a fault. Nothing is in force before commit(): the caller first builds its
   // providers on the candidate.
-  class Candidate;
   std::shared_ptr<Candidate> scan();
+  // Puts the module in force back into the candidate, in place of its changed one.
+  void revert(Candidate& candidate, const std::string& id, const std::string& why);
   void commit(const std::shared_ptr<Candidate>& candidate);
   // scan() and commit() at once, for the start and for tools.
   void load_all();
@@ -58,17 +76,17 @@ class ModuleRegistry {
   Result<void> add(std::shared_ptr<const Module> module);
 
   // The module of a kind, or null. Kinds are unique over all modules.
-  std::shared_ptr<const Module> find_kind(std::string_view kind) const;
-  std::shared_ptr<const Module> find_module(std::string_view id) const;
+  std::shared_ptr<const Module> find_kind(std::string_view kind) const { return current_->find_kind(kind); }
+  std::shared_ptr<const Module> find_module(std::string_view id) const { return current_->find_module(id); }
   std::vector<std::shared_ptr<const Module>> modules() const;  // by id
   std::vector<std::string> kinds() const;                      // sorted
-  const std::vector<LoadFault>& faults() const { return faults_; }
+  const std::vector<LoadFault>& faults() const { return current_->faults(); }
   const std::shared_ptr<Reaper>& reaper() const { return reaper_; }
 
  private:
   std::vector<std::string> directories_;
   std::shared_ptr<Candidate> current_;
-  std::vector<LoadFault> faults_;
+  std::map<std::string, uint64_t> generations_;  // by path
   std::shared_ptr<Reaper> reaper_;
 };
 

@@ -36,7 +36,6 @@ class RouteTable {
   std::span<const Route> rows() const { return rows_; }
 
  private:
-  RouteMode mode_at(translate::Protocol protocol, translate::Operation operation) const;
 
   static constexpr size_t kProtocols = 6;
   static constexpr size_t kOperations = 15;

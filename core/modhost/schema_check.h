@@ -19,20 +19,21 @@ enum class UnknownMembers { refuse, ignore };
 
 struct SchemaOptions {
   UnknownMembers unknown = UnknownMembers::refuse;
-  // An optional member whose value is an empty string (or null) counts as absent; a required one counts
-  // as missing.
-  std::string_view root = "$";  // how paths in errors start
+  std::string_view root = {};                    // how paths in errors start
+  std::string_view code = "invalid_settings";    // of the error; static
 };
 
-// Error: kind invalid, code "invalid_settings"; param is the path ("$.dispatch.ops[3]").
+// A member whose value is an empty string or null counts as absent unless its schema allows that very
+// value. Error: kind invalid; param is the path ("dispatch.ops[3]").
 Result<void> check_schema(const json::Value& schema, const json::Value& value,
                           const SchemaOptions& options);
 
-// A copy of `value` without the optional members that count as absent (empty strings and nulls), down
-// to every level that the schema describes.
+// A copy of `value` without the members that count as absent, down to every level that the schema
+// describes. The strings are not copied.
 json::Value without_absent(const json::Value& schema, const json::Value& value, Arena& arena);
 
-// Is the schema itself usable: an object, known types, patterns of the subset well-formed.
-Result<void> check_schema_text(std::string_view schema_json);
+// Parses a schema and checks that it is one of the subset. An empty text is the schema of an object
+// without members.
+Result<json::Value> parse_schema(std::string_view schema_json, Arena& arena);
 
 }  // namespace gproxy::modhost

@@ -17,6 +17,9 @@
 #include "modhost/provider.h"
 #include "modhost/verdict.h"
 
+struct gp_step;
+struct gp_step_in;
+
 namespace gproxy::modhost {
 
 enum class StepKind : uint8_t {
@@ -93,7 +96,9 @@ class StepMachine {
 
  private:
   enum class What : uint8_t { refresh, quota, oauth_start, oauth_callback };
+  using StepFunction = int32_t (*)(const gp_step_in*, gp_step*);
   StepMachine() = default;
+  StepFunction function() const;
 
   What what_ = What::refresh;
   std::shared_ptr<const Provider> provider_;
@@ -104,6 +109,7 @@ class StepMachine {
   std::string flow_;
   int steps_ = 0;
   int64_t started_ms_ = -1;
+  bool computing_ = false;  // the last step was COMPUTE
   bool finished_ = false;
 };
 

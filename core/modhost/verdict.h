@@ -78,7 +78,11 @@ struct Verdict {
 struct CoolDownLimits {
   int64_t min_ms = 1'000;
   int64_t max_ms = 30LL * 24 * 3600 * 1000;  // what a module may ask for
-  int64_t default_max_ms = 3600 * 1000;      // what a bare Retry-After may cause
+  int64_t default_max_ms = 3600 * 1000;      // what a Retry-After may cause
+  int64_t rate_limit_ms = 30'000;            // after a 429 that says nothing
+  int64_t server_error_ms = 10'000;          // after `server_errors` failures in a row
+  int server_errors = 3;
+  int64_t auth_ms = 30'000;                  // after a 401, doubled by each further one in a row
 };
 
 Verdict default_verdict(const Failure& failure, const CoolDownLimits& limits = {});
