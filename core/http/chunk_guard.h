@@ -19,8 +19,9 @@ class ChunkGuard {
     size_t extensions = 0, trailer_bytes = 0, trailers = 0;
   };
   void begin(const Bounds& bounds);
-  // How many of `bytes` belong to this message: all, unless it ends among them.
-  Result<size_t> feed(std::string_view bytes);
+  // `good` is how many of `bytes` belong to this message: all, unless it ends among them or an
+  // error stands behind them.
+  Result<void> feed(std::string_view bytes, size_t& good);
   bool done() const { return state_ == State::done; }
 
  private:
@@ -33,7 +34,6 @@ class ChunkGuard {
     extension_value,  // the first character
     extension_token,
     extension_quoted,
-    extension_escape,
     extension_after,  // behind a quoted value
     data,
     data_cr,

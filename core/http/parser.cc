@@ -205,19 +205,23 @@ struct RequestParser::Impl {
 
   Result<size_t> feed_body(std::string_view bytes) {
     size_t used = 0;
+    Result<void> verdict;
     bool last_piece = false;
     if (head.chunked) {
-      GP_TRY(used, chunks.feed(bytes));
+      verdict = chunks.feed(bytes, used);
       last_piece = chunks.done();
     } else {
       used = static_cast<size_t>(std::min<uint64_t>(left, bytes.size()));
       left -= used;
       last_piece = left == 0;
     }
+    // Data in front of an error is still delivered, so that the split of the input does not matter.
     const llhttp_errno_t status = llhttp_execute(&llhttp, bytes.data(), used);
     if (state == State::stopped) return used;
-    if (status != HPE_OK || message_complete != last_piece)
+    GP_CHECK(std::move(verdict));
+    if (status != HPE_OK || message_complete != last_piece) {
       return malformed("the framing of the body is ambiguous");
+    }
     if (last_piece) end();
     return used;
   }

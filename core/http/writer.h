@@ -63,7 +63,8 @@ class ResponseWriter {
   struct Pieces {
     std::array<std::string_view, 3> views;
     size_t count = 0;
-    std::span<const std::string_view> span() const { return {views.data(), count}; }
+    std::span<const std::string_view> span() const& { return {views.data(), count}; }
+    std::span<const std::string_view> span() const&& = delete;  // it would dangle
     size_t bytes() const;
   };
   Pieces piece(std::string_view bytes);
