@@ -1,0 +1,111 @@
+// What the storage tests share: a folder of their own, a store in it, and rows.
+#pragma once
+
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+
+#include "storage/recorder.h"
+#include "storage/store.h"
+
+namespace gproxy::storage::test {
+
+class Folder {
+ public:
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "gproxy-storage-XXXXXX").string();
+    path_ = ::mkdtemp(name.data()) != nullptr ? name : std::string();
+  }
+  ~Folder() {
+    std::error_code ec;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ec);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+  const std::string& path() const { return path_; }
+  std::string file(const std::string& name) const { return path_ + "/" + name; }
+  std::string dsn() const { return "sqlite://" + file("gproxy.db") + "?mode=rwc"; }
+
+ private:
+  std::string path_;
+};
+
+inline std::string bytes_of(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+inline Result<std::unique_ptr<Store>> open(const Folder& folder, int64_t busy_timeout_ms = 5'000) {
+  StoreOptions options;
+  options.dsn = folder.dsn();
+  options.busy_timeout_ms = busy_timeout_ms;
+  return open_store(options);
+}
+
+inline Result<std::unique_ptr<Store>> open_in_memory() {
+  StoreOptions options;
+  options.dsn = ":memory:";
+  return open_store(options);
+}
+
+inline ProviderRow a_provider(std::string name) {
+  ProviderRow row;
+  row.name = std::move(name);
+  row.kind = "custom";
+  return row;
+}
+
+inline CredentialRow a_credential(int64_t provider_id, std::string_view secret) {
+  CredentialRow row;
+  row.provider_id = provider_id;
+  row.secret = Secret(secret);
+  return row;
+}
+
+inline UsageRow a_usage_row(int64_t id = 0) {
+  UsageRow row;
+  row.id = id;
+  row.at = 1'780'000'000'000'000;
+  row.trace_id = "01980000-0000-7000-8000-000000000000";
+  row.final = true;
+  row.has_usage = true;
+  row.provider = "alpha";
+  row.provider_id = 1;
+  row.credential_id = 2;
+  row.user_id = 0;
+  row.user_key_id = 3;
+  row.model = "a-model";
+  row.protocol = 2;
+  row.operation = 1;
+  row.status = 200;
+  row.input = 10;
+  row.output = 20;
+  row.cache_read = 3;
+  row.cache_write = 4;
+  row.reasoning = 5;
+  row.ttft_us = 1'500;
+  row.duration_us = 90'000;
+  return row;
+}
+
+inline RecorderOptions rings_in(const Folder& folder, const Store& store) {
+  RecorderOptions options;
+  options.directory = folder.file("gproxy.db.rings");
+  options.database_id = std::string(store.database_id());
+  options.usage_ring_bytes = size_t{256} << 10;
+  options.log_ring_bytes = size_t{256} << 10;
+  return options;
+}
+
+inline int64_t rows_in(Store& store, Table table) {
+  auto reader = store.open_reader();
+  if (!reader) return -1;
+  return (*reader)->count_rows(table).value_or(-1);
+}
+
+}  // namespace gproxy::storage::test
