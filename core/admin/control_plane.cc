@@ -35,33 +35,40 @@ Result<void> ControlPlane::rebuild(const config::FindKind* find_kind, std::funct
   return ok();
 }
 
-void ControlPlane::change(Check check, Work work, Done done) {
+bool ControlPlane::enqueue(std::unique_ptr<Waiting> waiting) {
   if (writer_ == nullptr) {
-    done(Error{ErrorKind::overloaded, "starting", "gproxy is still starting"});
-    return;
+    waiting->done(Error{ErrorKind::overloaded, "starting", "gproxy is still starting"});
+    return false;
   }
   if (waiting_.size() >= kMaxWaiting) {
-    done(Error{ErrorKind::overloaded, "too_many_changes", "too many configuration changes are waiting"});
-    return;
+    waiting->done(Error{ErrorKind::overloaded, "too_many_changes", "too many configuration changes are waiting"});
+    return false;
   }
+  waiting_.push_back(std::move(waiting));
+  run_next();
+  return true;
+}
+
+void ControlPlane::change(Check check, Work work, Done done) {
   auto w = std::make_unique<Waiting>();
   w->check = std::move(check);
   w->work = std::move(work);
   w->done = std::move(done);
-  waiting_.push_back(std::move(w));
-  run_next();
+  enqueue(std::move(w));
 }
 
 void ControlPlane::change_settings(std::function<Result<void>(config::Settings&)> edit, Done done) {
-  if (writer_ == nullptr || waiting_.size() >= kMaxWaiting) {
-    done(Error{ErrorKind::overloaded, "too_many_changes", "too many configuration changes are waiting"});
-    return;
-  }
   auto w = std::make_unique<Waiting>();
   w->edit = std::move(edit);
   w->done = std::move(done);
-  waiting_.push_back(std::move(w));
-  run_next();
+  enqueue(std::move(w));
+}
+
+void ControlPlane::reload_file(BootstrapInputs inputs, Done done) {
+  auto w = std::make_unique<Waiting>();
+  w->run = [this, inputs = std::move(inputs)](std::shared_ptr<Waiting> waiting) { run_reload(std::move(waiting), inputs); };
+  w->done = std::move(done);
+  enqueue(std::move(w));
 }
 
 void ControlPlane::run_next() {
@@ -69,6 +76,10 @@ void ControlPlane::run_next() {
   busy_ = true;
   auto waiting = std::shared_ptr<Waiting>(std::move(waiting_.front()));
   waiting_.pop_front();
+  if (waiting->run) {
+    waiting->run(waiting);
+    return;
+  }
 
   // What the writer brings back: the work's answer and the configuration as it stands then.
   struct Outcome {
@@ -150,35 +161,30 @@ void ControlPlane::finish(Waiting& waiting, Result<std::string> result) {
   }
 }
 
-void ControlPlane::reload_file(BootstrapInputs inputs, Done done) {
-  if (writer_ == nullptr) {
-    done(Error{ErrorKind::overloaded, "starting", "gproxy is still starting"});
-    return;
-  }
+void ControlPlane::run_reload(std::shared_ptr<Waiting> waiting, BootstrapInputs inputs) {
   auto alive = alive_;
   auto post_main = deps_.post_main;
-  auto finished = std::make_shared<Done>(std::move(done));
-  auto posted = writer_->post([this, alive, post_main, inputs = std::move(inputs), finished](storage::Store& store) {
+  auto posted = writer_->post([this, alive, post_main, inputs = std::move(inputs), waiting](storage::Store& store) {
     auto result = std::make_shared<Result<Bootstrapped>>(bootstrap(store, inputs));
-    post_main([this, alive, result, finished] {
+    post_main([this, alive, result, waiting] {
       if (!*alive) return;
       if (!result->ok()) {
-        (*finished)(std::move(*result).error());
+        finish(*waiting, std::move(*result).error());
         return;
       }
       for (const auto& warning : (*result)->warnings) log::info("configuration file", {{"note", warning}});
       const config::Settings before = settings_;
       settings_ = std::move((*result)->settings);
       rows_ = std::move((*result)->rows);
-      auto built = rebuild(nullptr, [this, alive, before, finished] {
+      auto built = rebuild(nullptr, [this, alive, before, waiting] {
         if (!*alive) return;
         if (on_settings) on_settings(before, settings_);
-        (*finished)(std::string());
+        finish(*waiting, std::string());
       });
-      if (!built.ok()) (*finished)(std::move(built).error());
+      if (!built.ok()) finish(*waiting, std::move(built).error());
     });
   });
-  if (!posted.ok()) (*finished)(std::move(posted).error());
+  if (!posted.ok()) finish(*waiting, std::move(posted).error());
 }
 
 void ControlPlane::save_secret(int64_t credential_id, const Secret& secret_json, const std::string& settings_json,

@@ -41,9 +41,6 @@ class ControlPlane {
 
   // The start, before any loop runs: rows as read, settings as merged. Builds and publishes.
   Result<void> start(storage::ConfigRows rows, config::Settings settings, const storage::KeyHasher& hasher);
-  // The configuration file again (SIGHUP): its settings over the stored ones, what the environment and
-  // the command line set over that, its entries into the store. With an error nothing has changed.
-  void reload_file(BootstrapInputs inputs, Done done);
   // From here on changes are possible.
   void attach(storage::WriterThread& writer) { writer_ = &writer; }
 
@@ -56,6 +53,9 @@ class ControlPlane {
   void change(Check check, Work work, Done done);
   // A change of settings: `edit` alters a copy on main (when its turn has come).
   void change_settings(std::function<Result<void>(config::Settings&)> edit, Done done);
+  // The configuration file again (SIGHUP): its settings over the stored ones, what the environment and
+  // the command line set over that, its entries into the store. With an error nothing has changed.
+  void reload_file(BootstrapInputs inputs, Done done);
   // Scans the module folders and puts what is new into force; done gets what went wrong, one per line.
   void reload_modules(Done done);
   // A refreshed secret: committed when `done` runs (on main). Conflict when somebody changed it meanwhile.
@@ -95,9 +95,13 @@ class ControlPlane {
     Work work;
     Done done;
     std::function<Result<void>(config::Settings&)> edit;
+    // Something else whose turn this is; it ends by finish().
+    std::function<void(std::shared_ptr<Waiting>)> run;
   };
+  bool enqueue(std::unique_ptr<Waiting> waiting);  // false: refused, done was called
   void run_next();
   void finish(Waiting& waiting, Result<std::string> result);
+  void run_reload(std::shared_ptr<Waiting> waiting, BootstrapInputs inputs);
   Result<void> rebuild(const config::FindKind* find_kind, std::function<void()> published);
 
   ControlPlaneDeps deps_;

@@ -10,6 +10,7 @@
 #include "config/parse.h"
 #include "config/settings_table.h"
 #include "config/validate.h"
+#include "modhost/provider.h"
 
 namespace gproxy::app {
 namespace {

@@ -29,7 +29,7 @@ constexpr Option kOptions[] = {
     {"event-redact-sensitive", "GPROXY_EVENT_REDACT_SENSITIVE", Takes::value, "BOOL",
      "keep bodies and secrets out of events (default true)"},
     {"modules-dir", "GPROXY_MODULES_DIR", Takes::value, "DIR",
-     "folder of provider modules; may be given several times (variable: separated by ':')"},
+     "one more folder of provider modules, ahead of the installed one; may be repeated (variable: separated by ':')"},
     {"config", "GPROXY_CONFIG", Takes::value, "FILE", "declarative configuration (JSON with comments)"},
     {"workers", "GPROXY_WORKERS", Takes::value, "N", "event loops (default: one per processor)"},
     {"master-key-file", "GPROXY_MASTER_KEY_FILE", Takes::value, "FILE",

@@ -2,8 +2,7 @@
 
 #include <uv.h>
 
-#include <climits>
-#include <cstdlib>
+#include <algorithm>
 #include <filesystem>
 
 namespace gproxy::app {
@@ -15,25 +14,33 @@ std::string executable_folder() {
   return std::filesystem::path(std::string(path, length)).parent_path().string();
 }
 
+namespace {
+
+// The installed private library folder: packages set it when they configure the build; otherwise it is
+// found from the executable, which is where a build tree and a relocatable installation have it.
+std::string default_modules_directory() {
+  std::error_code error;
+#ifdef GPROXY_MODULES_DIR
+  if (std::filesystem::is_directory(GPROXY_MODULES_DIR, error)) return GPROXY_MODULES_DIR;
+#endif
+  const auto beside = std::filesystem::path(executable_folder()).parent_path() / "lib" / "gproxy" / "modules";
+  return std::filesystem::is_directory(beside, error) ? beside.string() : std::string();
+}
+
+}  // namespace
+
 std::vector<std::string> module_directories(const Options& options) {
   std::vector<std::string> out;
   std::error_code error;
-  for (const auto& given : options.modules_dirs) {
-    const auto absolute = std::filesystem::absolute(given, error);
-    out.push_back(error ? given : absolute.lexically_normal().string());
-  }
-  if (!out.empty()) return out;
-  const std::filesystem::path beside = std::filesystem::path(executable_folder()).parent_path();
-#ifdef GPROXY_MODULES_DIR
-  // The private library folder of the installation (packages set it when they configure the build).
-  if (std::filesystem::is_directory(GPROXY_MODULES_DIR, error)) return {GPROXY_MODULES_DIR};
-#endif
-  return {(beside / "lib" / "gproxy" / "modules").string()};
+  const auto add = [&](const std::string& folder) {
+    auto absolute = std::filesystem::weakly_canonical(folder, error);
+    const std::string text = error ? folder : absolute.string();
+    if (std::find(out.begin(), out.end(), text) == out.end()) out.push_back(text);
+  };
+  for (const auto& given : options.modules_dirs) add(given);
+  if (const std::string standard = default_modules_directory(); !standard.empty()) add(standard);
+  return out;
 }
-
-namespace {
-config::Origin origin_of(Source source) { return source == Source::cli ? config::Origin::cli : config::Origin::env; }
-}  // namespace
 
 std::vector<admin::Override> overrides_of(const Options& o) {
   std::vector<admin::Override> out;

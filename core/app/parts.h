@@ -16,8 +16,8 @@ namespace gproxy::app {
 
 // The folder of the executable that runs.
 std::string executable_folder();
-// --modules-dir, else the installed private library folder (../lib/gproxy/modules seen from the
-// executable, which is also where a build tree has it), made absolute.
+// Each --modules-dir, then the installed private library folder; absolute, without repetitions. What is
+// given comes first: of two files with one id or kind the first wins.
 std::vector<std::string> module_directories(const Options& options);
 
 std::vector<admin::Override> overrides_of(const Options& options);
