@@ -64,6 +64,8 @@ class Json {
     if (ext_->decode(arena_.handle(), str(text_), &node, &out) != GP_OK) return {};
     return view(out);
   }
+  // The same reader over one value of the text. Its nodes count from that value's first byte.
+  Json inside(const gp_json_node& node) const { return Json(arena_, ext_, raw(node)); }
   std::string_view raw(const gp_json_node& node) const { return text_.substr(node.at, node.len); }
   std::string_view text() const { return text_; }
 
