@@ -173,10 +173,12 @@ void WriterThread::Impl::run_writer() {
   int64_t stop_before_ms = 0;
   for (;;) {
     run_jobs(lock);
-    const bool asked = flush_asked != flush_done || stopping;
+    // As of now: stop() may come while the lock is released, and then gets a round of its own.
+    const bool last_round = stopping;
+    const bool asked = flush_asked != flush_done || last_round;
     const uint64_t asked_ticket = flush_asked;
     const int64_t now_ms = clock.now_ms();
-    if (stopping && stop_before_ms == 0) stop_before_ms = now_ms + options.drain_timeout_ms;
+    if (last_round && stop_before_ms == 0) stop_before_ms = now_ms + options.drain_timeout_ms;
     lock.unlock();
     if (due(now_ms, asked)) drain_once(now_ms);
     const bool all = drain.empty();
@@ -185,11 +187,11 @@ void WriterThread::Impl::run_writer() {
       flush_done = asked_ticket;
       flushed.notify_all();
     }
-    if (stopping && jobs.empty() && (all || clock.now_ms() >= stop_before_ms)) {
+    if (last_round && jobs.empty() && (all || clock.now_ms() >= stop_before_ms)) {
       drained = all;
       break;
     }
-    if (!jobs.empty() || flush_asked != asked_ticket) continue;
+    if (!jobs.empty() || flush_asked != asked_ticket || stopping != last_round) continue;
     const int64_t ms = wait_ms(clock.now_ms());
     if (ms > 0) wake.wait_for(lock, milliseconds(ms));
   }
