@@ -61,10 +61,8 @@ inline Outcome run(std::string_view raw, const std::vector<size_t>& cuts = {},
       if (!result.ok()) {
         outcome.status = result.error().http();
         flush();
-        outcome.log += std::string(result.error().code) +
-                       "
-                       ";
-                       outcome.message = result.error().message;
+        outcome.log += std::string(result.error().code) + "\n";
+        outcome.message = result.error().message;
         return outcome;
       }
       used += *result;
