@@ -1,0 +1,84 @@
+#include "translate/openai_responses/response_encode.h"
+
+#include "translate/usage_map.h"
+
+namespace gproxy::translate::responses {
+
+std::string_view error_code(const Error& error) {
+  if (error.kind == ErrorKind::rate) return "rate_limit_exceeded";
+  if (error.kind == ErrorKind::policy) return "invalid_prompt";
+  return "server_error";
+}
+
+void write_response(const Snapshot& snapshot, const RequestEcho& echo, std::string& out) {
+  json::Writer w(out);
+  // The client's own value, else the default; an empty default leaves the member out.
+  const auto echoed = [&w](std::string_view name, const std::string& said, std::string_view other) {
+    if (said.empty() && other.empty()) return;
+    w.key(name);
+    w.raw(said.empty() ? other : std::string_view(said));
+  };
+  w.begin_object();
+  w.field("id", snapshot.id);
+  w.field("object", "response");
+  w.field("created_at", snapshot.created_at);
+  w.field("status", snapshot.status);
+  echoed("background", echo.background, "false");
+  w.key("completed_at");
+  snapshot.completed_at > 0 ? w.integer(snapshot.completed_at) : w.null();
+  w.key("error");
+  if (snapshot.error != nullptr) {
+    w.begin_object();
+    w.field("code", error_code(*snapshot.error));
+    w.field("message", snapshot.error->message);
+    w.end_object();
+  } else {
+    w.null();
+  }
+  w.key("incomplete_details");
+  if (!snapshot.incomplete_reason.empty()) {
+    w.begin_object();
+    w.field("reason", snapshot.incomplete_reason);
+    w.end_object();
+  } else {
+    w.null();
+  }
+  echoed("instructions", echo.instructions, "null");
+  echoed("max_output_tokens", echo.max_output_tokens, "null");
+  echoed("max_tool_calls", echo.max_tool_calls, {});
+  echoed("metadata", echo.metadata, "{}");
+  w.field("model", snapshot.model);
+  w.key("output");
+  out += '[';
+  out += snapshot.output;
+  out += ']';
+  echoed("parallel_tool_calls", echo.parallel_tool_calls, "true");
+  echoed("previous_response_id", echo.previous_response_id, "null");
+  echoed("prompt_cache_key", echo.prompt_cache_key, {});
+  echoed("reasoning", echo.reasoning, R"({"effort":null,"summary":null})");
+  echoed("safety_identifier", echo.safety_identifier, {});
+  if (!snapshot.service_tier.empty()) {
+    w.field("service_tier", snapshot.service_tier);
+  } else {
+    echoed("service_tier", echo.service_tier, {});
+  }
+  // Nothing is stored here, whatever was asked.
+  w.field("store", false);
+  echoed("temperature", echo.temperature, "null");
+  echoed("text", echo.text, R"({"format":{"type":"text"}})");
+  echoed("tool_choice", echo.tool_choice, "\"auto\"");
+  echoed("tools", echo.tools, "[]");
+  echoed("top_logprobs", echo.top_logprobs, {});
+  echoed("top_p", echo.top_p, "null");
+  echoed("truncation", echo.truncation, "\"disabled\"");
+  w.key("usage");
+  if (snapshot.usage != nullptr) {
+    write_responses_usage(w, *snapshot.usage);
+  } else {
+    w.null();
+  }
+  echoed("user", echo.user, {});
+  w.end_object();
+}
+
+}  // namespace gproxy::translate::responses

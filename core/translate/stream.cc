@@ -1,0 +1,200 @@
+#include "translate/stream.h"
+
+#include "translate/answer_common.h"
+
+namespace gproxy::translate {
+
+namespace {
+
+constexpr size_t kArenaBlock = 4096;
+
+Error malformed() {
+  return bad_upstream("upstream_invalid_response", "upstream sent an event that is no JSON");
+}
+
+}  // namespace
+
+// Sits between the codecs and watches what passes.
+class StreamTranslator::Observer final : public EventSink {
+ public:
+  explicit Observer(StreamTranslator& owner) : owner_(owner) {}
+  void on(const Event& event) override {
+    if (event.usage != nullptr) owner_.usage_ = *event.usage;
+    if (event.kind == EventKind::finish && event.candidate == 0) {
+      owner_.finish_ = event.finish->reason;
+    }
+    owner_.encoder_->on(event);
+  }
+
+ private:
+  StreamTranslator& owner_;
+};
+
+StreamTranslator::StreamTranslator(const RequestContext& request, const Options& options,
+                                   IdSource& ids)
+    : StreamTranslator(request, options, ids, AnswerForm::stream) {}
+
+StreamTranslator::StreamTranslator(const RequestContext& request, const Options& options,
+                                   IdSource& ids, AnswerForm form)
+    : context_{request, options, ids, losses_},
+      decoder_(make_answer_decoder(request.upstream, context_)),
+      encoder_(make_answer_encoder(request.client, form, context_)),
+      observer_(std::make_unique<Observer>(*this)),
+      arena_(kArenaBlock, options.max_event_bytes * 8 + (size_t{1} << 20)),
+      sse_(options.max_event_bytes),
+      array_(options.max_event_bytes),
+      form_(form) {}
+
+StreamTranslator::~StreamTranslator() = default;
+
+StreamTranslator::Progress StreamTranslator::progress() const {
+  if (ended_) return Progress::ended;
+  if (decoder_->has_content()) return Progress::content;
+  return begun_ ? Progress::begun : Progress::nothing;
+}
+
+size_t StreamTranslator::held_bytes() const {
+  return sizeof(*this) + arena_.used() + sse_.pending_bytes() + array_.pending_bytes() +
+         head_.capacity() + whole_.capacity() + encoder_->held_bytes();
+}
+
+std::string_view StreamTranslator::keepalive(Protocol client) {
+  switch (client) {
+    case Protocol::claude: return "event: ping\ndata: {\"type\":\"ping\"}\n\n";
+    case Protocol::gemini: return {};
+    default: return ": keepalive\n\n";
+  }
+}
+
+std::string_view StreamTranslator::content_type(Protocol client, GeminiFraming framing) {
+  return client == Protocol::gemini && framing == GeminiFraming::array ? "application/json"
+                                                                       : "text/event-stream";
+}
+
+Result<void> StreamTranslator::after(Result<void> decoded) {
+  if (decoded.ok() && encoder_->error() != nullptr) decoded = *encoder_->error();
+  if (decoded.ok() && encoder_->ended()) ended_ = true;
+  if (!decoded.ok()) failed_ = true;
+  return decoded;
+}
+
+Result<void> StreamTranslator::take(std::string_view name, std::string_view data) {
+  if (ended_ || failed_) return ok();
+  if (data == "[DONE]") return after(decoder_->done_marker(*observer_));
+  // An event without data to speak of is a keep-alive of some servers.
+  if (is_blank_json(data)) return ok();
+  return take_json(name, data);
+}
+
+Result<void> StreamTranslator::take_json(std::string_view name, std::string_view text) {
+  if (ended_ || failed_) return ok();
+  arena_.reset();
+  json::Limits limits;
+  limits.max_depth = context_.options.limits.max_depth;
+  limits.max_bytes = context_.options.max_event_bytes;
+  auto doc = json::parse(text, arena_, limits);
+  if (!doc) return after(malformed());
+  // Output of an event that fails is taken back while nothing went before it: the client then gets
+  // a plain HTTP error.
+  const size_t before = out_->size();
+  Result<void> decoded = after(decoder_->event(name, *doc, arena_, *observer_));
+  if (!decoded.ok() && !begun_) out_->resize(before);
+  if (decoded.ok()) begun_ = begun_ || out_->size() > before || decoder_->has_content();
+  return decoded;
+}
+
+Result<void> StreamTranslator::feed(std::string_view in, std::string& out) {
+  if (ended_ || failed_) return ok();
+  out_ = &out;
+  encoder_->write_to(out);
+  if (source_ == Source::unknown) {
+    // SSE begins with a field name or a comment, JSON with a bracket; a BOM or white space may come
+    // before either.
+    head_ += in;
+    std::string_view rest = head_;
+    if (rest.starts_with("\xEF\xBB\xBF")) rest.remove_prefix(3);
+    const bool partial_bom = rest == "\xEF" || rest == "\xEF\xBB";
+    const size_t first = rest.find_first_not_of(" \t\r\n");
+    if (first == std::string_view::npos || partial_bom) {
+      if (head_.size() > 1024) head_.clear();  // nothing but blank lines
+      return ok();
+    }
+    const char c = rest[first];
+    source_ = c == '[' ? Source::array : c == '{' ? Source::whole : Source::sse;
+    if (source_ != Source::sse) rest.remove_prefix(first);
+    const std::string bytes = source_ == Source::sse ? std::move(head_) : std::string(rest);
+    head_ = std::string();
+    return feed(bytes, out);
+  }
+  Result<void> result;
+  if (source_ == Source::sse) {
+    auto fed = sse_.feed(in, [&](const sse::Event& event) {
+      result = take(event.name, event.data);
+      return result.ok() && !ended_;
+    });
+    if (result.ok() && !fed.ok()) {
+      failed_ = true;
+      return fed;
+    }
+  } else if (source_ == Source::array && context_.request.upstream == Protocol::gemini) {
+    auto fed = array_.feed(in, [&](std::string_view element) {
+      result = take_json({}, element);
+      return result.ok() && !ended_;
+    });
+    if (result.ok() && !fed.ok()) {
+      failed_ = true;
+      return fed;
+    }
+  } else {
+    if (whole_.size() + in.size() > context_.options.max_response_bytes) {
+      failed_ = true;
+      return bad_upstream("response_too_large", "the answer exceeds max_response_bytes");
+    }
+    whole_ += in;
+  }
+  return result;
+}
+
+Result<void> StreamTranslator::finish(std::string& out) {
+  if (ended_ || failed_) return ok();
+  out_ = &out;
+  encoder_->write_to(out);
+  Result<void> result;
+  if (source_ == Source::sse) {
+    sse_.finish([&](const sse::Event& event) {
+      // What was cut in the middle is no event.
+      const bool whole = event.data == "[DONE]" || json::parse(event.data, arena_).ok();
+      if (whole) result = take(event.name, event.data);
+      return result.ok();
+    });
+  } else if (source_ != Source::unknown && !whole_.empty()) {
+    arena_.reset();
+    Arena arena(64 * 1024);
+    auto doc = json::parse(whole_, arena, {context_.options.limits.max_depth,
+                                           context_.options.max_response_bytes});
+    if (!doc) {
+      failed_ = true;
+      return malformed();
+    }
+    const size_t before = out.size();
+    result = after(decoder_->answer(*doc, arena, *observer_));
+    if (!result.ok() && !begun_) out.resize(before);
+    return result;
+  }
+  if (!result.ok() || ended_) return result;
+  const size_t before = out.size();
+  result = after(decoder_->end(*observer_));
+  if (!result.ok() && !begun_) out.resize(before);
+  return result;
+}
+
+void StreamTranslator::fail(const Error& error, std::string& out) {
+  if (ended_) return;
+  ended_ = true;
+  failed_ = true;
+  if (form_ == AnswerForm::document) return;
+  encoder_->write_to(out);
+  encoder_->fail(error);
+}
+
+}  // namespace gproxy::translate
