@@ -3,12 +3,16 @@
 #define RAPIDJSON_SSE2  // in-situ strings are copied sixteen bytes at a time
 #endif
 #include <rapidjson/reader.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include <algorithm>
 #include <cstring>
 #include <vector>
 
 #include "base/json.h"
+#include "base/json_error.h"
 #include "base/strings.h"
 
 namespace gproxy::json {
@@ -146,35 +150,6 @@ std::string_view describe(rapidjson::ParseErrorCode code) {
   }
 }
 
-Error invalid_json(std::string_view what, std::string_view text, size_t offset, Position* where) {
-  const Position position = position_of(text, offset);
-  if (where != nullptr) *where = position;
-  std::string message = "invalid JSON: ";
-  message += what;
-  message += " at byte " + std::to_string(offset) + " (line " + std::to_string(position.line) +
-             ", column " + std::to_string(position.column) + ")";
-  return Error{ErrorKind::invalid, "invalid_json", std::move(message), {}};
-}
-
-size_t first_invalid_utf8(std::string_view text) {
-  // The longest valid prefix, by halving: this runs for an error message only.
-  size_t good = 0, bad = text.size();
-  while (bad - good > 4) {
-    size_t middle = good + (bad - good) / 2;
-    // Step back to the beginning of a sequence, so that the prefix is not cut inside of one.
-    while (middle > good && (static_cast<unsigned char>(text[middle]) & 0xc0) == 0x80) --middle;
-    if (middle == good) break;
-    (is_valid_utf8(text.substr(good, middle - good)) ? good : bad) = middle;
-  }
-  while (good < bad) {
-    size_t next = good + 1;
-    while (next < text.size() && (static_cast<unsigned char>(text[next]) & 0xc0) == 0x80) ++next;
-    if (!is_valid_utf8(text.substr(good, next - good))) break;
-    good = next;
-  }
-  return good;
-}
-
 int hex4(const char* p) {
   int value = 0;
   for (int i = 0; i < 4; ++i) {
@@ -213,6 +188,21 @@ void repair_surrogates(char* text, size_t size) {
   }
 }
 
+// The first byte 0x1A..0x1F, or size: RapidJSON 1.1's vectorised string loop lets these control
+// characters through.
+size_t find_missed_control(const char* text, size_t size) {
+  size_t at = 0;
+#if defined(__SSE2__)
+  for (; size - at >= 16; at += 16) {
+    const __m128i v = _mm_sub_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(text + at)),
+                                   _mm_set1_epi8(0x1a));
+    if (_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(5)), v)) != 0) break;
+  }
+#endif
+  while (at < size && (text[at] < 0x1a || text[at] > 0x1f)) ++at;
+  return at;
+}
+
 template <unsigned Flags>
 Result<Value> parse_with(std::string_view text, Arena& arena, const Limits& limits,
                          Position* where) {
@@ -241,10 +231,7 @@ Result<Value> parse_with(std::string_view text, Arena& arena, const Limits& limi
   rapidjson::Reader reader;
   const rapidjson::ParseResult result = reader.Parse<Flags>(stream, builder);
   if (builder.stop() == Builder::Stop::depth) {
-    return Error{ErrorKind::invalid,
-                 "json_too_deep",
-                 "the JSON text nests deeper than " + std::to_string(limits.max_depth) + " levels",
-                 {}};
+    return json_too_deep(limits.max_depth);
   }
   if (builder.stop() == Builder::Stop::memory) return out_of_memory();
   if (result.IsError()) {
@@ -252,6 +239,9 @@ Result<Value> parse_with(std::string_view text, Arena& arena, const Limits& limi
     return invalid_json(describe(result.Code()), text, offset, where);
   }
   // RapidJSON takes a NUL byte for the end of the text.
+  if (const size_t at = find_missed_control(text.data(), text.size()); at < text.size()) {
+    return invalid_json("invalid escape or control character in a string", text, at, where);
+  }
   if (stream.Tell() < text.size())
     return invalid_json("unexpected NUL byte", text, stream.Tell(), where);
   return builder.result();
@@ -265,19 +255,6 @@ Result<Value> parse(std::string_view text, Arena& arena, const Limits& limits) {
 
 Result<Value> parse_with_comments(std::string_view text, Arena& arena, Position* where) {
   return parse_with<kRelaxed>(text, arena, Limits{}, where);
-}
-
-Position position_of(std::string_view text, size_t offset) {
-  Position position{1, 1};
-  for (char c : text.substr(0, offset)) {
-    if (c == '\n') {
-      ++position.line;
-      position.column = 1;
-    } else if ((static_cast<unsigned char>(c) & 0xc0) != 0x80) {
-      ++position.column;  // columns count characters
-    }
-  }
-  return position;
 }
 
 }  // namespace gproxy::json
