@@ -136,7 +136,7 @@ class ClaudeEncoder final : public AnswerEncoder {
     json::Writer w(*out_);
     if (document_) {
       write_message_head(w);
-      *out_ += '[';
+      w.raw("[");
       *out_ += content_;
       *out_ += ']';
       write_message_tail(w, usage_, estimate);

@@ -49,7 +49,7 @@ void write_response(const Snapshot& snapshot, const RequestEcho& echo, std::stri
   echoed("metadata", echo.metadata, "{}");
   w.field("model", snapshot.model);
   w.key("output");
-  out += '[';
+  w.raw("[");
   out += snapshot.output;
   out += ']';
   echoed("parallel_tool_calls", echo.parallel_tool_calls, "true");

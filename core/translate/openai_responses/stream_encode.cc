@@ -49,7 +49,6 @@ class ResponsesEncoder final : public AnswerEncoder {
     ended_ = true;
     if (!created_) {
       begin_event("error");
-      json::Writer w(*out_);
       *out_ += ",\"code\":";
       json::write_string(responses::error_code(error), *out_);
       *out_ += ",\"message\":";
