@@ -17,6 +17,12 @@ json::Value args_object(std::string_view text, Arena& arena) {
   return object;
 }
 
+json::Value args_object(const Call& call, Arena& arena) {
+  if (call.kind == Call::Kind::custom) return wrap_input(call.args, arena);
+  if (call.parsed.is_object()) return call.parsed;
+  return args_object(call.args, arena);
+}
+
 std::string args_text(const json::Value& object) { return json::write(object); }
 
 std::string_view args_or_empty(std::string_view text) {

@@ -6,12 +6,14 @@
 
 #include "base/arena.h"
 #include "base/json.h"
+#include "translate/model.h"
 
 namespace gproxy::translate {
 
 // A tool call's argument text as an object: "" -> {}; a valid object as it is; another valid value
 // -> {"value": v}; no JSON -> {"_raw_arguments": "<text>"}. Numbers keep their text.
 json::Value args_object(std::string_view text, Arena& arena);
+json::Value args_object(const Call& call, Arena& arena);
 // The same as JSON text, for writers; an object is copied compactly only where it must be.
 std::string args_text(const json::Value& object);
 // The argument text of a call for protocols that carry it as a string: "" becomes "{}".

@@ -129,6 +129,7 @@ struct Call {
   std::string_view name;        // the tool's own name (without its namespace)
   std::string_view name_space;  // Responses namespaces, else empty
   std::string_view args;        // function: JSON text as it came (may be invalid); custom: free text
+  json::Value parsed;           // the same as an object, where the wire has one (args may be empty)
   Opaque signature;             // Gemini's thoughtSignature of this call
   int32_t index = 0;            // parallel position, where the wire has one
 };

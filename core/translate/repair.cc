@@ -205,11 +205,7 @@ class Repair {
     Part part;
     part.kind = PartKind::result;
     part.at = call.at;
-    part.result = arena_.make<ToolResult>();
-    if (part.result == nullptr) {
-      static thread_local ToolResult scratch;
-      part.result = &scratch;
-    }
+    part.result = wire::make<ToolResult>(arena_);
     part.result->id = call.call->id;
     part.result->error = true;
     part.result->synthesised = true;

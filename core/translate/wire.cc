@@ -45,14 +45,14 @@ std::string_view want_word(Want want) {
 }  // namespace
 
 const Path* key(Arena& arena, const Path* parent, std::string_view name) {
-  auto* path = arena.make<Path>();
-  if (path != nullptr) *path = Path{parent, name, -1};
+  auto* path = make<Path>(arena);
+  *path = Path{parent, name, -1};
   return path;
 }
 
 const Path* item(Arena& arena, const Path* parent, size_t index) {
-  auto* path = arena.make<Path>();
-  if (path != nullptr) *path = Path{parent, {}, static_cast<int32_t>(index)};
+  auto* path = make<Path>(arena);
+  *path = Path{parent, {}, static_cast<int32_t>(index)};
   return path;
 }
 

@@ -13,6 +13,15 @@
 
 namespace gproxy::translate::wire {
 
+// A new T in the arena. When its bound is reached: a scratch object, and arena.exhausted() says so.
+template <class T>
+T* make(Arena& arena) {
+  if (auto* made = arena.make<T>()) return made;
+  static thread_local T scratch;
+  scratch = T();
+  return &scratch;
+}
+
 const Path* key(Arena& arena, const Path* parent, std::string_view name);
 const Path* item(Arena& arena, const Path* parent, size_t index);
 
