@@ -79,6 +79,10 @@ class JsonTap {
   // The text so far is over: the next byte begins another one.
   void reset();
 
+  // Right inside the outermost container, between two of its elements or members.
+  bool at_top() const { return depth_ == 1 && nest_ == 0 && (state_ == State::after_value || awaits_value()); }
+  bool awaits_value() const { return state_ == State::value; }
+
   uint8_t leaf() const { return leaf_; }
   json::Kind kind() const { return kind_; }
   // Of a scalar: its source text without quotes, escapes untouched, cut at kMaxText.

@@ -70,6 +70,9 @@ class UsageScan {
   bool was_usage_chunk() const { return usage_chunk_; }
   // json: whether an array is being streamed and has an element already.
   bool in_array() const { return first_byte_ == '['; }
+  // Of that array: the bytes end between two elements; and behind the bracket or a comma.
+  bool between_elements() const { return tap_.at_top(); }
+  bool awaits_element() const { return tap_.awaits_value(); }
 
  private:
   enum class Line : uint8_t { start, field, data_space, data, other };

@@ -93,6 +93,8 @@ class Transfer {
   // The resume itself is scheduled on the deferred queue.
   virtual void resume(Pause reason) = 0;
   virtual void abort() = 0;
+  // Every byte of the request's body was taken and none will be read again: its memory may go.
+  virtual bool body_taken() const { return false; }
 };
 
 class Client {

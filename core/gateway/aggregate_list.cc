@@ -1,0 +1,213 @@
+#include "gateway/aggregate_list.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "gateway/exchange.h"
+#include "gateway/http_call.h"
+#include "gateway/translation.h"
+
+namespace gproxy::gateway {
+namespace {
+
+constexpr int kMaxPages = 20;
+
+}  // namespace
+
+// One provider's list, page after page.
+class AggregateList::Fetch final : public upstream::TransferSink {
+ public:
+  Fetch(AggregateList& list, const config::ProviderEntry& provider) : list_(list), provider_(provider) {}
+  ~Fetch() { stop(); }
+
+  void start() {
+    auto& exchange = list_.exchange_;
+    if (!provider_.enabled) return end(Ended::silent);
+    if (provider_.provider == nullptr) return end(Ended::failed);
+    const auto protocol = exchange.match().protocol;
+    route_ = provider_.provider->route(protocol, translate::Operation::model_list);
+    if (!route_.supported()) return end(Ended::silent);
+    if (!provider_.provider->kind_info().credential_tag.empty() && route_.served != modhost::RouteMode::local) {
+      auto& context = exchange.context();
+      credential_ = context.pool.pick(provider_, {.model = {}, .operation = translate::Operation::model_list, .tried = {}, .now_ms = context.clock.now_ms()});
+      if (credential_ == nullptr) return end(Ended::silent);
+      auto opened = exchange.snapshot()->credential(provider_, *credential_);
+      if (!opened.ok()) return end(Ended::failed);
+      handle_ = std::move(*opened);
+    }
+    ask(first_page_query(route_.target_protocol));
+  }
+
+  void stop() {
+    if (transfer_ != nullptr) {
+      transfer_->abort();
+      list_.exchange_.context().loop.defer_delete(std::move(transfer_));
+    }
+    call_.release();
+  }
+  bool running() const { return !ended_; }
+  const std::string& name() const { return provider_.name; }
+
+ private:
+  void ask(std::string_view query) {
+    auto& exchange = list_.exchange_;
+    modhost::CallRequest request;
+    request.protocol = route_.target_protocol;
+    request.operation = translate::Operation::model_list;
+    request.client_protocol = exchange.match().protocol;
+    request.translated = route_.mode == modhost::RouteMode::translate;
+    request.method = "GET";
+    request.path = exchange.match().path;
+    request.query = exchange.arena().copy(query);
+    request.headers = exchange.client_headers();
+    request.request_id = exchange.request_id();
+    request.credential = handle_.get();
+    request.arena = &exchange.arena();
+    if (route_.served == modhost::RouteMode::local) {
+      auto answer = modhost::LocalAnswer::respond(*provider_.provider, request);
+      if (!answer.ok() || answer->streamed() || answer->reply().status >= 300) return end(Ended::failed);
+      body_ = answer->reply().body;
+      return take_page(/*may_go_on=*/false);
+    }
+    auto prepared = provider_.provider->prepare(request);
+    if (!prepared.ok()) {
+      const bool silent = prepared.error().code == "unsupported_operation" || prepared.error().code == "no_active_credentials";
+      return end(silent ? Ended::silent : Ended::failed);
+    }
+    call_ = std::move(*prepared);
+    const auto& up = call_.upstream();
+    const auto& settings = exchange.settings();
+    upstream::Request send;
+    send.method = up.method;
+    send.url = up.url;
+    send.secret_query = up.secret_query;
+    send.headers = up.headers;
+    send.body = up.body;
+    send.has_body = up.has_body;
+    send.proxy = settings.proxy;
+    send.timeouts = {settings.timeouts.connect_ms, settings.timeouts.list_ms, settings.timeouts.list_ms, 0};
+    send.receive_buffer = 64 * 1024;
+    body_.clear();
+    status_ = 0;
+    transfer_ = exchange.context().client.start(send, *this);
+  }
+
+  void on_head(const upstream::Head& head) override {
+    status_ = head.status;
+    auto& arena = list_.exchange_.arena();
+    headers_ = arena.array<http::HeaderView>(head.headers.size());
+    for (size_t i = 0; i < headers_.size(); ++i) {
+      headers_[i] = {arena.copy(head.headers[i].name), arena.copy(head.headers[i].value)};
+    }
+  }
+  void on_data(std::string_view bytes) override {
+    if (body_.size() + bytes.size() > list_.exchange_.settings().limits.max_buffered_bytes) {
+      stop();
+      end(Ended::failed);
+      return;
+    }
+    body_.append(bytes);
+  }
+  void on_complete(const upstream::Completion& completion) override {
+    list_.exchange_.context().loop.defer_delete(std::move(transfer_));
+    if (ended_) return;
+    if (completion.failure != upstream::FailureKind::none || status_ >= 300) {
+      log::info("model list failed", {{"provider", provider_.name}, {"status", status_}, {"message", completion.message}});
+      return end(Ended::failed);
+    }
+    if (call_.has_body()) {
+      const modhost::Reply whole{.status = status_, .headers = headers_, .body = body_};
+      auto edited = call_.body(whole);
+      if (!edited.ok() || edited->status >= 300) return end(Ended::failed);
+      if (edited->body.data() != body_.data()) body_ = std::string(edited->body);
+    }
+    take_page(/*may_go_on=*/true);
+  }
+
+  void take_page(bool may_go_on) {
+    if (route_.mode == modhost::RouteMode::translate) {
+      auto translated = translate_model_list(list_.exchange_.match().protocol, route_.target_protocol, body_);
+      if (!translated.ok()) return end(translated.error().code == "unsupported_operation" ? Ended::silent : Ended::failed);
+      body_ = std::move(*translated);
+      may_go_on = false;
+    }
+    auto page = read_model_page(list_.exchange_.match().protocol, body_, provider_.name);
+    if (!page.ok()) return end(Ended::failed);
+    for (auto& model : page->models) list_.models_.push_back(std::move(model));
+    if (!may_go_on || page->next_query.empty()) return end(Ended::well);
+    if (++pages_ >= kMaxPages) return end(Ended::failed);
+    call_.release();
+    ask(page->next_query);
+  }
+
+  void end(Ended how) {
+    if (ended_) return;
+    ended_ = true;
+    call_.release();
+    body_ = {};
+    list_.on_fetch_ended(how);
+  }
+
+  AggregateList& list_;
+  const config::ProviderEntry& provider_;
+  const config::CredentialEntry* credential_ = nullptr;
+  modhost::CredentialHandle handle_;
+  modhost::Resolved route_;
+  modhost::Call call_;
+  std::unique_ptr<upstream::Transfer> transfer_;
+  std::span<http::HeaderView> headers_;
+  std::string body_;
+  int status_ = 0;
+  int pages_ = 0;
+  bool ended_ = false;
+};
+
+AggregateList::AggregateList(Exchange& exchange)
+    : exchange_(exchange), deadline_(exchange.context().loop, [this] {
+        for (const auto& fetch : fetches_) {
+          if (!fetch->running()) continue;
+          log::info("model list came too late", {{"provider", fetch->name()}});
+          fetch->stop();
+          partial_ = true;
+        }
+        finish();
+      }) {}
+
+AggregateList::~AggregateList() = default;
+
+void AggregateList::start() {
+  const auto& providers = (*exchange_.snapshot())->providers();
+  fetches_.reserve(providers.size());
+  running_ = providers.size();
+  for (const auto& provider : providers) {
+    fetches_.push_back(std::make_unique<Fetch>(*this, provider));
+    fetches_.back()->start();
+  }
+  starting_ = false;
+  if (running_ == 0) {
+    finish();
+  } else if (const auto ms = exchange_.settings().timeouts.list_ms; ms > 0) {
+    deadline_.start(ms);
+  }
+}
+
+void AggregateList::on_fetch_ended(Ended how) {
+  if (how == Ended::failed) partial_ = true;
+  --running_;
+  if (running_ == 0 && !starting_) finish();
+}
+
+void AggregateList::finish() {
+  if (done_) return;
+  done_ = true;
+  deadline_.stop();
+  auto page = write_model_page(exchange_.match().protocol, std::move(models_), exchange_.query(), partial_);
+  if (!page.ok()) {
+    exchange_.reply_error(page.error());
+    return;
+  }
+  const http::HeaderView type{"content-type", "application/json"};
+  exchange_.reply_whole(200, {&type, 1}, *page);
+}
+
+}  // namespace gproxy::gateway

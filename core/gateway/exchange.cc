@@ -1,0 +1,373 @@
+#include "gateway/exchange.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base_version.h"
+#include "gateway/aggregate_list.h"
+#include "gateway/auth.h"
+#include "gateway/http_call.h"
+#include "gateway/overload.h"
+#include "gateway/request_id.h"
+
+namespace gproxy::gateway {
+namespace {
+
+constexpr size_t kArenaBlock = 2048;
+constexpr size_t kUnchargedBytes = 4096;      // small bodies are bounded by the number of connections
+constexpr size_t kTrustedLength = 256 * 1024;  // room made ahead for a body on its word
+// A refused request's body is read and dropped up to here, so that the connection can go on.
+constexpr uint64_t kDroppedBody = 64 * 1024;
+
+bool has_json_body(translate::Operation operation) {
+  using enum translate::Operation;
+  switch (operation) {
+    case none:  // generate, by the body's `stream`
+    case generate:
+    case stream_generate:
+    case count_tokens:
+    case response_compact:
+    case memory_trace_summarize:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool needs_key(RouteKind kind) {
+  switch (kind) {
+    case RouteKind::llm:
+    case RouteKind::unknown_operation:
+    case RouteKind::oauth_start:
+    case RouteKind::oauth_callback:
+    case RouteKind::usage:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+Exchange::Exchange(WorkerContext& context, Session& session, config::LoopSnapshotPtr snapshot)
+    : context_(context),
+      session_(session),
+      snapshot_(std::move(snapshot)),
+      arena_(kArenaBlock, (*snapshot_)->settings().limits.max_exchange_bytes),
+      timer_(context.loop, [this] { on_timer(); }),
+      ping_(context.loop, [this] { on_ping(); }) {
+  ++context_.exchanges;
+  context_.metrics.in_flight.add();
+}
+
+Exchange::~Exchange() {
+  if (self_ != nullptr) *self_ = nullptr;
+  if (phase_ != Phase::done) {  // the session died without an end; only a destroyed worker does that
+    --context_.exchanges;
+    context_.metrics.in_flight.add(-1);
+  }
+  if (charged_ > 0) context_.shared.memory.give_back(charged_);
+  context_.give_back(std::move(held_head_));
+}
+
+void Exchange::enter(Phase next) {
+  GP_ASSERT(phase_ != Phase::done);
+  if (log::enabled(log::Level::trace)) {
+    log::trace("exchange", {{"id", request_id_}, {"from", static_cast<int>(phase_)}, {"to", static_cast<int>(next)}});
+  }
+  phase_ = next;
+}
+
+// ---- the head ------------------------------------------------------------------------------------
+
+http::Action Exchange::on_head(const http::RequestHead& head) {
+  head_ = &head;
+  started_us_ = net::Loop::now_us();
+  started_wall_us_ = context_.clock.wall_us();
+  ++context_.requests;
+  enter(Phase::body);
+  writer_ = http::ResponseWriter(http::RequestTraits(head));
+  match_ = route(head.method, head.path, arena_);
+  trace_id_ = make_request_id(arena_, started_wall_us_ / 1000, context_.random(), context_.random());
+  const auto given = head.header("x-request-id");
+  request_id_ = is_sane_request_id(given) ? given : trace_id_;
+  check_head();
+
+  if (refusal_) {
+    // The answer is known: the body is dropped if it is small, else not even read.
+    const bool small = !head.chunked && head.content_length.value_or(0) <= kDroppedBody;
+    if (head.has_body() && (!small || head.expect_continue)) {
+      stop_after_head_ = close_after_ = true;
+      return http::Action::stop;
+    }
+    return http::Action::proceed;
+  }
+  if (!head.has_body()) return http::Action::proceed;
+  const auto length = static_cast<size_t>(head.content_length.value_or(0));
+  if (length > kUnchargedBytes) {
+    if (!context_.shared.memory.take(length, settings().limits.memory_budget_bytes)) {
+      return http::Action::pause;
+    }
+    charged_ = length;
+  }
+  if (head.expect_continue) session_.write(http::kContinue);
+  body_.reserve(std::min(length, kTrustedLength));
+  return http::Action::proceed;
+}
+
+Exchange::Memory Exchange::retry_memory(int64_t waited_ms) {
+  const auto length = static_cast<size_t>(head_->content_length.value_or(0));
+  if (context_.shared.memory.take(length, settings().limits.memory_budget_bytes)) {
+    charged_ = length;
+    if (head_->expect_continue) session_.write(http::kContinue);
+    return Memory::granted;
+  }
+  if (waited_ms < settings().timeouts.budget_wait_ms) return Memory::wait;
+  context_.metrics.refused.add();
+  refusal_ = overloaded_error("memory for requests is used up", 1000);
+  close_after_ = true;
+  return Memory::refused;
+}
+
+void Exchange::check_head() {
+  const auto& head = *head_;
+  query_ = head.query;
+  if (match_.kind == RouteKind::admin || match_.kind == RouteKind::ui || match_.kind == RouteKind::metrics) {
+    presented_ = find_key(head.headers, head.query, arena_);
+    query_ = without_key(head.query, arena_);
+    if (match_.kind == RouteKind::admin &&
+        head.content_length.value_or(0) > settings().limits.max_admin_body_bytes) {
+      refusal_ = Error{ErrorKind::too_large, "request_too_large", "the request body is too large"};
+    }
+    return;
+  }
+  const bool protocol_path = match_.protocol != translate::Protocol::none;
+  if (!needs_key(match_.kind) && !(match_.kind == RouteKind::method_not_allowed && protocol_path)) {
+    if (match_.kind == RouteKind::not_found) refusal_ = unknown_path(head.method, head.path);
+    if (match_.kind == RouteKind::method_not_allowed) refusal_ = method_not_allowed(head.method);
+    return;
+  }
+  presented_ = find_key(head.headers, head.query, arena_);
+  settle_protocol(match_, http::has(head.headers, "anthropic-version"), presented_.source);
+  query_ = without_key(head.query, arena_);
+  const auto check = [&]() -> Result<void> {
+    GP_CHECK(authenticate());
+    if (match_.kind == RouteKind::method_not_allowed) return method_not_allowed(head.method);
+    if (match_.kind == RouteKind::unknown_operation) return unknown_path(head.method, match_.path);
+    if (match_.bad_verb) return bad_gemini_action();
+    if (const auto encoding = head.header("content-encoding");
+        !encoding.empty() && !iequals(encoding, "identity")) {
+      return unsupported_content_encoding();
+    }
+    if (auto admitted = admit(context_, settings()); !admitted.ok()) {
+      context_.metrics.refused.add();
+      return admitted;
+    }
+    if (match_.kind == RouteKind::llm && !match_.aggregate) GP_CHECK(find_provider());
+    return ok();
+  };
+  if (auto checked = check(); !checked.ok()) refusal_ = std::move(checked).error();
+}
+
+Result<void> Exchange::authenticate() {
+  if (presented_.key.empty() || context_.sealer == nullptr) return unauthorized();
+  // The digest is keyed and the table is hashed by it: no comparison leaks how near a guess was.
+  key_ = (*snapshot_)->find_key(context_.sealer->key_digest(presented_.key));
+  if (key_ == nullptr || !key_->usable()) return unauthorized();
+  return ok();
+}
+
+Result<void> Exchange::find_provider() {
+  const auto name = match_.provider;
+  provider_ = (*snapshot_)->find_provider(name);
+  if (provider_ == nullptr) return provider_not_found(name);
+  if (!provider_->enabled) return provider_disabled(name);
+  if (provider_->provider == nullptr) return provider_unavailable(name);
+  return ok();
+}
+
+// ---- the body ------------------------------------------------------------------------------------
+
+void Exchange::on_body(std::string_view bytes) {
+  if (refusal_) return;
+  if (match_.kind == RouteKind::admin && body_.size() + bytes.size() > settings().limits.max_admin_body_bytes) {
+    refusal_ = Error{ErrorKind::too_large, "request_too_large", "the request body is too large"};
+    close_after_ = true;
+    return;
+  }
+  // A chunked body is charged as it comes.
+  if (body_.size() + bytes.size() > std::max(charged_, kUnchargedBytes)) {
+    const size_t more = body_.size() + bytes.size() - charged_;
+    if (!context_.shared.memory.take(more, settings().limits.memory_budget_bytes)) {
+      context_.metrics.refused.add();
+      refusal_ = overloaded_error("memory for requests is used up", 1000);
+      close_after_ = true;
+      return;
+    }
+    charged_ += more;
+  }
+  if (!body_.append(bytes)) {
+    refusal_ = overloaded_error("memory is out", 1000);
+    close_after_ = true;
+  }
+}
+
+void Exchange::release_request_body() {
+  body_.release();
+  if (charged_ > 0) context_.shared.memory.give_back(std::exchange(charged_, 0));
+}
+
+void Exchange::fail_request(const Error& error) {
+  close_after_ = true;
+  if (head_ == nullptr) {
+    started_us_ = net::Loop::now_us();
+    started_wall_us_ = context_.clock.wall_us();
+    trace_id_ = make_request_id(arena_, started_wall_us_ / 1000, context_.random(), context_.random());
+    request_id_ = trace_id_;
+    enter(Phase::body);
+  }
+  // Whose shape it gets is known only when the head was read; before that the status line tells.
+  refusal_ = error;
+  reply_error(error);
+}
+
+void Exchange::run() {
+  if (phase_ == Phase::done) return;
+  if (refusal_) {
+    reply_error(*refusal_);
+    return;
+  }
+  if (match_.kind != RouteKind::llm) {
+    answer_local_route();
+    return;
+  }
+  start();
+}
+
+std::span<const http::HeaderView> Exchange::client_headers() {
+  if (!client_headers_made_) {
+    client_headers_ = without_private(head_->headers, arena_);
+    client_headers_made_ = true;
+  }
+  return client_headers_;
+}
+
+// One pass over the body, then: which model, which operation, which provider.
+Result<void> Exchange::index_request() {
+  operation_ = match_.operation;
+  model_ = match_.model;
+  std::string_view body_model;
+  if (has_json_body(match_.operation)) {
+    const bool in_path = !match_.model.empty();
+    const bool required = !in_path && match_.protocol != translate::Protocol::openai;
+    GP_TRY(const auto index,
+           translate::index_body(body_.view(), required ? translate::ModelRule::in_body : translate::ModelRule::elsewhere,
+                                 {.max_depth = settings().limits.max_json_depth,
+                                  .max_bytes = settings().limits.max_request_bytes}));
+    if (operation_ == translate::Operation::none) {
+      operation_ = index.stream ? translate::Operation::stream_generate : translate::Operation::generate;
+    }
+    if (!in_path) {
+      body_model = index.model_unescaped.empty() ? index.model : arena_.copy(index.model_unescaped);
+      model_ = body_model;
+      model_differs_ = !index.model_unescaped.empty();
+    }
+    spans_ = arena_.array<modhost::FieldSpan>(translate::kAbiBodyFields);
+    size_t n = 0;
+    for (size_t field = 0; field < translate::kAbiBodyFields; ++field) {
+      const auto& span = index.spans[field];
+      if (!span.found || n >= spans_.size()) continue;
+      constexpr uint32_t kEscaped = 0x100;  // GP_SPAN_ESCAPED
+      spans_[n++] = {static_cast<int32_t>(field),
+                     static_cast<uint32_t>(span.kind) | (span.escaped ? kEscaped : 0), span.at, span.len};
+    }
+    spans_ = spans_.first(n);
+    std::sort(spans_.begin(), spans_.end(), [](const auto& a, const auto& b) {
+      return a.at != b.at ? a.at < b.at : a.field < b.field;
+    });
+  }
+  if (match_.aggregate) {
+    const auto split = split_provider_model(model_, arena_);
+    if (!split.ok()) return missing_provider_prefix();
+    match_.provider = split.provider;
+    model_ = split.model;
+    if (!body_model.empty()) model_differs_ = true;
+    GP_CHECK(find_provider());
+  }
+  usage_row_ = translate::is_generate(operation_);
+  return ok();
+}
+
+// ---- what gproxy answers itself ------------------------------------------------------------------
+
+void Exchange::answer_local_route() {
+  switch (match_.kind) {
+    case RouteKind::healthz:
+      reply_whole(200, {}, "ok\n");
+      break;
+    case RouteKind::readyz: {
+      const auto& readiness = context_.shared.readiness;
+      const http::HeaderView json{"content-type", "application/json"};
+      reply_whole(readiness.ready() ? 200 : 503, {&json, 1}, readiness.to_json());
+      break;
+    }
+    case RouteKind::version: {
+      const http::HeaderView json{"content-type", "application/json"};
+      reply_whole(200, {&json, 1}, R"({"name":"gproxy","version":")" GPROXY_VERSION R"("})");
+      break;
+    }
+    case RouteKind::favicon:
+      reply_whole(204, {}, {});
+      break;
+    case RouteKind::probe:
+      if (!match_.provider.empty() && (*snapshot_)->find_provider(match_.provider) == nullptr) {
+        match_.protocol = translate::Protocol::none;
+        reply_error(provider_not_found(match_.provider));
+      } else {
+        reply_whole(200, {}, {});
+      }
+      break;
+    case RouteKind::metrics:
+      serve_metrics();
+      break;
+    default:
+      serve_handler();
+  }
+}
+
+void Exchange::serve_metrics() {
+  const auto& snapshot = **snapshot_;
+  const auto& token = snapshot.settings().metrics_token;
+  const bool allowed =
+      session_.peer().is_loopback() ||
+      (!token.empty() && token.equals(presented_.key)) ||
+      (!presented_.key.empty() && context_.sealer != nullptr &&
+       constant_time_equal(digest_view(context_.sealer->key_digest(presented_.key)), digest_view(snapshot.admin_key_digest())));
+  if (!allowed) {
+    match_.kind = RouteKind::admin;
+    reply_error(unauthorized());
+    return;
+  }
+  Metrics process;
+  if (context_.shared.on_scrape) context_.shared.on_scrape(process);
+  auto parts = context_.shared.metrics;
+  parts.push_back(&process);
+  const http::HeaderView type{"content-type", "text/plain; version=0.0.4; charset=utf-8"};
+  reply_whole(200, {&type, 1}, Metrics::render(parts));
+}
+
+void Exchange::serve_handler() {
+  if (context_.handler == nullptr) {
+    reply_error(unknown_path(head_->method, head_->path));
+    return;
+  }
+  enter(Phase::local);
+  http_call_ = std::make_shared<ExchangeCall>(*this, presented_.key, key_, body_.view(), session_.peer());
+  // The handler may reply at once: nothing may follow this call.
+  const auto call = http_call_;
+  context_.handler->handle(call);
+}
+
+}  // namespace gproxy::gateway

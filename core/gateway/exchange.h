@@ -1,0 +1,221 @@
+// One request from its head to its last row: who asks, what is asked of whom, the attempts, the answer,
+// the accounts. Lives on its session's loop, owned by it; the snapshot it starts with stays with it to
+// the end. Everything ends in finish(), once.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/arena.h"
+#include "base/result.h"
+#include "config/publisher.h"
+#include "gateway/auth.h"
+#include "gateway/body_buffer.h"
+#include "gateway/credential_pool.h"
+#include "gateway/local_reply.h"
+#include "gateway/response_path.h"
+#include "gateway/retry.h"
+#include "gateway/router.h"
+#include "gateway/session.h"
+#include "gateway/worker_context.h"
+#include "http/parser.h"
+#include "http/writer.h"
+#include "modhost/call.h"
+#include "modhost/local_answer.h"
+#include "modhost/provider.h"
+#include "net/timer.h"
+#include "storage/records.h"
+#include "translate/body_index.h"
+#include "upstream/client.h"
+
+namespace gproxy::gateway {
+
+class AggregateList;
+class ExchangeCall;
+
+class Exchange final : private upstream::TransferSink, private ResponsePath::Receiver {
+ public:
+  Exchange(WorkerContext& context, Session& session, config::LoopSnapshotPtr snapshot);
+  ~Exchange();
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  Arena& arena() { return arena_; }
+
+  // ---- from the session ------------------------------------------------------------------------
+  // `pause` means that the body waits for memory: retry_memory() until it answers.
+  http::Action on_head(const http::RequestHead& head);
+  enum class Memory : uint8_t { granted, wait, refused };
+  Memory retry_memory(int64_t waited_ms);
+  void on_body(std::string_view bytes);
+  // The request is complete (or on_head stopped it): the answer begins.
+  void run();
+  // The request broke off or broke a rule; answers it and closes.
+  void fail_request(const Error& error);
+  void on_flushed();
+  void on_output_full();
+  void on_writable();
+  // The session has nothing of this request but its first bytes.
+  bool has_head() const { return head_ != nullptr; }
+
+  enum class Cancel : uint8_t { client_gone, stalled, shutdown };
+  void cancel(Cancel reason);
+
+  // ---- for the helpers of its answer (HttpCall, aggregate list) ----------------------------------
+  void reply_whole(int status, std::span<const http::HeaderView> headers, std::string_view body);
+  void reply_error(const Error& error);
+  bool begin_stream(int status, std::span<const http::HeaderView> headers);
+  bool write_stream(std::string_view bytes);
+  void end_stream();
+  WorkerContext& context() { return context_; }
+  const config::LoopSnapshotPtr& snapshot() const { return snapshot_; }
+  const config::Settings& settings() const { return (*snapshot_)->settings(); }
+  const RouteMatch& match() const { return match_; }
+  std::string_view query() const { return query_; }
+  std::string_view request_id() const { return request_id_; }
+  const http::RequestHead& head() const { return *head_; }
+  std::span<const http::HeaderView> client_headers();
+
+ private:
+  enum class Phase : uint8_t {
+    head,       // nothing known yet
+    body,       // the request comes in
+    attempt,    // an upstream is asked, nothing went to the client
+    waiting,    // between two attempts, or for a refresh
+    streaming,  // the answer's head has gone out
+    local,      // gproxy itself answers (module pieces, lists, the admin floor)
+    draining,   // the answer is complete but for the kernel
+    done,
+  };
+  void enter(Phase next);
+
+  // exchange.cc: who and what
+  void check_head();
+  Result<void> authenticate();
+  Result<void> find_provider();
+  Result<void> index_request();
+  void answer_local_route();
+  void serve_metrics();
+  void serve_handler();
+
+  // exchange_attempt.cc: asking upstream
+  void start();
+  void start_attempt();
+  modhost::CallRequest call_request();
+  void send();
+  void on_head(const upstream::Head& head) override;
+  void on_data(std::string_view bytes) override;
+  void on_complete(const upstream::Completion& completion) override;
+  void complete_answer();
+  void complete_collected();
+  void fail_attempt(const modhost::Failure& failure);
+  void attempt_again(const Decision& decision);
+  void deliver_failure(const modhost::Failure& failure);
+  void refresh(int32_t cause);
+  void patch_credential(std::string_view credential_json);
+  void apply(const modhost::Verdict& verdict);
+  void end_attempt(storage::Outcome outcome, bool final, const Error* error);
+  void on_timer();
+
+  // exchange_local.cc: answers of the module itself
+  void start_local();
+  void next_local_piece();
+
+  // exchange_answer.cc: to the client
+  void begin_answer(int status, std::span<const http::HeaderView> headers,
+                    std::optional<uint64_t> content_length);
+  void on_answer(std::string_view bytes) override;
+  void end_answer();
+  void interrupt_answer(const Error& error, storage::Outcome outcome);
+  void on_ping();
+  void arm_ping();
+  std::span<const http::HeaderView> answer_headers(std::span<const http::HeaderView> upstream);
+  void release_request_body();
+  void finish(storage::Outcome outcome);
+  void record_request(storage::Outcome outcome);
+
+  bool is_stream() const { return operation_ == translate::Operation::stream_generate; }
+  bool pings_possible() const;
+  Error attempt_error(const modhost::Failure& failure) const;
+
+  WorkerContext& context_;
+  Session& session_;
+  config::LoopSnapshotPtr snapshot_;
+  Arena arena_;
+
+  // The request.
+  const http::RequestHead* head_ = nullptr;
+  RouteMatch match_;
+  const config::KeyEntry* key_ = nullptr;
+  PresentedKey presented_;
+  std::string_view query_;
+  std::string_view request_id_;
+  std::string_view trace_id_;
+  std::span<const http::HeaderView> client_headers_;
+  BodyBuffer body_;
+  size_t charged_ = 0;  // taken from the memory budget
+  std::optional<Error> refusal_;
+  bool stop_after_head_ = false;
+  bool client_headers_made_ = false;
+
+  // What it comes to.
+  const config::ProviderEntry* provider_ = nullptr;
+  translate::Operation operation_ = translate::Operation::none;
+  modhost::Resolved resolved_;
+  std::string_view model_;        // without the provider
+  std::span<modhost::FieldSpan> spans_;
+  bool model_differs_ = false;
+  bool usage_row_ = false;        // a generate operation
+
+  // The attempt.
+  const config::CredentialEntry* credential_ = nullptr;
+  modhost::CredentialHandle handle_;
+  modhost::Call call_;
+  std::unique_ptr<upstream::Transfer> transfer_;
+  std::optional<ResponsePath> path_;
+  std::string collected_;  // an error's body, or a whole answer for the module's body hook
+  std::span<const http::HeaderView> upstream_headers_;  // kept when collected_ is
+  int upstream_status_ = 0;
+  enum class Mode : uint8_t { none, relay, collect_error, collect_answer } mode_ = Mode::none;
+  bool attempt_open_ = false;
+  bool sse_ = false;
+  Budget budget_;
+  std::vector<int64_t> tried_;
+  std::unique_ptr<modhost::LocalAnswer> local_;
+  std::shared_ptr<Exchange*> self_;  // given to refreshes that may outlive us
+  std::unique_ptr<AggregateList> list_;
+  std::shared_ptr<ExchangeCall> http_call_;
+
+  // The answer.
+  http::ResponseWriter writer_;
+  size_t head_at_ = 0;       // where a held-back head begins in held_head_
+  std::string held_head_;    // the head, until the first byte of the body
+  uint64_t answer_bytes_ = 0;
+  int status_ = 0;
+  std::string_view error_code_;
+  storage::Outcome outcome_ = storage::Outcome::ok;
+  bool paused_upstream_ = false;
+  bool pinged_ = false;      // status 200 went out before the upstream answered
+  bool close_after_ = false;
+  bool streamed_ = false;
+
+  // Times, in microseconds of Loop::now_us() unless the name says otherwise.
+  int64_t started_us_ = 0;
+  int64_t started_wall_us_ = 0;
+  int64_t attempt_us_ = 0;
+  int64_t attempt_wall_us_ = 0;
+  int64_t first_byte_us_ = 0;
+  int64_t upstream_us_ = 0;   // spent waiting for upstreams until the head went down
+  int64_t last_write_ms_ = 0;
+
+  net::Timer timer_;  // backoff, pieces of a local answer
+  net::Timer ping_;
+  Phase phase_ = Phase::head;
+};
+
+}  // namespace gproxy::gateway

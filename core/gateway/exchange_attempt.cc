@@ -1,0 +1,731 @@
+// Exchange, towards upstream: the attempts, their answers and failures.
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "base/sse.h"
+#include "gateway/aggregate_list.h"
+#include "gateway/auth.h"
+#include "gateway/credential_refresh.h"
+#include "gateway/exchange.h"
+#include "gateway/http_call.h"
+#include "gateway/record_text.h"
+#include "gateway/translation.h"
+#include "translate/errors.h"
+
+namespace gproxy::gateway {
+namespace {
+
+using modhost::Failure;
+using storage::Outcome;
+using translate::Operation;
+
+// Large whole answers are read in larger pieces.
+constexpr size_t kReceiveStream = 16 * 1024;
+constexpr size_t kReceiveWhole = 64 * 1024;
+
+modhost::FailureKind kind_of(upstream::FailureKind kind) {
+  using From = upstream::FailureKind;
+  using To = modhost::FailureKind;
+  switch (kind) {
+    case From::connect:
+      return To::connect;
+    case From::dns:
+      return To::dns;
+    case From::tls:
+      return To::tls;
+    case From::connect_timeout:
+      return To::connect_timeout;
+    case From::first_byte_timeout:
+      return To::first_byte_timeout;
+    case From::idle_timeout:
+      return To::idle_timeout;
+    case From::total_timeout:
+      return To::total_timeout;
+    case From::reset:
+      return To::reset;
+    case From::protocol:
+      return To::protocol;
+    case From::too_large:
+      return To::too_large;
+    case From::proxy:
+      return To::proxy;
+    default:
+      return To::other;
+  }
+}
+
+bool is_timeout(modhost::FailureKind kind) {
+  using enum modhost::FailureKind;
+  return kind == connect_timeout || kind == first_byte_timeout || kind == idle_timeout || kind == total_timeout;
+}
+
+// The reference's names of transport failures, for stored rows.
+std::string_view transport_word(modhost::FailureKind kind) {
+  using enum modhost::FailureKind;
+  switch (kind) {
+    case connect_timeout:
+    case total_timeout:
+      return "Timeout";
+    case first_byte_timeout:
+    case idle_timeout:
+      return "ReadTimeout";
+    case connect:
+    case reset:
+      return "Connect";
+    case dns:
+      return "Dns";
+    case tls:
+      return "Tls";
+    case status:
+    case stream_error:
+      return {};
+    default:
+      return "Other";
+  }
+}
+
+std::string_view path_of(std::string_view url) {
+  const auto scheme = url.find("://");
+  if (scheme == std::string_view::npos) return url;
+  const auto slash = url.find('/', scheme + 3);
+  return slash == std::string_view::npos ? std::string_view("/") : url.substr(slash);
+}
+
+bool looks_json(std::string_view body) {
+  const auto first = body.find_first_not_of(" \t\r\n");
+  return first != std::string_view::npos && (body[first] == '{' || body[first] == '[');
+}
+
+bool is_event_stream(std::string_view content_type) {
+  constexpr std::string_view kType = "text/event-stream";
+  return content_type.size() >= kType.size() && iequals(content_type.substr(0, kType.size()), kType);
+}
+
+modhost::CoolDownLimits cool_down_limits(const config::Retry& retry) {
+  modhost::CoolDownLimits limits;
+  limits.default_max_ms = retry.max_cool_down_ms;
+  return limits;
+}
+
+std::span<const http::HeaderView> copy_headers(std::span<const http::HeaderView> headers, Arena& arena) {
+  auto out = arena.array<http::HeaderView>(headers.size());
+  for (size_t i = 0; i < out.size(); ++i) out[i] = {arena.copy(headers[i].name), arena.copy(headers[i].value)};
+  return out;
+}
+
+}  // namespace
+
+// ---- what is asked of whom -----------------------------------------------------------------------
+
+void Exchange::start() {
+  if (match_.aggregate && match_.operation == Operation::model_list) {
+    operation_ = match_.operation;
+    enter(Phase::local);
+    list_ = std::make_unique<AggregateList>(*this);
+    list_->start();
+    return;
+  }
+  if (auto indexed = index_request(); !indexed.ok()) {
+    reply_error(indexed.error());
+    return;
+  }
+  const auto& provider = *provider_->provider;
+  resolved_ = provider.route(match_.protocol, operation_);
+  if (!resolved_.supported()) {
+    reply_error(unsupported_operation(provider_->name));
+    return;
+  }
+  if (resolved_.mode == modhost::RouteMode::translate || resolved_.bridged(operation_)) {
+    // The one seam: translation puts its request in place of the client's here.
+    if (auto translated = translate_exchange_request(resolved_); !translated.ok()) {
+      reply_error(translated.error());
+      return;
+    }
+  }
+  if (resolved_.served == modhost::RouteMode::local) {
+    start_local();
+    return;
+  }
+  const auto& retry = settings().retry;
+  budget_.max_attempts = retry.max_attempts;
+  const auto deadline = settings().timeouts.attempt_deadline_ms;
+  budget_.deadline_ms = deadline > 0 ? context_.loop.now_ms() + deadline : 0;
+  enter(Phase::attempt);
+  arm_ping();
+  start_attempt();
+}
+
+modhost::CallRequest Exchange::call_request() {
+  modhost::CallRequest request;
+  request.protocol = resolved_.target_protocol;
+  request.operation = resolved_.target_operation;
+  request.client_protocol = match_.protocol;
+  request.translated = resolved_.mode == modhost::RouteMode::translate;
+  request.model_differs = model_differs_;
+  request.attempt = static_cast<uint32_t>(budget_.attempts);
+  request.method = head_->method == "HEAD" ? std::string_view("GET") : head_->method;
+  request.path = match_.path;
+  request.query = query_;
+  request.model = model_;
+  request.resource = match_.resource;
+  request.body = body_.view();
+  request.headers = client_headers();
+  request.spans = spans_;
+  request.request_id = trace_id_;
+  request.credential = handle_.get();
+  request.arena = &arena_;
+  return request;
+}
+
+// Picks a credential and asks the module what to send. Every way out either has a transfer running,
+// waits, or has answered.
+void Exchange::start_attempt() {
+  if (phase_ == Phase::done) return;
+  if (phase_ == Phase::waiting) enter(Phase::attempt);
+  const auto& provider = *provider_->provider;
+  const bool needs_credential = !provider.kind_info().credential_tag.empty();
+  for (;;) {
+    handle_.reset();
+    if (needs_credential && credential_ == nullptr) {
+      const auto now = context_.clock.now_ms();
+      credential_ = context_.pool.pick(*provider_, {.model = model_, .operation = operation_, .tried = tried_, .now_ms = now});
+      if (credential_ == nullptr) {
+        reply_error(no_active_credentials(provider_->name, CredentialPool::wait_ms(*provider_, model_, now)));
+        return;
+      }
+      budget_.same_tried = budget_.patched = budget_.refreshed = false;
+    }
+    if (credential_ != nullptr) {
+      auto opened = snapshot_->credential(*provider_, *credential_);
+      if (!opened.ok()) {
+        log::warn("credential does not open", {{"provider", provider_->name}, {"credential", credential_->id}, {"error", opened.error().message}});
+        tried_.push_back(credential_->id);
+        credential_ = nullptr;
+        continue;
+      }
+      handle_ = std::move(*opened);
+    }
+    ++budget_.attempts;
+    if (budget_.attempts > 1) context_.metrics.retries.add();
+    attempt_us_ = net::Loop::now_us();
+    attempt_wall_us_ = budget_.attempts == 1 ? started_wall_us_ : context_.clock.wall_us();
+    int32_t cause = 0;
+    auto prepared = provider.prepare(call_request(), &cause, {.max_body_bytes = settings().limits.max_request_bytes + (size_t{1} << 20)});
+    if (prepared.ok()) {
+      call_ = std::move(*prepared);
+      break;
+    }
+    const auto& error = prepared.error();
+    if (credential_ != nullptr && error.code == "credential_expired" && !budget_.refreshed) {
+      budget_.refreshed = true;
+      --budget_.attempts;
+      refresh(cause);
+      return;
+    }
+    if (credential_ != nullptr && (error.code == "credential_expired" || error.code == "credential_unusable")) {
+      tried_.push_back(credential_->id);
+      credential_ = nullptr;
+      if (tried_.size() < budget_.max_attempts) {
+        --budget_.attempts;
+        continue;
+      }
+    }
+    reply_error(error);
+    return;
+  }
+  send();
+}
+
+void Exchange::send() {
+  const auto& prepared = call_.upstream();
+  const auto& times = settings().timeouts;
+  upstream::Request request;
+  request.method = prepared.method;
+  request.url = prepared.url;
+  request.secret_query = prepared.secret_query;
+  request.headers = prepared.headers;
+  request.body = prepared.body;
+  request.has_body = prepared.has_body;
+  request.proxy = settings().proxy;
+  const auto version = settings().upstream_version();
+  request.version = prepared.http1 || version == config::UpstreamHttp::http1 ? upstream::HttpVersion::http1
+                    : version == config::UpstreamHttp::http2               ? upstream::HttpVersion::http2
+                                                                           : upstream::HttpVersion::automatic;
+  const auto either = [](int64_t module, int64_t host) { return module > 0 ? module : host; };
+  request.timeouts = {either(prepared.connect_ms, times.connect_ms), either(prepared.first_byte_ms, times.first_byte_ms),
+                      either(prepared.idle_ms, times.stream_idle_ms), prepared.total_ms};
+  request.receive_buffer = is_stream() ? kReceiveStream : kReceiveWhole;
+
+  attempt_open_ = true;
+  if (credential_ != nullptr) credential_->slot->begin();
+  mode_ = Mode::none;
+  upstream_status_ = 0;
+  upstream_headers_ = {};
+  collected_.clear();
+  path_.reset();
+  transfer_ = context_.client.start(request, *this);
+  if (session_.output_full()) on_output_full();
+}
+
+// ---- the upstream's answer -----------------------------------------------------------------------
+
+void Exchange::on_head(const upstream::Head& head) {
+  if (phase_ == Phase::done) return;
+  upstream_us_ += net::Loop::now_us() - attempt_us_;
+  upstream_status_ = head.status;
+  const bool ours_to_edit = match_.aggregate && operation_ == Operation::model_get;
+  if (head.status >= 400 || call_.upstream().buffer || ours_to_edit) {
+    mode_ = head.status >= 400 ? Mode::collect_error : Mode::collect_answer;
+    upstream_headers_ = copy_headers(head.headers, arena_);
+    return;
+  }
+  modhost::Reply down{.status = head.status, .headers = head.headers, .body = {}};
+  if (call_.has_head()) {
+    auto edited = call_.head(down);
+    if (!edited.ok()) {
+      transfer_->abort();
+      end_attempt(Outcome::failed, /*final=*/true, &edited.error());
+      reply_error(edited.error());
+      return;
+    }
+    down = *edited;
+  }
+  mode_ = Mode::relay;
+  const bool came_as_events = is_event_stream(http::find(down.headers, "content-type"));
+  const bool generates = translate::is_generate(operation_);
+
+  ResponsePath::Options options;
+  options.protocol = resolved_.target_protocol;
+  options.framing = came_as_events ? translate::Framing::sse : translate::Framing::json;
+  options.gate_on_event = came_as_events && is_stream();
+  options.strip_usage_chunk = came_as_events && call_.upstream().usage_added;
+  if (match_.aggregate && generates && match_.protocol != translate::Protocol::gemini) {
+    options.model_provider = provider_->name;
+  }
+  if (call_.has_data()) options.call = &call_;
+  const bool edited = options.call != nullptr || options.strip_usage_chunk || !options.model_provider.empty();
+  path_.emplace(std::move(options), static_cast<ResponsePath::Receiver&>(*this));
+
+  std::optional<uint64_t> length;
+  if (!edited && !came_as_events && !head.decoded) {
+    if (const auto text = http::find(down.headers, "content-length"); text.data() != nullptr) length = parse_uint(text);
+  }
+  if (pinged_) return;  // the stream has begun already
+  sse_ = came_as_events;
+  begin_answer(down.status, answer_headers(down.headers), length);
+  if (is_stream() && !streamed_) {
+    streamed_ = true;
+    context_.metrics.open_streams.add();
+  }
+}
+
+void Exchange::on_data(std::string_view bytes) {
+  if (phase_ == Phase::done || phase_ == Phase::draining) return;
+  if (first_byte_us_ == 0) first_byte_us_ = net::Loop::now_us();
+  switch (mode_) {
+    case Mode::relay: {
+      const bool was_open = path_->open();
+      auto fed = path_->feed(bytes);
+      if (!fed.ok()) {
+        transfer_->abort();
+        end_attempt(Outcome::failed, /*final=*/true, &fed.error());
+        reply_error(fed.error());
+        return;
+      }
+      if (!was_open && path_->open()) {
+        budget_.content_sent = true;
+        // Nothing is tried again from here on. What the module may still look at stays.
+        if (!call_.has_data() && transfer_ != nullptr && transfer_->body_taken()) release_request_body();
+      }
+      break;
+    }
+    case Mode::collect_error: {
+      const size_t room = settings().limits.max_error_body_bytes - std::min(collected_.size(), settings().limits.max_error_body_bytes);
+      collected_.append(bytes.substr(0, room));
+      break;
+    }
+    case Mode::collect_answer:
+      if (collected_.size() + bytes.size() > settings().limits.max_buffered_bytes) {
+        transfer_->abort();
+        Failure failure;
+        failure.kind = modhost::FailureKind::too_large;
+        fail_attempt(failure);
+        return;
+      }
+      collected_.append(bytes);
+      break;
+    case Mode::none:
+      break;
+  }
+}
+
+void Exchange::on_complete(const upstream::Completion& completion) {
+  if (transfer_ != nullptr) context_.loop.defer_delete(std::move(transfer_));
+  if (phase_ == Phase::done || phase_ == Phase::draining) return;
+  const bool failed = completion.failure != upstream::FailureKind::none;
+  if (mode_ == Mode::none) upstream_us_ += net::Loop::now_us() - attempt_us_;
+  if (!failed) {
+    switch (mode_) {
+      case Mode::relay:
+        complete_answer();
+        return;
+      case Mode::collect_error: {
+        Failure failure;
+        failure.status = upstream_status_;
+        fail_attempt(failure);
+        return;
+      }
+      case Mode::collect_answer:
+        complete_collected();
+        return;
+      case Mode::none:
+        break;
+    }
+  }
+  Failure failure;
+  failure.kind = failed ? kind_of(completion.failure) : modhost::FailureKind::protocol;
+  // An error whose body broke off is still that error.
+  if (mode_ == Mode::collect_error) {
+    failure.kind = modhost::FailureKind::status;
+    failure.status = upstream_status_;
+  }
+  if (!completion.message.empty()) {
+    log::info("upstream failed", {{"id", trace_id_}, {"provider", provider_->name}, {"failure", modhost::name(failure.kind)}, {"message", completion.message}});
+  }
+  if (mode_ == Mode::relay && (path_->open() || answer_bytes_ > 0)) {
+    // Too late for another attempt.
+    const auto error = attempt_error(failure);
+    end_attempt(Outcome::truncated, /*final=*/true, &error);
+    auto told = stream_interrupted();
+    if (is_timeout(failure.kind)) told.kind = ErrorKind::timeout, told.code = "timeout", told.status = 504;
+    interrupt_answer(told, Outcome::truncated);
+    return;
+  }
+  fail_attempt(failure);
+}
+
+void Exchange::complete_answer() {
+  if (auto done = path_->finish(); !done.ok()) {
+    end_attempt(Outcome::failed, /*final=*/true, &done.error());
+    reply_error(done.error());
+    return;
+  }
+  const auto& scan = path_->scan();
+  const bool events = path_->scan_is_sse() && is_stream();
+  if (events && !path_->open()) {
+    // A stream without an event, or with nothing but an error.
+    Failure failure;
+    failure.kind = scan.failed() ? modhost::FailureKind::stream_error : modhost::FailureKind::protocol;
+    failure.status = scan.failed() ? upstream_status_ : 0;
+    collected_.clear();
+    sse::Reader reader;
+    const auto take = [&](const sse::Event& event) {
+      if (event.data.find("error") != std::string_view::npos) collected_ = event.data;
+      return true;
+    };
+    if (auto read = reader.feed(path_->held(), take); read.ok()) reader.finish(take);
+    fail_attempt(failure);
+    return;
+  }
+  if (events && !scan.finished() && !scan.failed()) {
+    const auto error = stream_interrupted();
+    end_attempt(Outcome::truncated, /*final=*/true, &error);
+    interrupt_answer(error, Outcome::truncated);
+    return;
+  }
+  if (credential_ != nullptr) credential_->slot->record_success();
+  outcome_ = scan.failed() && events ? Outcome::failed : Outcome::ok;
+  end_attempt(outcome_, /*final=*/true, nullptr);
+  end_answer();
+}
+
+// A whole answer that the module or the host edits before it goes down.
+void Exchange::complete_collected() {
+  modhost::Reply reply{.status = upstream_status_, .headers = upstream_headers_, .body = collected_};
+  if (call_.has_body()) {
+    auto edited = call_.body(reply);
+    if (!edited.ok()) {
+      end_attempt(Outcome::failed, /*final=*/true, &edited.error());
+      reply_error(edited.error());
+      return;
+    }
+    reply = *edited;
+  }
+  std::string body(reply.body);
+  if (match_.aggregate && operation_ == Operation::model_get && reply.status < 300) {
+    body = prefix_model_field(body, match_.protocol == translate::Protocol::gemini ? "name" : "id", provider_->name);
+  } else if (match_.aggregate && translate::is_generate(operation_) && match_.protocol != translate::Protocol::gemini) {
+    body = prefix_model_field(body, "model", provider_->name);
+  }
+  path_.emplace(ResponsePath::Options{.protocol = resolved_.target_protocol}, static_cast<ResponsePath::Receiver&>(*this));
+  if (credential_ != nullptr) credential_->slot->record_success();
+  outcome_ = Outcome::ok;
+  begin_answer(reply.status, answer_headers(reply.headers), body.size());
+  if (auto fed = path_->feed(body); !fed.ok()) close_after_ = true;
+  end_attempt(Outcome::ok, /*final=*/true, nullptr);
+  end_answer();
+}
+
+// ---- failures ------------------------------------------------------------------------------------
+
+Error Exchange::attempt_error(const Failure& failure) const {
+  if (failure.kind == modhost::FailureKind::status || failure.kind == modhost::FailureKind::stream_error) {
+    const int status = failure.kind == modhost::FailureKind::stream_error ? 502 : failure.status;
+    auto error = translate::decode_error(resolved_.target_protocol, status, collected_);
+    // The gateway's own key was refused: that is no fault of the client's key.
+    if (error.kind == ErrorKind::auth || failure.status == 401) {
+      error = translate::as_gateway_fault(std::move(error));
+      error.code = "upstream_auth_failed";
+    }
+    return error;
+  }
+  Error error{ErrorKind::server, "upstream_transport_error", "the upstream could not be reached"};
+  error.status = 502;
+  if (is_timeout(failure.kind)) {
+    error.kind = ErrorKind::timeout;
+    error.status = 504;
+    error.message = "the upstream did not answer in time";
+  } else if (failure.kind == modhost::FailureKind::too_large) {
+    error.message = "the upstream's answer is too large";
+  } else if (failure.kind == modhost::FailureKind::protocol) {
+    error.message = "the upstream's answer is empty or broken";
+  }
+  return error;
+}
+
+void Exchange::fail_attempt(const Failure& what) {
+  Failure failure = what;
+  failure.bytes_sent_downstream = budget_.content_sent ? answer_bytes_ : 0;
+  failure.headers = upstream_headers_;
+  failure.body = collected_;
+  failure.attempt = static_cast<uint32_t>(budget_.attempts);
+  failure.protocol = resolved_.target_protocol;
+  failure.operation = resolved_.target_operation;
+  failure.model = model_;
+  failure.credential = handle_.get();
+  failure.wall_ms = context_.clock.wall_ms();
+  failure.can_refresh = credential_ != nullptr && provider_->provider->can_refresh() && !budget_.refreshed;
+  if (credential_ != nullptr) {
+    const auto row = credential_->slot->record_failure(failure.status);
+    failure.consecutive = row.consecutive;
+    failure.same_status = row.same_status;
+  }
+  const auto& retry = settings().retry;
+  const auto verdict = call_.classify(failure, cool_down_limits(retry));
+  apply(verdict);
+  budget_.now_ms = context_.loop.now_ms();
+  auto decision = decide(verdict, failure, budget_, retry, context_.jitter());
+
+  // A held-back head of this attempt is forgotten; one that went out with a ping stays.
+  if (!pinged_) {
+    held_head_.clear();
+    writer_ = http::ResponseWriter(http::RequestTraits(*head_));
+    sse_ = false;
+  }
+  const auto* failed = credential_;
+  if (decision.next == Decision::Next::other) {
+    if (failed != nullptr) tried_.push_back(failed->id);
+    credential_ = failed == nullptr ? nullptr
+                                    : context_.pool.pick(*provider_, {.model = model_, .operation = operation_, .tried = tried_, .now_ms = context_.clock.now_ms()});
+    if (credential_ == nullptr) decision.next = Decision::Next::deliver;
+  }
+  const auto* next = std::exchange(credential_, failed);
+  const auto error = attempt_error(failure);
+  const bool final = decision.next == Decision::Next::deliver;
+  std::string patched(verdict.credential_json);
+  end_attempt(Outcome::failed, final, &error);
+  if (final) {
+    deliver_failure(failure);
+    return;
+  }
+  if (decision.next == Decision::Next::other) {
+    credential_ = next;
+    budget_.same_tried = budget_.patched = budget_.refreshed = false;
+  }
+  enter(Phase::waiting);
+  switch (decision.next) {
+    case Decision::Next::same:
+      budget_.same_tried = true;
+      break;
+    case Decision::Next::patch:
+      budget_.patched = true;
+      patch_credential(patched);
+      return;
+    case Decision::Next::refresh:
+      budget_.refreshed = true;
+      refresh(verdict.cause);
+      return;
+    default:
+      break;
+  }
+  attempt_again(decision);
+}
+
+void Exchange::attempt_again(const Decision& decision) {
+  if (decision.delay_ms > 0) {
+    timer_.start(decision.delay_ms);
+  } else {
+    start_attempt();
+  }
+}
+
+void Exchange::on_timer() {
+  if (phase_ == Phase::waiting) {
+    start_attempt();
+  } else if (phase_ == Phase::local || phase_ == Phase::streaming) {
+    next_local_piece();
+  }
+}
+
+void Exchange::apply(const modhost::Verdict& verdict) {
+  if (credential_ == nullptr || credential_->slot == nullptr) return;
+  const bool dead = verdict.action == modhost::Action::dead;
+  if (verdict.action != modhost::Action::cool_down && !dead) return;
+  auto& slot = *credential_->slot;
+  std::string_view scope;
+  if (!dead && verdict.scope == modhost::Scope::model) scope = model_;
+  if (!dead && verdict.scope == modhost::Scope::operation) scope = CredentialPool::operation_scope(operation_);
+  if (dead) {
+    slot.mark_dead(verdict.reason);
+  } else {
+    slot.cool_down(context_.clock.now_ms() + verdict.cool_down_ms, verdict.reason, scope);
+  }
+  context_.metrics.cool_down(verdict.reason);
+  log::warn(dead ? "credential out of use" : "credential rests",
+            {{"provider", provider_->name}, {"credential", credential_->id}, {"reason", verdict.reason}, {"scope", scope}, {"ms", dead ? int64_t{-1} : verdict.cool_down_ms}});
+}
+
+// The client gets the last failure: as the upstream told it where both speak the same protocol and it
+// is fit to be passed on, else in the client's own words.
+void Exchange::deliver_failure(const Failure& failure) {
+  outcome_ = Outcome::failed;
+  auto error = attempt_error(failure);
+  if (const auto hint = modhost::retry_after_ms(failure.headers, context_.clock.wall_ms()); hint && error.retry_after_ms == 0) {
+    error.retry_after_ms = *hint;
+  }
+  const bool same = resolved_.mode == modhost::RouteMode::native && failure.kind == modhost::FailureKind::status;
+  if (same && !pinged_ && error.code == translate::kUpstreamError && looks_json(collected_)) {
+    error_code_ = error.code;
+    begin_answer(upstream_status_, answer_headers(upstream_headers_), collected_.size());
+    on_answer(collected_);
+    end_answer();
+    return;
+  }
+  // An upstream's own status is kept where its body had to be rewritten.
+  if (same && error.status == 0 && error.code == translate::kUpstreamError) error.status = upstream_status_;
+  reply_error(error);
+}
+
+// ---- the secret ----------------------------------------------------------------------------------
+
+void Exchange::refresh(int32_t cause) {
+  if (phase_ != Phase::waiting) enter(Phase::waiting);
+  if (self_ == nullptr) self_ = std::make_shared<Exchange*>(this);
+  refresh_credential(context_, snapshot_, *provider_, *credential_, handle_, cause,
+                     [self = self_](const Result<void>& done) {
+                       Exchange* exchange = *self;
+                       if (exchange == nullptr || exchange->phase_ != Phase::waiting) return;
+                       if (!done.ok()) {
+                         // This credential is of no use now; the next one may be.
+                         exchange->tried_.push_back(exchange->credential_->id);
+                         exchange->credential_ = nullptr;
+                       }
+                       exchange->start_attempt();
+                     });
+}
+
+void Exchange::patch_credential(std::string_view credential_json) {
+  if (self_ == nullptr) self_ = std::make_shared<Exchange*>(this);
+  store_credential(context_, *provider_, *credential_, Secret(credential_json), {},
+                   [self = self_](const Result<void>& done) {
+                     Exchange* exchange = *self;
+                     if (exchange == nullptr || exchange->phase_ != Phase::waiting) return;
+                     if (!done.ok()) log::warn("changed credential not stored", done.error());
+                     exchange->start_attempt();
+                   });
+}
+
+// ---- accounts ------------------------------------------------------------------------------------
+
+void Exchange::end_attempt(Outcome outcome, bool final, const Error* error) {
+  if (!attempt_open_) return;
+  attempt_open_ = false;
+  if (credential_ != nullptr) credential_->slot->end();
+  if (context_.recorder != nullptr) {
+    const int64_t now = net::Loop::now_us();
+    const int64_t first = first_byte_us_ >= attempt_us_ ? first_byte_us_ - attempt_us_ : -1;
+    const bool wanted = settings().request_log;
+    if (usage_row_) {
+      storage::UsageRow row;
+      row.at = attempt_wall_us_;
+      row.trace_id = trace_id_;
+      row.attempt_no = static_cast<int32_t>(budget_.attempts);
+      row.final = final;
+      row.provider = provider_->name;
+      row.provider_id = provider_->id;
+      if (credential_ != nullptr) row.credential_id = credential_->id;
+      if (key_ != nullptr) {
+        row.user_id = key_->user_id;
+        row.user_key_id = key_->id;
+      }
+      row.model = model_;
+      row.protocol = static_cast<int32_t>(match_.protocol);
+      row.operation = static_cast<int32_t>(operation_);
+      row.status = upstream_status_;
+      row.outcome = outcome;
+      if (path_) {
+        const auto usage = path_->scan().usage();
+        row.has_usage = usage.any();
+        row.input = std::max<int64_t>(usage.input, 0);
+        row.output = std::max<int64_t>(usage.output, 0);
+        row.cache_read = std::max<int64_t>(usage.cache_read, 0);
+        row.cache_write = std::max<int64_t>(usage.cache_write, 0);
+        row.reasoning = std::max<int64_t>(usage.reasoning, 0);
+      }
+      row.ttft_us = first;
+      row.duration_us = now - attempt_us_;
+      context_.recorder->usage(row);
+    }
+    if (wanted) {
+      const auto& prepared = call_.upstream();
+      const auto target = path_of(prepared.url);
+      const auto question = target.find('?');
+      const auto headers = redacted_headers_json(prepared.headers);
+      storage::UpstreamRequestRow row;
+      row.at = attempt_wall_us_;
+      row.trace_id = trace_id_;
+      if (key_ != nullptr) {
+        row.user_id = key_->user_id;
+        row.user_key_id = key_->id;
+      }
+      row.provider = provider_->name;
+      row.provider_id = provider_->id;
+      if (credential_ != nullptr) row.credential_id = credential_->id;
+      row.model = model_;
+      row.method = prepared.method;
+      row.path = target.substr(0, question);
+      if (question != std::string_view::npos) row.query = redacted_query(target.substr(question + 1), arena_);
+      row.request_headers_json = headers;
+      if (error != nullptr) {
+        row.error_kind = upstream_status_ >= 400 ? "http" : error->code;
+        row.error_message = error->message;
+      }
+      row.protocol = static_cast<int32_t>(resolved_.target_protocol);
+      row.operation = static_cast<int32_t>(resolved_.target_operation);
+      row.status = upstream_status_;
+      row.attempt_no = static_cast<int32_t>(budget_.attempts);
+      row.stream = is_stream();
+      row.outcome = outcome;
+      row.request_bytes = static_cast<int64_t>(prepared.body_bytes);
+      row.response_bytes = static_cast<int64_t>(answer_bytes_);
+      row.ttft_us = first;
+      row.duration_us = now - attempt_us_;
+      context_.recorder->upstream(row);
+    }
+  }
+  call_.release();
+  handle_.reset();
+}
+
+}  // namespace gproxy::gateway

@@ -1,0 +1,90 @@
+// Exchange: answers that the module makes itself (LOCAL routes), whole or in pieces with delays.
+#include <utility>
+
+#include "gateway/aggregate_list.h"
+#include "gateway/exchange.h"
+#include "gateway/http_call.h"
+
+namespace gproxy::gateway {
+
+void Exchange::start_local() {
+  enter(Phase::local);
+  attempt_us_ = net::Loop::now_us();
+  attempt_wall_us_ = started_wall_us_;
+  budget_.attempts = 1;
+  auto answer = modhost::LocalAnswer::respond(*provider_->provider, call_request());
+  upstream_us_ += net::Loop::now_us() - attempt_us_;
+  if (!answer.ok()) {
+    reply_error(answer.error());
+    return;
+  }
+  local_ = std::make_unique<modhost::LocalAnswer>(std::move(*answer));
+  attempt_open_ = true;
+  const auto& reply = local_->reply();
+  upstream_status_ = reply.status;
+  const auto type = http::find(reply.headers, "content-type");
+  const bool events = type.starts_with("text/event-stream");
+  ResponsePath::Options options;
+  options.protocol = resolved_.target_protocol;
+  options.framing = events ? translate::Framing::sse : translate::Framing::json;
+  if (match_.aggregate && usage_row_ && match_.protocol != translate::Protocol::gemini) {
+    options.model_provider = provider_->name;
+  }
+  path_.emplace(std::move(options), static_cast<ResponsePath::Receiver&>(*this));
+  sse_ = events;
+  if (local_->streamed()) {
+    streamed_ = true;
+    context_.metrics.open_streams.add();
+    begin_answer(reply.status, answer_headers(reply.headers), std::nullopt);
+    arm_ping();
+    next_local_piece();
+    return;
+  }
+  std::string_view body = reply.body;
+  std::string edited;
+  if (match_.aggregate && operation_ == translate::Operation::model_get && reply.status < 300) {
+    edited = prefix_model_field(body, match_.protocol == translate::Protocol::gemini ? "name" : "id", provider_->name);
+    body = edited;
+  } else if (!path_->scan_is_sse() && !options.model_provider.empty()) {
+    edited = prefix_model_field(body, "model", provider_->name);
+    body = edited;
+  }
+  first_byte_us_ = net::Loop::now_us();
+  begin_answer(reply.status, answer_headers(reply.headers),
+               path_->scan_is_sse() ? std::nullopt : std::optional<uint64_t>(body.size()));
+  if (!path_->feed(body).ok() || !path_->finish().ok()) close_after_ = true;
+  outcome_ = reply.status < 400 ? storage::Outcome::ok : storage::Outcome::failed;
+  end_attempt(outcome_, /*final=*/true, nullptr);
+  end_answer();
+}
+
+void Exchange::next_local_piece() {
+  while (phase_ == Phase::local || phase_ == Phase::streaming) {
+    // A client that does not keep up is waited for; the pieces keep their order, not their pace.
+    if (session_.output_full()) {
+      timer_.start(10);
+      return;
+    }
+    auto piece = local_->next();
+    if (!piece.ok()) {
+      end_attempt(storage::Outcome::truncated, /*final=*/true, &piece.error());
+      interrupt_answer(piece.error(), storage::Outcome::truncated);
+      return;
+    }
+    if (first_byte_us_ == 0) first_byte_us_ = net::Loop::now_us();
+    if (!path_->feed(piece->bytes).ok()) close_after_ = true;
+    if (piece->last) {
+      if (!path_->finish().ok()) close_after_ = true;
+      outcome_ = storage::Outcome::ok;
+      end_attempt(outcome_, /*final=*/true, nullptr);
+      end_answer();
+      return;
+    }
+    if (piece->delay_ms > 0) {
+      timer_.start(piece->delay_ms);
+      return;
+    }
+  }
+}
+
+}  // namespace gproxy::gateway

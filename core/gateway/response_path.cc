@@ -1,0 +1,167 @@
+#include "gateway/response_path.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/json_scan.h"
+
+namespace gproxy::gateway {
+
+using translate::UsageScan;
+
+ResponsePath::ResponsePath(Options options, Receiver& receiver)
+    : options_(std::move(options)),
+      receiver_(receiver),
+      scan_(options_.protocol, options_.framing),
+      open_(false) {}
+
+Result<void> ResponsePath::feed(std::string_view bytes) {
+  if (options_.call != nullptr) return options_.call->data(bytes, modhost::Last::no, *this);
+  return native(bytes);
+}
+
+Result<void> ResponsePath::finish() {
+  if (options_.call != nullptr) GP_CHECK(options_.call->data({}, modhost::Last::yes, *this));
+  if (options_.translator != nullptr) {
+    translated_.clear();
+    auto done = options_.translator->finish(translated_);
+    emit(translated_);
+    if (!done.ok()) return done;
+  }
+  settling_ = false;
+  if (!edited_.empty()) {
+    const auto rest = std::exchange(edited_, {});
+    emit(rest);
+  }
+  if (!open_ && !scan_.failed() && !held_.empty()) {
+    open_ = true;
+    receiver_.on_answer(held_);
+    held_ = {};
+  }
+  return ok();
+}
+
+Result<void> ResponsePath::on_module_data(std::string_view bytes) { return native(bytes); }
+
+Result<void> ResponsePath::native(std::string_view bytes) {
+  if (bytes.empty()) return ok();
+  if (options_.translator != nullptr) {
+    scan_.feed(bytes);
+    translated_.clear();
+    auto fed = options_.translator->feed(bytes, translated_);
+    emit(translated_);
+    return fed;
+  }
+  if (options_.model_provider.empty() && !options_.strip_usage_chunk) {
+    scan_.feed(bytes);
+    emit(bytes);
+  } else {
+    edit(bytes);
+  }
+  return ok();
+}
+
+void ResponsePath::edit(std::string_view bytes) {
+  size_t from = 0;
+  scan_.feed(bytes, [&](UsageScan::Mark mark, size_t at) {
+    edited_.append(bytes.substr(from, at - from));
+    from = at;
+    if (settling_) settle_model();
+    if (mark == UsageScan::Mark::model) {
+      if (options_.model_provider.empty()) return;
+      model_at_ = edited_.size();
+      settling_ = true;
+      return;
+    }
+    if (options_.strip_usage_chunk && scan_.was_usage_chunk() && !event_too_large_) {
+      edited_.resize(event_at_);
+      settling_ = false;
+    }
+    event_at_ = edited_.size();
+    event_too_large_ = false;
+  });
+  edited_.append(bytes.substr(from));
+  if (settling_) settle_model();
+
+  size_t ready = edited_.size();
+  if (options_.strip_usage_chunk && !event_too_large_) {
+    if (edited_.size() - event_at_ > kMaxUsageChunk) {
+      event_too_large_ = true;  // no usage chunk is that long
+    } else {
+      ready = event_at_;
+    }
+  }
+  if (settling_) ready = std::min(ready, model_at_);
+  if (ready == 0) return;
+  emit(std::string_view(edited_).substr(0, ready));
+  edited_.erase(0, ready);
+  event_at_ -= std::min(event_at_, ready);
+  model_at_ -= std::min(model_at_, ready);
+}
+
+void ResponsePath::settle_model() {
+  const auto provider = options_.model_provider;
+  const auto text = std::string_view(edited_).substr(model_at_);
+  const size_t quote = text.find('"');
+  const auto model = text.substr(0, quote);
+  const bool complete = quote != std::string_view::npos;
+  if (complete && (model.empty() || model == provider)) {
+    settling_ = false;
+    return;
+  }
+  // As much of "provider/" as is there.
+  const auto common = std::min(model.size(), provider.size());
+  const bool same = model.substr(0, common) == provider.substr(0, common);
+  const bool prefixed = same && model.size() > provider.size() && model[provider.size()] == '/';
+  if (prefixed) {
+    settling_ = false;
+    return;
+  }
+  if (same && model.size() <= provider.size() && !complete) return;  // the next piece tells
+  std::string prefix(provider);
+  prefix += '/';
+  edited_.insert(model_at_, prefix);
+  settling_ = false;
+}
+
+void ResponsePath::emit(std::string_view bytes) {
+  if (open_) {
+    if (!bytes.empty()) receiver_.on_answer(bytes);
+    return;
+  }
+  const bool full = held_.size() + bytes.size() > kMaxGateBytes;
+  // Bytes that hold an error and nothing else stay: the attempt has failed before it began.
+  if (options_.gate_on_event && !scan_.content() && !full) {
+    held_.append(bytes);
+    return;
+  }
+  if (bytes.empty()) return;
+  open_ = true;
+  if (!held_.empty()) {
+    held_.append(bytes);
+    receiver_.on_answer(held_);
+    held_ = {};
+  } else {
+    receiver_.on_answer(bytes);
+  }
+}
+
+std::string prefix_model_field(std::string_view body, std::string_view field, std::string_view provider) {
+  std::string out(body);
+  const auto span = json::find(body, {field});
+  if (!span.found || span.kind != json::Kind::string || span.len < 3) return out;
+  constexpr std::string_view kModels = "models/";
+  size_t at = span.at + 1;
+  auto model = body.substr(at, span.len - 2);
+  if (model.starts_with(kModels)) {
+    model.remove_prefix(kModels.size());
+    at += kModels.size();
+  }
+  const bool prefixed = model.starts_with(provider) && model.size() > provider.size() &&
+                        model[provider.size()] == '/';
+  if (model.empty() || model == provider || prefixed) return out;
+  out.insert(at, std::string(provider) + "/");
+  return out;
+}
+
+}  // namespace gproxy::gateway

@@ -1,0 +1,59 @@
+// Performs the steps of a module's step machine (refresh, quota): fetches through the loop's client,
+// waits, computes on the thread pool. Lives on the loop that began it and outlives the request that
+// did; registered with the worker, which cancels what still runs when it ends.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "base/arena.h"
+#include "base/result.h"
+#include "gateway/worker_context.h"
+#include "modhost/step_machine.h"
+#include "net/timer.h"
+#include "net/work.h"
+#include "upstream/client.h"
+
+namespace gproxy::gateway {
+
+class StepRunner final : private upstream::TransferSink {
+ public:
+  using Done = std::function<void(Result<modhost::Step>)>;
+  // `done` gets the last step (done, fail or reply), once, on this loop; never before run() returned.
+  static void run(WorkerContext& context, config::LoopSnapshotPtr snapshot, modhost::StepMachine machine, Done done);
+  // Ends it with an error.
+  void cancel();
+
+  StepRunner(WorkerContext& context, config::LoopSnapshotPtr snapshot, modhost::StepMachine machine, Done done);
+
+ private:
+  static constexpr size_t kMaxReply = size_t{1} << 20;
+  static constexpr int kMaxRedirects = 3;
+
+  void next(const modhost::StepReply* reply);
+  void take(Result<modhost::Step> step);
+  void fetch(const modhost::Prepared& prepared, std::string_view url);
+  void end(Result<modhost::Step> result);
+  void on_head(const upstream::Head& head) override;
+  void on_data(std::string_view bytes) override;
+  void on_complete(const upstream::Completion& completion) override;
+
+  WorkerContext& context_;
+  config::LoopSnapshotPtr snapshot_;
+  modhost::StepMachine machine_;
+  Done done_;
+  std::unique_ptr<Arena> arena_;    // of the current step
+  std::unique_ptr<Arena> replies_;  // of its reply
+  modhost::Prepared request_;
+  std::string_view url_;
+  std::unique_ptr<upstream::Transfer> transfer_;
+  net::Timer timer_;
+  net::PendingWork work_;
+  std::span<const http::HeaderView> headers_;
+  std::string body_;
+  int status_ = 0;
+  int redirects_ = 0;
+  bool too_large_ = false;
+};
+
+}  // namespace gproxy::gateway

@@ -1,0 +1,69 @@
+// What the sessions and exchanges of one worker use together. On its loop; owned by the Worker.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gateway/credential_pool.h"
+#include "gateway/gateway.h"
+#include "gateway/gateway_metrics.h"
+
+namespace gproxy::gateway {
+
+class StepRunner;
+
+struct WorkerContext {
+  explicit WorkerContext(const WorkerDeps& deps)
+      : loop(*deps.loop),
+        client(*deps.client),
+        shared(*deps.shared),
+        clock(*deps.clock),
+        sealer(deps.sealer),
+        recorder(deps.recorder),
+        handler(deps.handler),
+        saver(deps.saver),
+        metrics(*deps.metrics),
+        random(static_cast<uint64_t>(deps.clock->wall_us()) ^ reinterpret_cast<uintptr_t>(this)) {}
+
+  net::Loop& loop;
+  upstream::Client& client;
+  SharedState& shared;
+  Clock& clock;
+  const Sealer* sealer;
+  storage::Recorder* recorder;
+  HttpHandler* handler;
+  CredentialSaver* saver;
+  GatewayMetrics metrics;
+  config::SnapshotSlot snapshots;
+  CredentialPool pool;
+  std::mt19937_64 random;  // jitter and ids, nothing secret
+  size_t exchanges = 0;    // running ones that may write rows
+  uint64_t requests = 0;
+  bool draining = false;
+  std::vector<std::shared_ptr<StepRunner>> runners;  // running step machines
+
+  // Output strings go from hand to hand: a stream that is silent holds none.
+  std::string take_string() {
+    if (spare_.empty()) return {};
+    auto out = std::move(spare_.back());
+    spare_.pop_back();
+    return out;
+  }
+  void give_back(std::string text) {
+    if (spare_.size() >= kSpareStrings || text.capacity() > kSpareBytes) return;
+    text.clear();
+    spare_.push_back(std::move(text));
+  }
+  double jitter() { return static_cast<double>(random() >> 11) * 0x1.0p-53; }
+
+ private:
+  static constexpr size_t kSpareStrings = 64;
+  static constexpr size_t kSpareBytes = 64 * 1024;
+  std::vector<std::string> spare_;
+};
+
+}  // namespace gproxy::gateway
