@@ -40,6 +40,25 @@ inline std::string_view encode_segment(const Arena& arena, std::string_view text
   return {out, static_cast<size_t>(p - out)};
 }
 
+// A name or value of a query: RFC 3986 unreserved characters stay.
+inline std::string_view encode_query(const Arena& arena, std::string_view text) {
+  static constexpr char kHex[] = "0123456789ABCDEF";
+  char* out = static_cast<char*>(arena.bytes(text.size() * 3, 1));
+  char* p = out;
+  for (char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '.' || c == '_' || c == '~';
+    if (plain) {
+      *p++ = c;
+    } else {
+      *p++ = '%';
+      *p++ = kHex[static_cast<unsigned char>(c) >> 4];
+      *p++ = kHex[static_cast<unsigned char>(c) & 15];
+    }
+  }
+  return {out, static_cast<size_t>(p - out)};
+}
+
 // An id that may stand in a path. Dot segments would be resolved on the way and reach another
 // resource.
 inline bool usable_segment(std::string_view id) {

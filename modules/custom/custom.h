@@ -1,0 +1,59 @@
+// The kind `custom`: an upstream that the operator describes in the settings. One instance is
+// immutable after create and used by all loops.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dispatch.h"
+#include "gproxy/api_key.hpp"
+#include "gproxy/module.hpp"
+#include "mask.h"
+
+namespace gproxy_custom {
+
+extern const gp_kind kKind;
+
+struct Model {
+  std::string id;  // without leading '/' and "models/"
+  std::string display_name;
+};
+
+// Local answers are never streamed.
+struct NoStream {
+  gp::Status next(gp_piece&) { return gp::internal("a whole answer has no pieces"); }
+};
+
+class Provider {
+ public:
+  static constexpr bool kNeedsJson = true;
+  using Credential = gp::ApiKey;
+  using LocalCall = NoStream;
+
+  static gp::Status create(const gp::Settings& settings, std::unique_ptr<Provider>& out);
+  std::span<const gp_route> routes() const { return routes_; }
+  gp::Status open_credential(const gp::CredentialText& text, std::unique_ptr<Credential>& out,
+                             gp_credential_info& info) const;
+  gp::Status prepare(const gp::Request& request, gp::Upstream& up) const;
+  gp::Status respond(const gp::Request& request, gp::Local& out,
+                     std::unique_ptr<NoStream>& call) const;
+  gp::Status classify(const gp::Failure& failure, gp::Verdict& verdict) const;
+
+ private:
+  gp::Status read_settings(const gp::Settings& settings);
+  gp::Status read_models(const gp::Json& json, const gp::Arena& arena);
+  gp::Status read_mask(const gp::Json& json, const gp::Arena& arena);
+  gp::Status read_extras(const gp::Json& json, const gp::Arena& arena);
+
+  std::string base_url_;
+  std::vector<gp_route> routes_;
+  std::vector<Model> models_;  // empty: the upstream is asked
+  Mask mask_;
+  std::vector<std::pair<std::string, std::string>> extra_headers_;
+  std::string extra_query_;  // encoded
+};
+
+}  // namespace gproxy_custom

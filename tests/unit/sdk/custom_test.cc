@@ -1,0 +1,317 @@
+// The custom module alone, under the fake host.
+#include <doctest/doctest.h>
+
+#include "testing/fake_host.h"
+#include "testing/fake_json.h"
+
+extern "C" const gp_entry* gproxy_entry_1_custom(void);
+
+using namespace gp::testing;
+
+namespace {
+
+struct Fixture {
+  FakeHost host;
+  Module module{host, gproxy_entry_1_custom()};
+  std::string message, param;
+  ~Fixture() { CHECK(host.breaches() == std::vector<std::string>{}); }
+
+  std::unique_ptr<Instance> make(std::string more = "", std::string proto = "openai_chat",
+                                 std::string base = "http://h/api") {
+    message.clear();
+    param.clear();
+    return module.create("custom",
+                         R"({"id":"x","enabled":true,"proto":")" + proto + R"(","base_url":")" +
+                             base + "\"" + (more.empty() ? "" : "," + more) + "}",
+                         &message, &param);
+  }
+  std::string masked(const std::string& mask, const std::string& body, bool remove = false) {
+    auto provider = make(R"("json_param_mask":)" + mask +
+                         (remove ? R"(,"json_param_mask_mode":"remove")" : ""));
+    REQUIRE_MESSAGE(provider != nullptr, message);
+    auto key = provider->open(R"({"Custom":{"api_key":"k"}})");
+    const Sent sent = provider->prepare({.body = body}, key.get());
+    CHECK(sent.status == GP_OK);
+    CHECK(json_valid(sent.body));
+    return sent.body;
+  }
+  void refused(const std::string& more, const std::string& at) {
+    CAPTURE(more);
+    CHECK(make(more) == nullptr);
+    CHECK(param == at);
+    CHECK_FALSE(message.empty());
+  }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Fixture,
+                  "custom: an empty, a missing and a null dispatch mean the protocol's defaults") {
+  for (const char* dispatch : {"", R"("dispatch":null)", R"("dispatch":{})",
+                               R"("dispatch":{"ops":[]})", R"("dispatch":{"ops":[null,null]})"}) {
+    CAPTURE(dispatch);
+    auto provider = make(dispatch);
+    REQUIRE(provider != nullptr);
+    int32_t target = 0;
+    CHECK(provider->mode(GP_PROTOCOL_OPENAI_CHAT, GP_OP_STREAM_GENERATE) == GP_ROUTE_NATIVE);
+    CHECK(provider->mode(GP_PROTOCOL_CLAUDE, GP_OP_GENERATE, &target) == GP_ROUTE_TRANSLATE);
+    CHECK(target == GP_PROTOCOL_OPENAI_CHAT);
+    CHECK(provider->mode(GP_PROTOCOL_OPENAI, GP_OP_MODEL_LIST) == GP_ROUTE_NATIVE);
+    CHECK(provider->mode(GP_PROTOCOL_GEMINI, GP_OP_MODEL_LIST, &target) == GP_ROUTE_TRANSLATE);
+    CHECK(target == GP_PROTOCOL_OPENAI);
+    CHECK(provider->routes().size() == 17);
+  }
+}
+
+TEST_CASE_FIXTURE(Fixture, "custom: each protocol has a table that leads somewhere") {
+  for (const char* proto : {"claude", "openai_chat", "openai_response", "gemini", "openai"}) {
+    CAPTURE(proto);
+    auto provider = make("", proto);
+    REQUIRE(provider != nullptr);
+    CHECK(provider->routes().size() == 17);
+  }
+}
+
+TEST_CASE_FIXTURE(Fixture, "custom: a whole table of twenty entries as the old server stored it") {
+  std::string ops;
+  for (int i = 0; i < 17; ++i) {
+    ops += i >= 10 && i < 12 ? R"("native",)" : R"({"transform":{"target":"openai_chat"}},)";
+  }
+  auto provider =
+      make(R"("dispatch":{"ops":[)" + ops + R"("unsupported","unsupported","unsupported"]})");
+  REQUIRE_MESSAGE(provider != nullptr, message);
+  CHECK(provider->mode(GP_PROTOCOL_OPENAI, GP_OP_MODEL_LIST) == GP_ROUTE_NATIVE);
+  CHECK(provider->mode(GP_PROTOCOL_CLAUDE, GP_OP_MODEL_LIST) == GP_ROUTE_TRANSLATE);
+}
+
+TEST_CASE_FIXTURE(Fixture, "custom: a sparse table keeps the other defaults") {
+  auto provider = make(R"("dispatch":{"ops":["unsupported",null,"native"]})");
+  REQUIRE(provider != nullptr);
+  CHECK(provider->mode(GP_PROTOCOL_CLAUDE, GP_OP_GENERATE) == GP_ROUTE_UNSUPPORTED);
+  CHECK(provider->mode(GP_PROTOCOL_CLAUDE, GP_OP_STREAM_GENERATE) == GP_ROUTE_TRANSLATE);
+  CHECK(provider->mode(GP_PROTOCOL_CLAUDE, GP_OP_COUNT_TOKENS) == GP_ROUTE_NATIVE);
+}
+
+TEST_CASE_FIXTURE(Fixture, "custom: settings are refused by their path") {
+  std::string many = "null";
+  for (int i = 0; i < 20; ++i) many += ",null";
+  refused(R"("dispatch":{"ops":[)" + many + "]}", "dispatch.ops");
+  refused(R"("dispatch":{"ops":"native"})", "dispatch.ops");
+  refused(R"("dispatch":{"ops":[null,"Native"]})", "dispatch.ops[1]");
+  refused(R"("dispatch":{"ops":[{"transform":{"target":"mars"}}]})", "dispatch.ops[0]");
+  refused(R"("dispatch":{"ops":[{"transform":{"target":"gemini"}}]})", "dispatch.ops[0]");
+  refused(R"("count_tokens":"tiktoken")", "count_tokens");
+  CHECK(message.find("tokenizer") != std::string::npos);
+  refused(R"("count_tokens":"guess")", "count_tokens");
+  refused(R"("json_param_mask":["ok","a..b"])", "json_param_mask[1]");
+  CHECK(message == "invalid custom json_param_mask entry `a..b`: empty segment");
+  refused(R"("json_param_mask":"a")", "json_param_mask");
+  refused(R"("json_param_mask_mode":"drop")", "json_param_mask_mode");
+  refused(R"("model_table":{"models":[{"id":"a"},{"id":"models/"}]})", "model_table.models[1].id");
+  refused(R"("extra_headers":{"x y":"1"})", "extra_headers.x y");
+  refused(R"("extra_headers":{"Transfer-Encoding":"chunked"})", "extra_headers.Transfer-Encoding");
+  refused(R"("extra_headers":{"x":"a\r\nb: c"})", "extra_headers.x");
+  refused(R"("extra_query":{"x":5})", "extra_query.x");
+  CHECK(make("", "openai_chat", "") == nullptr);
+  CHECK(param == "base_url");
+  CHECK(make("", "mars") == nullptr);
+  CHECK(param == "proto");
+}
+
+TEST_CASE_FIXTURE(Fixture, "custom: addresses and keys by protocol") {
+  auto provider = make(
+      R"("extra_headers":{"X-Team":"a b","user-agent":"mine"},"extra_query":{"api version":"1&2"},)"
+      R"("dispatch":{"ops":["native","native","native","native","native","native","native","native",)"
+      R"("native","native","native","native","native","native","native","native","native"]})",
+      "openai", "http://h/api/v1/");
+  REQUIRE_MESSAGE(provider != nullptr, message);
+  auto key = provider->open(R"({"Custom":{"api_key":"k"}})");
+  struct Case {
+    int32_t protocol, operation;
+    const char *query, *sent, *header, *value;
+  };
+  const Case cases[] = {
+      {GP_PROTOCOL_CLAUDE, GP_OP_GENERATE, "beta=true", "POST /messages?beta=true&", "x-api-key",
+       "k"},
+      {GP_PROTOCOL_CLAUDE, GP_OP_COUNT_TOKENS, "", "POST /messages/count_tokens?",
+       "anthropic-version", "2023-06-01"},
+      {GP_PROTOCOL_CLAUDE, GP_OP_MODEL_LIST, "limit=1&z=2", "GET /models?limit=1&", "x-api-key",
+       "k"},
+      {GP_PROTOCOL_OPENAI_CHAT, GP_OP_GENERATE, "", "POST /chat/completions?", "authorization",
+       "Bearer k"},
+      {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_STREAM_GENERATE, "", "POST /responses?", "authorization",
+       "Bearer k"},
+      {GP_PROTOCOL_OPENAI, GP_OP_COUNT_TOKENS, "", "POST /responses/input_tokens?", "x-team",
+       "a b"},
+      {GP_PROTOCOL_OPENAI, GP_OP_MODEL_LIST, "", "GET /models?", "user-agent", "mine"},
+      {GP_PROTOCOL_OPENAI, GP_OP_MODEL_GET, "", "GET /models/a%2Fb?", "authorization", "Bearer k"},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.sent);
+    const bool get = c.operation == GP_OP_MODEL_LIST || c.operation == GP_OP_MODEL_GET;
+    const Sent sent = provider->prepare({.protocol = c.protocol,
+                                         .operation = c.operation,
+                                         .model = "a/b",
+                                         .body = get ? "" : "{}",
+                                         .query = c.query},
+                                        key.get());
+    CHECK(sent.status == GP_OK);
+    CHECK(sent.method + " " + sent.url.substr(std::string("http://h/api/v1").size()) ==
+          std::string(c.sent) + "api%20version=1%262");
+    CHECK(header(sent.headers, c.header) == c.value);
+  }
+  auto gemini = make("", "gemini");
+  key = gemini->open(R"({"Custom":{"api_key":"k"}})");
+  Sent sent = gemini->prepare({.protocol = GP_PROTOCOL_GEMINI,
+                               .operation = GP_OP_STREAM_GENERATE,
+                               .model = "m",
+                               .body = "{}",
+                               .flags = GP_REQUEST_NEEDS_SSE},
+                              key.get());
+  CHECK(sent.url == "http://h/api/v1beta/models/m:streamGenerateContent?alt=sse");
+  CHECK(header(sent.headers, "x-goog-api-key") == "k");
+  CHECK(gemini->prepare({.protocol = GP_PROTOCOL_GEMINI, .model = "..", .body = "{}"}, key.get())
+            .status == GP_ERR_INVALID);
+}
+
+TEST_CASE_FIXTURE(Fixture, "custom: a model table answers lists and gets in every protocol") {
+  auto provider = make(
+      R"("model_table":{"models":[{"id":"/models/a/1","display_name":"A \"one\""},{"id":"b"}]})");
+  REQUIRE_MESSAGE(provider != nullptr, message);
+  auto ask = [&](int32_t protocol, int32_t operation, std::string model = "") {
+    CHECK(provider->mode(protocol, operation) == GP_ROUTE_LOCAL);
+    return provider->respond(
+        {.protocol = protocol, .operation = operation, .model = std::move(model)});
+  };
+  CHECK(ask(GP_PROTOCOL_OPENAI, GP_OP_MODEL_LIST).body ==
+        R"({"object":"list","data":[{"id":"a/1","object":"model","created":0,"owned_by":"custom"},)"
+        R"({"id":"b","object":"model","created":0,"owned_by":"custom"}]})");
+  const Answer claude = ask(GP_PROTOCOL_CLAUDE, GP_OP_MODEL_LIST);
+  CHECK(json_at(claude.body, "/data/0/display_name") == "A \"one\"");
+  CHECK(json_at(claude.body, "/data/1/display_name") == "b");
+  CHECK(json_at(claude.body, "/last_id") == "b");
+  CHECK(json_at(ask(GP_PROTOCOL_GEMINI, GP_OP_MODEL_LIST).body, "/models/0/name") == "models/a/1");
+  CHECK(json_at(ask(GP_PROTOCOL_GEMINI, GP_OP_MODEL_GET, "models/b").body, "/displayName") == "b");
+  for (int32_t protocol : {GP_PROTOCOL_OPENAI, GP_PROTOCOL_CLAUDE, GP_PROTOCOL_GEMINI}) {
+    CHECK(ask(protocol, GP_OP_MODEL_GET, "b").status == 200);
+    const Answer missing = ask(protocol, GP_OP_MODEL_GET, "c");
+    CHECK(missing.status == 404);
+    CHECK(json_at(missing.body, "/error/message") == "model not found");
+  }
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "custom: an empty model table asks the upstream; an unsupported row stays so") {
+  CHECK(make(R"("model_table":{"models":[]})")->mode(GP_PROTOCOL_OPENAI, GP_OP_MODEL_LIST) ==
+        GP_ROUTE_NATIVE);
+  auto provider = make(
+      R"("model_table":{"models":[{"id":"a"}]},"dispatch":{"ops":[null,null,null,"unsupported"]})");
+  CHECK(provider->mode(GP_PROTOCOL_CLAUDE, GP_OP_MODEL_LIST) == GP_ROUTE_UNSUPPORTED);
+  CHECK(provider->mode(GP_PROTOCOL_CLAUDE, GP_OP_MODEL_GET) == GP_ROUTE_LOCAL);
+}
+
+TEST_CASE_FIXTURE(Fixture, "custom: the mask's path grammar") {
+  struct Case {
+    const char *path, *body, *null_out, *remove_out;
+  };
+  const Case cases[] = {
+      {R"("a")", R"({"a":1,"b":2})", R"({"a":null,"b":2})", R"({"b":2})"},
+      {R"("b")", R"({"a":1, "b":2})", R"({"a":1, "b":null})", R"({"a":1})"},
+      {R"("a.b.c")", R"({"a":{"b":{"c":[1,{}]}}})", R"({"a":{"b":{"c":null}}})",
+       R"({"a":{"b":{}}})"},
+      {R"("m[1].c")", R"({"m":[{"c":1},{"c":2}]})", R"({"m":[{"c":1},{"c":null}]})",
+       R"({"m":[{"c":1},{}]})"},
+      {R"("m[*].c")", R"({"m":[{"c":1},{"c":2}]})", R"({"m":[{"c":null},{"c":null}]})",
+       R"({"m":[{},{}]})"},
+      {R"("m.*.c")", R"({"m":{"x":{"c":1},"y":3}})", R"({"m":{"x":{"c":null},"y":3}})",
+       R"({"m":{"x":{},"y":3}})"},
+      {R"("m[1]")", R"({"m":[1,2,3]})", R"({"m":[1,null,3]})", R"({"m":[1,3]})"},
+      {R"("m[*]")", R"({"m":[1, 2 ,3]})", R"({"m":[null, null ,null]})", R"({"m":[]})"},
+      {R"("*")", R"({"a":1,"b":[2]})", R"({"a":null,"b":null})", R"({})"},
+      {R"("a[\"x.y\"]")", R"({"a":{"x.y":1,"x":{"y":2}}})", R"({"a":{"x.y":null,"x":{"y":2}}})",
+       R"({"a":{"x":{"y":2}}})"},
+      {R"("a['b']")", R"({"a":{"b":1}})", R"({"a":{"b":null}})", R"({"a":{}})"},
+      {R"("a[ b ]")", R"({"a":{"b":1}})", R"({"a":{"b":null}})", R"({"a":{}})"},
+      {R"("a[x.y]")", R"({"a":{"x.y":1}})", R"({"a":{"x.y":null}})", R"({"a":{}})"},
+      {R"("a[\"0\"]")", R"({"a":{"0":1}})", R"({"a":{"0":null}})", R"({"a":{}})"},
+      {R"("a[\"0\"]")", R"({"a":[1]})", R"({"a":[1]})", R"({"a":[1]})"},
+      {R"("a[0]")", R"({"a":{"0":1}})", R"({"a":{"0":1}})", R"({"a":{"0":1}})"},
+      {R"("a[\"*\"]")", R"({"a":{"*":1,"b":2}})", R"({"a":{"*":null,"b":2}})", R"({"a":{"b":2}})"},
+      {R"("a[\"]\"]")", R"({"a":{"]":1}})", R"({"a":{"]":null}})", R"({"a":{}})"},
+      {R"("a[0]b")", R"({"a":[{"b":1}]})", R"({"a":[{"b":null}]})", R"({"a":[{}]})"},
+      {R"("a.[0]")", R"({"a":[7,8]})", R"({"a":[null,8]})", R"({"a":[8]})"},
+      {R"("/m/0/c")", R"({"m":[{"c":1}]})", R"({"m":[{"c":null}]})", R"({"m":[{}]})"},
+      {R"("/a~1b/c~0d")", R"({"a/b":{"c~d":1}})", R"({"a/b":{"c~d":null}})", R"({"a/b":{}})"},
+      {R"("/m/*/c")", R"({"m":[{"c":1},2]})", R"({"m":[{"c":null},2]})", R"({"m":[{},2]})"},
+      {R"("a","a.b")", R"({"a":{"b":1},"c":2})", R"({"a":null,"c":2})", R"({"c":2})"},
+      {R"("a.b","a")", R"({"a":{"b":1},"c":2})", R"({"a":null,"c":2})", R"({"c":2})"},
+      {R"("a","b","d")", R"({"a":1,"b":2,"c":3,"d":4})", R"({"a":null,"b":null,"c":3,"d":null})",
+       R"({"c":3})"},
+      {R"("a","c")", R"({"a":1,"b":2,"c":3})", R"({"a":null,"b":2,"c":null})", R"({"b":2})"},
+      {R"("é")", R"({"\u00e9":1,"b":2})", R"({"\u00e9":null,"b":2})", R"({"b":2})"},
+      {R"("", "  ", "# note", "x")", R"({"a":1})", R"({"a":1})", R"({"a":1})"},
+      {R"("a.b")", R"({"a":5})", R"({"a":5})", R"({"a":5})"},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.path);
+    CAPTURE(c.body);
+    CHECK(masked(std::string("[") + c.path + "]", c.body) == c.null_out);
+    CHECK(masked(std::string("[") + c.path + "]", c.body, true) == c.remove_out);
+  }
+}
+
+TEST_CASE_FIXTURE(Fixture, "custom: wrong mask entries say what is wrong") {
+  const std::pair<const char*, const char*> cases[] = {
+      {"a..b", "empty segment"},
+      {".a", "empty segment"},
+      {"a.", "trailing dot"},
+      {"a[0", "missing closing ]"},
+      {"a[]", "empty bracket segment"},
+      {"a]", "unexpected ]"},
+      {"/", "empty pointer segment"},
+      {"/a/", "empty pointer segment"},
+      {"/a//b", "empty pointer segment"},
+      {"a['b", "missing closing ]"},
+  };
+  for (const auto& [entry, wrong] : cases) {
+    CAPTURE(entry);
+    CHECK(make(std::string(R"("json_param_mask":[")") + entry + "\"]") == nullptr);
+    CHECK(message == std::string("invalid custom json_param_mask entry `") + entry + "`: " + wrong);
+  }
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "custom: the mask comes after gproxy's own edits and leaves valid JSON") {
+  auto send = [&](const std::string& mask, bool remove) {
+    auto provider = make(R"("json_param_mask":)" + mask +
+                         (remove ? R"(,"json_param_mask_mode":"remove")" : ""));
+    auto key = provider->open(R"({"Custom":{"api_key":"k"}})");
+    const Sent sent = provider->prepare({.operation = GP_OP_STREAM_GENERATE,
+                                         .model = "new",
+                                         .body = R"({"model":"old","messages":[],"stream":true})",
+                                         .flags = GP_REQUEST_MODEL_DIFFERS},
+                                        key.get());
+    CHECK(sent.status == GP_OK);
+    return sent.body;
+  };
+  CHECK(send(R"(["temperature"])", false) ==
+        R"({"stream_options":{"include_usage":true},"model":"new","messages":[],"stream":true})");
+  CHECK(send(R"(["model"])", true) ==
+        R"({"stream_options":{"include_usage":true},"messages":[],"stream":true})");
+  CHECK(send(R"(["model"])", false) ==
+        R"({"stream_options":{"include_usage":true},"model":null,"messages":[],"stream":true})");
+  CHECK(send(R"(["stream_options"])", false) == R"({"model":"new","messages":[],"stream":true})");
+  CHECK(send(R"(["*.cache"])", false) ==
+        R"({"stream_options":{"include_usage":true},"model":"new","messages":[],"stream":true})");
+  CHECK(send(R"(["*"])", true) == "{}");
+  CHECK(send(R"(["model","messages","stream"])", true) == "{}");
+}
+
+TEST_CASE_FIXTURE(Fixture, "custom: thousands of masked members become one new body") {
+  std::string body = R"({"m":[)", expected = body;
+  for (int i = 0; i < 6000; ++i) {
+    body += i == 0 ? R"({"c":1})" : R"(,{"c":1})";
+    expected += i == 0 ? R"({"c":null})" : R"(,{"c":null})";
+  }
+  CHECK(masked(R"(["m[*].c"])", body + "]}") == expected + "]}");
+}
