@@ -14,10 +14,10 @@ namespace gproxy::upstream {
 
 struct CaConfig {
   // Replace the system's bundle and folder when set. Usual values: $SSL_CERT_FILE, $SSL_CERT_DIR.
-  std::string system_file;
-  std::string system_dir;
+  std::string system_file = {};
+  std::string system_dir = {};
   // Trusted in addition: the operator's own authority. A file that cannot be read is an error.
-  std::string extra_file;
+  std::string extra_file = {};
   enum class System : uint8_t { trusted, ignored } system = System::trusted;
 
   // With system_file and system_dir from the environment.

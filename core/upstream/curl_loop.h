@@ -33,10 +33,10 @@ struct CurlConfig {
   size_t decode_free_bytes = 1024 * 1024;
 
   // Trusted certificates; null = nothing is trusted, https fails.
-  std::shared_ptr<const CaStore> ca;
+  std::shared_ptr<const CaStore> ca = {};
   enum class Verify : uint8_t { peer, nothing } verify = Verify::peer;  // `nothing`: measuring only
   // False refuses the connection to that address, after the name was resolved. Null = all allowed.
-  std::function<bool(const sockaddr* address)> address_guard;
+  std::function<bool(const sockaddr* address)> address_guard = {};
 };
 
 struct CurlStats {
