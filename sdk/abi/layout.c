@@ -25,11 +25,11 @@
 #define SIZE(type, bytes) GP_STATIC_ASSERT(sizeof(type) == (bytes), #type " has changed its size")
 #define AT(type, field, offset) \
   GP_STATIC_ASSERT(offsetof(type, field) == (offset), #type "." #field " has moved")
-#define ENDS(type, field)                                                             \
-  GP_STATIC_ASSERT(offsetof(type, field) + sizeof(((type*)0)->field) == sizeof(type), \
+#define ENDS(type, field)                                                              \
+  GP_STATIC_ASSERT(offsetof(type, field) + sizeof(((type *)0)->field) == sizeof(type), \
                    #type " does not end at " #field)
 
-GP_STATIC_ASSERT(sizeof(size_t) == 8 && sizeof(void*) == 8, "64-bit targets only");
+GP_STATIC_ASSERT(sizeof(size_t) == 8 && sizeof(void *) == 8, "64-bit targets only");
 
 SIZE(gp_str, 16);
 AT(gp_str, ptr, 0);

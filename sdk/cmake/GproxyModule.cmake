@@ -1,17 +1,19 @@
-# gproxy_add_module(<target> SOURCES files... [FOLDER modules|examples|broken] [OUTPUT name] [STATIC_NAME name])
+# gproxy_add_module(<target> SOURCES files... [FOLDER modules|examples|broken|frozen] [OUTPUT name]
+#                   [STATIC_NAME name] [STANDALONE])
 #
 # Builds a loadable provider module the way it must be built to be unloadable and to leak no symbol:
 # hidden visibility, the version script that exports gproxy_entry_1 alone, no undefined symbols, no
 # GNU-unique symbols (which would pin the library and make a hot reload keep the old code forever).
 # With STATIC_NAME it also defines <target>_static, an archive of the same sources whose entry is
 # called gproxy_entry_1_<name>, so that tests can link the module under sanitizers.
+# STANDALONE: the module brings its own copy of the ABI headers.
 # Without SOURCES, every .c and .cc of the current folder is taken.
 include_guard(GLOBAL)
 
 get_filename_component(GPROXY_MODULE_MAP ${CMAKE_CURRENT_LIST_DIR}/../abi/module.map ABSOLUTE CACHE)
 
 function(gproxy_add_module target)
-  cmake_parse_arguments(M "" "FOLDER;OUTPUT;STATIC_NAME" "SOURCES" ${ARGN})
+  cmake_parse_arguments(M "STANDALONE" "FOLDER;OUTPUT;STATIC_NAME" "SOURCES" ${ARGN})
   if(NOT M_FOLDER)
     set(M_FOLDER modules)
   endif()
@@ -23,7 +25,9 @@ function(gproxy_add_module target)
   endif()
 
   add_library(${target} MODULE ${M_SOURCES})
-  target_link_libraries(${target} PRIVATE gproxy_sdk_cpp)
+  if(NOT M_STANDALONE)
+    target_link_libraries(${target} PRIVATE gproxy_sdk_cpp)
+  endif()
   set_target_properties(${target} PROPERTIES
     PREFIX "" SUFFIX ".so" OUTPUT_NAME ${M_OUTPUT}
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/gproxy/${M_FOLDER}

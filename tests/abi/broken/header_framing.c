@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Headers that frame the message. */
+#define ID "header-framing"
+#include "sound.h"
+
+static const gp_header kBad[] = {{STR("content-length"), STR("5")},
+                                 {STR("transfer-encoding"), STR("chunked")}};
+static gp_status broken_prepare(const gp_provider *provider, const gp_request *request, gp_upstream *out,
+                                gp_call **call, gp_error *error) {
+  gp_status status = sound_prepare(provider, request, out, call, error);
+  out->headers = kBad;
+  out->header_count = sizeof kBad / sizeof kBad[0];
+  return status;
+}
+#define PREPARE broken_prepare
+
+#include "entry.h"
