@@ -1,4 +1,6 @@
 #include <doctest/doctest.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
 
 #include <string>
 
@@ -61,6 +63,29 @@ TEST_CASE("another master key opens nothing, and has another name") {
   CHECK(a->key_digest("sk-1") != b->key_digest("sk-1"));
   CHECK(a->key_digest("sk-1") == Sealer::open(kMaster)->key_digest("sk-1"));
   CHECK_FALSE(Sealer::open("short").ok());
+}
+
+TEST_CASE("an RS256 signature verifies with the public key, and over the signed bytes only") {
+  EVP_PKEY* key = EVP_RSA_gen(2048);
+  REQUIRE(key != nullptr);
+  BIO* bio = BIO_new(BIO_s_mem());
+  PEM_write_bio_PrivateKey(bio, key, nullptr, nullptr, 0, nullptr, nullptr);
+  char* pem = nullptr;
+  const long size = BIO_get_mem_data(bio, &pem);
+  const auto signature = rs256_sign({pem, static_cast<size_t>(size)}, "header.claims");
+  REQUIRE(signature.ok());
+  CHECK(signature->size() == 256);
+  for (const std::string& text : {std::string("header.claims"), std::string("header.clains")}) {
+    EVP_MD_CTX* context = EVP_MD_CTX_new();
+    EVP_DigestVerifyInit(context, nullptr, EVP_sha256(), nullptr, key);
+    const int verdict = EVP_DigestVerify(
+        context, reinterpret_cast<const unsigned char*>(signature->data()), signature->size(),
+        reinterpret_cast<const unsigned char*>(text.data()), text.size());
+    CHECK((verdict == 1) == (text == "header.claims"));
+    EVP_MD_CTX_free(context);
+  }
+  BIO_free_all(bio);
+  EVP_PKEY_free(key);
 }
 
 TEST_CASE("signing refuses what is no RSA key, without its text in the message") {
