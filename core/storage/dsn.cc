@@ -53,7 +53,8 @@ Result<Dsn::Mode> parse_mode(std::string_view value) {
 }
 
 Result<Dsn> parse_sqlite(Dsn dsn, std::string_view rest) {
-  if (const size_t hash = rest.find('#'); hash != std::string_view::npos) rest = rest.substr(0, hash);
+  if (const size_t hash = rest.find('#'); hash != std::string_view::npos)
+    rest = rest.substr(0, hash);
   std::string_view query;
   if (const size_t mark = rest.find('?'); mark != std::string_view::npos) {
     query = rest.substr(mark + 1);
@@ -74,8 +75,8 @@ Result<Dsn> parse_sqlite(Dsn dsn, std::string_view rest) {
     if (key != "mode") {
       return bad_dsn("unknown query key `" + std::string(key) + "`; `mode` is the only one");
     }
-    GP_TRY(dsn.mode,
-           parse_mode(equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1)));
+    GP_TRY(dsn.mode, parse_mode(equals == std::string_view::npos ? std::string_view()
+                                                                 : pair.substr(equals + 1)));
   }
   if (iequals(dsn.path, ":memory:")) dsn.mode = Dsn::Mode::memory;
   if (dsn.mode == Dsn::Mode::memory) {
@@ -100,7 +101,8 @@ Result<Dsn> parse_dsn(std::string_view text) {
     dsn.mode = Dsn::Mode::memory;
     return dsn;
   }
-  if (starts_with_ignoring_case(text, "sqlite:")) return parse_sqlite(std::move(dsn), text.substr(7));
+  if (starts_with_ignoring_case(text, "sqlite:"))
+    return parse_sqlite(std::move(dsn), text.substr(7));
   if (starts_with_ignoring_case(text, "postgres://") ||
       starts_with_ignoring_case(text, "postgresql://")) {
     dsn.backend = Dsn::Backend::postgres;

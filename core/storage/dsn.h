@@ -33,8 +33,8 @@ std::string default_dsn(std::string_view data_dir);
 // SQLite file, else the current directory. Empty for a database in memory.
 std::string data_directory(const Dsn& dsn, std::string_view configured);
 
-// The folder of this database's rings: `<file>.rings` beside a SQLite file, else `<data_dir>/rings`.
-// Empty for a database in memory (its rings then live in memory, too).
+// The folder of this database's rings: `<file>.rings` beside a SQLite file, else
+// `<data_dir>/rings`. Empty for a database in memory (its rings then live in memory, too).
 std::string ring_directory(const Dsn& dsn, std::string_view data_dir);
 
 // Creates the folders above the SQLite file (mode rwc only). Error code "cannot_create".

@@ -18,10 +18,10 @@
 namespace gproxy::storage {
 namespace {
 
-// Row ids: 44 bits of 64 µs ticks since 2026-01-01, 9 bits of the ring's number. They fit into the 53
-// bits a JSON number keeps, grow with time (so a table is filled at its end, and a range of time is a
-// range of ids), and need nobody's leave. A ring that gives more than one id a tick borrows from the
-// future; its last tick stands in the ring file, so a restart never gives an id twice.
+// Row ids: 44 bits of 64 µs ticks since 2026-01-01, 9 bits of the ring's number. They fit into the
+// 53 bits a JSON number keeps, grow with time (so a table is filled at its end, and a range of time
+// is a range of ids), and need nobody's leave. A ring that gives more than one id a tick borrows
+// from the future; its last tick stands in the ring file, so a restart never gives an id twice.
 constexpr int64_t kEpochUs = 1'767'225'600'000'000;
 constexpr int64_t kTickUs = 64;
 constexpr int kNumberBits = 9;
@@ -61,9 +61,12 @@ bool Recorder::usage(const UsageRow& row) {
   if (push(usage_, numbered)) return true;
   const uint64_t lost = lost_usage_.load(std::memory_order_relaxed) + 1;
   lost_usage_.store(lost, std::memory_order_relaxed);
-  log::error("a usage row is lost: its ring is full",
-             {{"trace_id", row.trace_id}, {"provider", row.provider}, {"model", row.model},
-              {"input", row.input}, {"output", row.output}, {"lost", lost}});
+  log::error("a usage row is lost: its ring is full", {{"trace_id", row.trace_id},
+                                                       {"provider", row.provider},
+                                                       {"model", row.model},
+                                                       {"input", row.input},
+                                                       {"output", row.output},
+                                                       {"lost", lost}});
   return false;
 }
 
@@ -73,7 +76,8 @@ bool Recorder::log_row(const Row& row) {
   Row numbered = row;
   numbered.id = next_id(row.at);
   usage_.set_note(last_tick_);
-  if (usage_.used() <= static_cast<size_t>(kDropLogsAbove * static_cast<double>(usage_.capacity())) &&
+  if (usage_.used() <=
+          static_cast<size_t>(kDropLogsAbove * static_cast<double>(usage_.capacity())) &&
       push(log_, numbered)) {
     return true;
   }
@@ -81,11 +85,19 @@ bool Recorder::log_row(const Row& row) {
   return false;
 }
 
-bool Recorder::request(const RequestRow& row) { return log_row(row); }
-bool Recorder::upstream(const UpstreamRequestRow& row) { return log_row(row); }
-bool Recorder::event(const InternalEvent& row) { return log_row(row); }
+bool Recorder::request(const RequestRow& row) {
+  return log_row(row);
+}
+bool Recorder::upstream(const UpstreamRequestRow& row) {
+  return log_row(row);
+}
+bool Recorder::event(const InternalEvent& row) {
+  return log_row(row);
+}
 
-double Recorder::level() const { return usage_.fill(); }
+double Recorder::level() const {
+  return usage_.fill();
+}
 
 bool Recorder::admits(size_t in_flight) const {
   const size_t owed = (in_flight + 1) * kReservePerExchange;
@@ -111,14 +123,16 @@ Result<std::unique_ptr<Recorders>> Recorders::open(const RecorderOptions& option
     }
   }
   auto add = [&](std::string path, size_t bytes) -> Result<Ring*> {
-    GP_TRY(auto ring, Ring::open({.path = std::move(path), .bytes = bytes,
-                                  .database_id = options.database_id}));
+    bytes = std::max<size_t>((bytes + 4095) / 4096 * 4096, 4096);
+    GP_TRY(
+        auto ring,
+        Ring::open({.path = std::move(path), .bytes = bytes, .database_id = options.database_id}));
     all->rings_.push_back(std::move(ring));
     return all->rings_.back().get();
   };
   for (size_t i = 0; i < loops; ++i) {
-    GP_TRY(Ring* usage, add(ring_path(directory, "usage", i), options.usage_ring_bytes));
-    GP_TRY(Ring* log, add(ring_path(directory, "log", i), options.log_ring_bytes));
+    GP_TRY(Ring * usage, add(ring_path(directory, "usage", i), options.usage_ring_bytes));
+    GP_TRY(Ring * log, add(ring_path(directory, "log", i), options.log_ring_bytes));
     all->recorders_.push_back(std::make_unique<Recorder>(*usage, *log, static_cast<uint32_t>(i)));
   }
   // An earlier start with more loops has left rings that still hold rows.

@@ -1,7 +1,7 @@
-// The journal of a loop: rows go into memory-mapped rings and from there, by the writer thread, into
-// the database. A ring is a file: after a kill the next start finds the rows that were not committed
-// yet and writes them; each row has its own id, so none is written twice.
-// Recorder: used by its loop alone, never blocks, makes no system call. Recorders: main thread.
+// The journal of a loop: rows go into memory-mapped rings and from there, by the writer thread,
+// into the database. A ring is a file: after a kill the next start finds the rows that were not
+// committed yet and writes them; each row has its own id, so none is written twice. Recorder: used
+// by its loop alone, never blocks, makes no system call. Recorders: main thread.
 #pragma once
 
 #include <atomic>
@@ -22,7 +22,8 @@ class Ring;
 struct RecorderOptions {
   std::string directory;    // ring_directory(); empty = rings in memory that die with the process
   std::string database_id;  // Store::database_id(): rows are never replayed into another database
-  size_t usage_ring_bytes = size_t{16} << 20;  // reserved on disk per loop; touched as far as it fills
+  size_t usage_ring_bytes = size_t{16}
+                            << 20;  // reserved on disk per loop; touched as far as it fills
   size_t log_ring_bytes = size_t{8} << 20;
 };
 

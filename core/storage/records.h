@@ -1,6 +1,7 @@
-// The rows of the store, as plain data. Two families: configuration rows own their text and are read
-// as a whole at start; journal rows (usage, requests, events) hold views, because they are written to a
-// ring on a loop and from the ring to the database without a copy. Times are UTC microseconds.
+// The rows of the store, as plain data. Two families: configuration rows own their text and are
+// read as a whole at start; journal rows (usage, requests, events) hold views, because they are
+// written to a ring on a loop and from the ring to the database without a copy. Times are UTC
+// microseconds.
 #pragma once
 
 #include <cstdint>
@@ -44,8 +45,9 @@ struct ProviderRow {
   int64_t updated_at = 0;
 };
 
-// The secret is open only in memory: the store seals it with the row's id before it writes, and opens
-// it when it reads. A row whose record does not open (a damaged database) has readable = false.
+// The secret is open only in memory: the store seals it with the row's id before it writes, and
+// opens it when it reads. A row whose record does not open (a damaged database) has readable =
+// false.
 struct CredentialRow {
   int64_t id = kNoId;
   int64_t provider_id = kNoId;
@@ -82,16 +84,16 @@ struct UserKeyRow {
   int64_t updated_at = 0;
 };
 
-// global_config: one row. Absent = not set anywhere yet. `admin_key` and `proxy` are sealed (a proxy's
-// URL may hold a password); the stored dsn has its password masked.
+// global_config: one row. Absent = not set anywhere yet. `admin_key` and `proxy` are sealed (a
+// proxy's URL may hold a password); the stored dsn has its password masked.
 struct SettingsRow {
   std::optional<std::string> host;
   std::optional<int32_t> port;
   Secret admin_key;  // empty = not set
   std::optional<std::string> proxy;
   std::optional<bool> event_redact_sensitive;
-  std::string dsn;                 // as shown, for information only
-  std::string extra_json = "{}";   // gproxy's own settings (limits, timeouts), schema of config/
+  std::string dsn;                // as shown, for information only
+  std::string extra_json = "{}";  // gproxy's own settings (limits, timeouts), schema of config/
   Origin host_origin = Origin::db;
   Origin port_origin = Origin::db;
   Origin admin_key_origin = Origin::db;

@@ -21,12 +21,15 @@ constexpr size_t kHeaderBytes = 4096;
 constexpr size_t kAlign = 8;
 constexpr uint32_t kPad = 0xffffffff;  // a frame that only fills the end of the area
 
-static_assert(std::atomic<uint64_t>::is_always_lock_free && std::atomic<int64_t>::is_always_lock_free);
+static_assert(std::atomic<uint64_t>::is_always_lock_free &&
+              std::atomic<int64_t>::is_always_lock_free);
 
-constexpr size_t aligned(size_t bytes) { return (bytes + kAlign - 1) & ~(kAlign - 1); }
+constexpr size_t aligned(size_t bytes) {
+  return (bytes + kAlign - 1) & ~(kAlign - 1);
+}
 
-// Tells a torn or stale frame from a whole one; not meant against an adversary (whoever can write the
-// file can write the database). Eight bytes a step: `bytes` is padded to that with zeros.
+// Tells a torn or stale frame from a whole one; not meant against an adversary (whoever can write
+// the file can write the database). Eight bytes a step: `bytes` is padded to that with zeros.
 uint64_t checksum(uint64_t position, uint32_t length, uint32_t type, const char* bytes, size_t n) {
   constexpr uint64_t k1 = 0x9e3779b97f4a7c15u, k2 = 0xff51afd7ed558ccdu;
   uint64_t h = (position + k1) * k2 ^ (uint64_t{length} << 32 | type);
@@ -84,9 +87,10 @@ Result<std::unique_ptr<Ring>> Ring::open(const Options& options) {
     struct stat info {};
     Header header{};
     if (::fstat(fd, &info) == 0 && info.st_size >= static_cast<off_t>(kHeaderBytes) &&
-        ::pread(fd, static_cast<void*>(&header), sizeof header, 0) == static_cast<ssize_t>(sizeof header)) {
-      const bool ours = std::memcmp(header.magic, kMagic, sizeof kMagic) == 0 && header.capacity >= 4096 &&
-                        header.capacity % 4096 == 0 &&
+        ::pread(fd, static_cast<void*>(&header), sizeof header, 0) ==
+            static_cast<ssize_t>(sizeof header)) {
+      const bool ours = std::memcmp(header.magic, kMagic, sizeof kMagic) == 0 &&
+                        header.capacity >= 4096 && header.capacity % 4096 == 0 &&
                         static_cast<uint64_t>(info.st_size) == kHeaderBytes + header.capacity;
       header.database_id[sizeof header.database_id - 1] = '\0';
       const uint64_t waiting = header.tail.load() - header.head.load();
@@ -96,7 +100,8 @@ Result<std::unique_ptr<Ring>> Ring::open(const Options& options) {
         ring->mapped_bytes_ = kHeaderBytes + header.capacity;
       } else if (std::memcmp(header.magic, "\0\0\0\0\0\0\0\0", sizeof kMagic) != 0) {
         // Damaged, or the rows of another database: kept for the operator, out of our way.
-        const std::string aside = options.path + ".aside-" + std::to_string(Clock::system().wall_us());
+        const std::string aside =
+            options.path + ".aside-" + std::to_string(Clock::system().wall_us());
         ::close(fd);
         if (::rename(options.path.c_str(), aside.c_str()) != 0) return failed("set aside");
         log::warn("a ring file of another database or a damaged one was set aside",
@@ -106,7 +111,8 @@ Result<std::unique_ptr<Ring>> Ring::open(const Options& options) {
       }
     }
     if (!found) {
-      // All blocks are reserved now: a disk that fills up later cannot fault a write to the mapping.
+      // All blocks are reserved now: a disk that fills up later cannot fault a write to the
+      // mapping.
       const int rc = ::posix_fallocate(fd, 0, static_cast<off_t>(ring->mapped_bytes_));
       if (rc != 0 || ::ftruncate(fd, static_cast<off_t>(ring->mapped_bytes_)) != 0) {
         if (rc != 0) errno = rc;
@@ -144,7 +150,8 @@ Ring::~Ring() {
 }
 
 // After a kill every published frame is whole, and at most one more was finished but not published.
-// After a loss of power pages may be missing: then the frames that are whole are kept, the rest skipped.
+// After a loss of power pages may be missing: then the frames that are whole are kept, the rest
+// skipped.
 void Ring::recover() {
   const uint64_t head = header_->head.load(std::memory_order_acquire);
   const uint64_t hint = header_->tail.load(std::memory_order_acquire);
@@ -175,8 +182,8 @@ void Ring::recover() {
 size_t Ring::valid_frame(uint64_t position) const {
   const size_t room = capacity_ - position % capacity_;
   if (room < sizeof(FrameHeader)) {
-    // Too little for a frame: both sides skip it. Valid only as part of what was published; the caller
-    // finds out by the frame that follows.
+    // Too little for a frame: both sides skip it. Valid only as part of what was published; the
+    // caller finds out by the frame that follows.
     return position < header_->tail.load(std::memory_order_relaxed) ? room : 0;
   }
   FrameHeader frame;
@@ -185,7 +192,9 @@ size_t Ring::valid_frame(uint64_t position) const {
   const size_t size = sizeof frame + aligned(frame.length);
   if (size > room) return 0;
   const size_t summed = frame.type == kPad ? 0 : aligned(frame.length);
-  if (frame.sum != checksum(position, frame.length, frame.type, at(position) + sizeof frame, summed)) return 0;
+  if (frame.sum !=
+      checksum(position, frame.length, frame.type, at(position) + sizeof frame, summed))
+    return 0;
   return size;
 }
 
@@ -220,12 +229,20 @@ void Ring::publish(uint32_t type) {
   published_.store(published_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
 }
 
-int64_t Ring::note() const { return header_->note.load(std::memory_order_relaxed); }
-void Ring::set_note(int64_t value) { header_->note.store(value, std::memory_order_relaxed); }
+int64_t Ring::note() const {
+  return header_->note.load(std::memory_order_relaxed);
+}
+void Ring::set_note(int64_t value) {
+  header_->note.store(value, std::memory_order_relaxed);
+}
 
-size_t Ring::used() const { return tail_ - header_->head.load(std::memory_order_acquire); }
+size_t Ring::used() const {
+  return tail_ - header_->head.load(std::memory_order_acquire);
+}
 
-uint64_t Ring::head() const { return header_->head.load(std::memory_order_relaxed); }
+uint64_t Ring::head() const {
+  return header_->head.load(std::memory_order_relaxed);
+}
 
 bool Ring::next(uint64_t& cursor, Frame& out) const {
   const uint64_t tail = header_->tail.load(std::memory_order_acquire);
@@ -248,17 +265,21 @@ bool Ring::next(uint64_t& cursor, Frame& out) const {
   return false;
 }
 
-void Ring::release(uint64_t cursor) { header_->head.store(cursor, std::memory_order_release); }
+void Ring::release(uint64_t cursor) {
+  header_->head.store(cursor, std::memory_order_release);
+}
 
 bool Ring::empty() const {
-  return header_->head.load(std::memory_order_acquire) == header_->tail.load(std::memory_order_acquire);
+  return header_->head.load(std::memory_order_acquire) ==
+         header_->tail.load(std::memory_order_acquire);
 }
 
 double Ring::fill() const {
   // Head first: a tail read later can only make the ring look fuller.
   const uint64_t head = header_->head.load(std::memory_order_acquire);
   const uint64_t tail = header_->tail.load(std::memory_order_acquire);
-  return static_cast<double>(std::min<uint64_t>(tail - head, capacity_)) / static_cast<double>(capacity_);
+  return static_cast<double>(std::min<uint64_t>(tail - head, capacity_)) /
+         static_cast<double>(capacity_);
 }
 
 void Ring::remove_file() {

@@ -1,7 +1,7 @@
-// A crash-proof bounded queue of byte frames between one producer (a loop) and one consumer (the writer
-// thread): a memory-mapped file of fixed size. What was published survives the death of the process;
-// each frame carries its position and a checksum, so that an unfinished one is never taken for data.
-// open() runs on the main thread before either side does.
+// A crash-proof bounded queue of byte frames between one producer (a loop) and one consumer (the
+// writer thread): a memory-mapped file of fixed size. What was published survives the death of the
+// process; each frame carries its position and a checksum, so that an unfinished one is never taken
+// for data. open() runs on the main thread before either side does.
 #pragma once
 
 #include <atomic>
@@ -18,17 +18,18 @@ namespace gproxy::storage {
 class Ring {
  public:
   struct Options {
-    std::string path;          // empty: memory of this process alone
-    size_t bytes = 0;          // payload area, a multiple of 4096; an existing file keeps its own size
-    std::string database_id;   // at most 63 bytes; a file of another database is set aside
+    std::string path;  // empty: memory of this process alone
+    size_t bytes = 0;  // payload area, a multiple of 4096; an existing file keeps its own size
+    std::string database_id;  // at most 63 bytes; a file of another database is set aside
   };
   static Result<std::unique_ptr<Ring>> open(const Options& options);
   ~Ring();
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;
 
-  // ---- Producer. reserve() gives `bytes` of room or null when the ring is full; publish() makes the
-  // frame visible (and safe). Only one reservation at a time; one that is not published is forgotten.
+  // ---- Producer. reserve() gives `bytes` of room or null when the ring is full; publish() makes
+  // the frame visible (and safe). Only one reservation at a time; one that is not published is
+  // forgotten.
   char* reserve(size_t bytes);
   void publish(uint32_t type);
   // The producer's own note, kept in the file: the last id it gave.
@@ -38,8 +39,8 @@ class Ring {
   size_t used() const;
   size_t capacity() const { return capacity_; }
 
-  // ---- Consumer. A cursor starts at head() and walks by next(); release() gives everything before it
-  // back to the producer. Payloads stay valid until then.
+  // ---- Consumer. A cursor starts at head() and walks by next(); release() gives everything before
+  // it back to the producer. Payloads stay valid until then.
   struct Frame {
     uint32_t type = 0;
     std::string_view payload;
@@ -51,8 +52,10 @@ class Ring {
   // Any thread.
   bool empty() const;
   double fill() const;
-  uint64_t published() const { return published_.load(std::memory_order_acquire); }  // frames, this run
-  uint64_t recovered() const { return recovered_; }        // frames found by open()
+  uint64_t published() const {
+    return published_.load(std::memory_order_acquire);
+  }                                                          // frames, this run
+  uint64_t recovered() const { return recovered_; }          // frames found by open()
   uint64_t damaged_bytes() const { return damaged_bytes_; }  // skipped by open()
   const std::string& path() const { return path_; }
   // Unlinks the file; the mapping stays.

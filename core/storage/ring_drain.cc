@@ -28,10 +28,14 @@ void RingDrain::Rows::clear() {
 
 bool RingDrain::take(uint32_t type, std::string_view payload, Rows& rows) {
   switch (static_cast<FrameType>(type)) {
-    case FrameType::usage_1: return take_row(payload, rows.usage);
-    case FrameType::request_1: return take_row(payload, rows.requests);
-    case FrameType::upstream_1: return take_row(payload, rows.upstream);
-    case FrameType::event_1: return take_row(payload, rows.events);
+    case FrameType::usage_1:
+      return take_row(payload, rows.usage);
+    case FrameType::request_1:
+      return take_row(payload, rows.requests);
+    case FrameType::upstream_1:
+      return take_row(payload, rows.upstream);
+    case FrameType::event_1:
+      return take_row(payload, rows.events);
   }
   return false;
 }
@@ -52,13 +56,15 @@ Result<RingDrain::Outcome> RingDrain::pass(Store& store) {
       if (take(frame.type, frame.payload, rows_)) continue;
       // Written by a newer gproxy, or damaged and yet well summed: nothing we could store.
       ++outcome.rejected;
-      log::error("a journal frame cannot be read", {{"type", frame.type}, {"bytes", frame.payload.size()}});
+      log::error("a journal frame cannot be read",
+                 {{"type", frame.type}, {"bytes", frame.payload.size()}});
     }
   }
   first_ring_ = (first_ring_ + 1) % std::max<size_t>(rings.size(), 1);
   if (rows_.size() != 0) {
     auto done = store.append_batch(rows_.batch());
-    if (!done && (done.error().kind == ErrorKind::invalid || done.error().kind == ErrorKind::conflict)) {
+    if (!done &&
+        (done.error().kind == ErrorKind::invalid || done.error().kind == ErrorKind::conflict)) {
       GP_TRY(const size_t rejected, one_by_one(store));
       outcome.rejected += rejected;
     } else if (!done) {
@@ -79,7 +85,8 @@ Result<void> RingDrain::each(const std::vector<Row>& rows, size_t& rejected, Put
   for (const Row& row : rows) {
     auto done = put(std::span<const Row>(&row, 1));
     if (done) continue;
-    if (done.error().kind != ErrorKind::invalid && done.error().kind != ErrorKind::conflict) return done;
+    if (done.error().kind != ErrorKind::invalid && done.error().kind != ErrorKind::conflict)
+      return done;
     ++rejected;
     log::error("the database rejects a journal row",
                {{"id", row.id}, {"at", row.at}, {"error", done.error().message}});
@@ -89,10 +96,14 @@ Result<void> RingDrain::each(const std::vector<Row>& rows, size_t& rejected, Put
 
 Result<size_t> RingDrain::one_by_one(Store& store) {
   size_t rejected = 0;
-  GP_CHECK(each(rows_.usage, rejected, [&](auto one) { return store.append_batch({.usage = one}); }));
-  GP_CHECK(each(rows_.requests, rejected, [&](auto one) { return store.append_batch({.requests = one}); }));
-  GP_CHECK(each(rows_.upstream, rejected, [&](auto one) { return store.append_batch({.upstream = one}); }));
-  GP_CHECK(each(rows_.events, rejected, [&](auto one) { return store.append_batch({.events = one}); }));
+  GP_CHECK(
+      each(rows_.usage, rejected, [&](auto one) { return store.append_batch({.usage = one}); }));
+  GP_CHECK(each(rows_.requests, rejected,
+                [&](auto one) { return store.append_batch({.requests = one}); }));
+  GP_CHECK(each(rows_.upstream, rejected,
+                [&](auto one) { return store.append_batch({.upstream = one}); }));
+  GP_CHECK(
+      each(rows_.events, rejected, [&](auto one) { return store.append_batch({.events = one}); }));
   return rejected;
 }
 

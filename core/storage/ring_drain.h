@@ -1,5 +1,6 @@
-// One pass over the rings: frames become rows of a batch, the batch a transaction, and what is committed
-// is given back. The writer thread's; also used alone by tools that empty rings without a server.
+// One pass over the rings: frames become rows of a batch, the batch a transaction, and what is
+// committed is given back. The writer thread's; also used alone by tools that empty rings without a
+// server.
 #pragma once
 
 #include <cstddef>

@@ -7,7 +7,7 @@ namespace gproxy::storage {
 namespace {
 
 // Bounds of text, in bytes.
-constexpr size_t kName = 64;       // trace ids, providers, methods, kinds
+constexpr size_t kName = 64;  // trace ids, providers, methods, kinds
 constexpr size_t kModel = 256;
 constexpr size_t kPath = 2048;
 constexpr size_t kMessage = 1024;
@@ -41,7 +41,8 @@ struct EventFixed {
   int64_t id, at;
 };
 
-static_assert(sizeof(UsageFixed) == 128 && sizeof(RequestFixed) == 88 && sizeof(UpstreamFixed) == 104);
+static_assert(sizeof(UsageFixed) == 128 && sizeof(RequestFixed) == 88 &&
+              sizeof(UpstreamFixed) == 104);
 
 std::string_view cut(std::string_view text, size_t bytes) {
   if (text.size() <= bytes) return text;
@@ -57,7 +58,8 @@ std::string_view whole(std::string_view text, size_t bytes) {
 
 // fixed part, N lengths, texts.
 template <class Fixed, size_t N>
-bool put(Ring& ring, FrameType type, const Fixed& fixed, const std::array<std::string_view, N>& texts) {
+bool put(Ring& ring, FrameType type, const Fixed& fixed,
+         const std::array<std::string_view, N>& texts) {
   std::array<uint32_t, N> lengths;
   size_t bytes = sizeof fixed + sizeof lengths;
   for (size_t i = 0; i < N; ++i) {
@@ -94,16 +96,35 @@ bool get(std::string_view payload, Fixed& fixed, std::array<std::string_view, N>
 }
 
 Outcome outcome_of(uint8_t value) {
-  return value <= static_cast<uint8_t>(Outcome::refused) ? static_cast<Outcome>(value) : Outcome::failed;
+  return value <= static_cast<uint8_t>(Outcome::refused) ? static_cast<Outcome>(value)
+                                                         : Outcome::failed;
 }
 
 }  // namespace
 
 bool push(Ring& ring, const UsageRow& r) {
-  const UsageFixed fixed{r.id, r.at, r.provider_id, r.credential_id, r.user_id, r.user_key_id, r.input,
-                         r.output, r.cache_read, r.cache_write, r.reasoning, r.ttft_us, r.duration_us,
-                         r.attempt_no, r.protocol, r.operation, r.status, r.final, r.has_usage,
-                         r.estimated, static_cast<uint8_t>(r.outcome), 0};
+  const UsageFixed fixed{r.id,
+                         r.at,
+                         r.provider_id,
+                         r.credential_id,
+                         r.user_id,
+                         r.user_key_id,
+                         r.input,
+                         r.output,
+                         r.cache_read,
+                         r.cache_write,
+                         r.reasoning,
+                         r.ttft_us,
+                         r.duration_us,
+                         r.attempt_no,
+                         r.protocol,
+                         r.operation,
+                         r.status,
+                         r.final,
+                         r.has_usage,
+                         r.estimated,
+                         static_cast<uint8_t>(r.outcome),
+                         0};
   return put(ring, FrameType::usage_1, fixed,
              std::array{cut(r.trace_id, kName), cut(r.provider, kName), cut(r.model, kModel)});
 }
@@ -140,9 +161,22 @@ bool decode(std::string_view payload, UsageRow& r) {
 }
 
 bool push(Ring& ring, const RequestRow& r) {
-  const RequestFixed fixed{r.id, r.at, r.user_id, r.user_key_id, r.request_bytes, r.response_bytes,
-                           r.ttft_us, r.duration_us, r.protocol, r.operation, r.status, r.attempts,
-                           r.stream, static_cast<uint8_t>(r.outcome), {0, 0}, 0};
+  const RequestFixed fixed{r.id,
+                           r.at,
+                           r.user_id,
+                           r.user_key_id,
+                           r.request_bytes,
+                           r.response_bytes,
+                           r.ttft_us,
+                           r.duration_us,
+                           r.protocol,
+                           r.operation,
+                           r.status,
+                           r.attempts,
+                           r.stream,
+                           static_cast<uint8_t>(r.outcome),
+                           {0, 0},
+                           0};
   return put(ring, FrameType::request_1, fixed,
              std::array{cut(r.trace_id, kName), cut(r.method, kName), cut(r.path, kPath),
                         cut(r.query, kPath), whole(r.request_headers_json, kHeaders),
@@ -182,16 +216,31 @@ bool decode(std::string_view payload, RequestRow& r) {
 }
 
 bool push(Ring& ring, const UpstreamRequestRow& r) {
-  const UpstreamFixed fixed{r.id, r.at, r.user_id, r.user_key_id, r.provider_id, r.credential_id,
-                            r.request_bytes, r.response_bytes, r.ttft_us, r.duration_us, r.protocol,
-                            r.operation, r.status, r.attempt_no, r.internal, r.stream,
-                            static_cast<uint8_t>(r.outcome), 0, 0};
+  const UpstreamFixed fixed{r.id,
+                            r.at,
+                            r.user_id,
+                            r.user_key_id,
+                            r.provider_id,
+                            r.credential_id,
+                            r.request_bytes,
+                            r.response_bytes,
+                            r.ttft_us,
+                            r.duration_us,
+                            r.protocol,
+                            r.operation,
+                            r.status,
+                            r.attempt_no,
+                            r.internal,
+                            r.stream,
+                            static_cast<uint8_t>(r.outcome),
+                            0,
+                            0};
   return put(ring, FrameType::upstream_1, fixed,
              std::array{cut(r.trace_id, kName), cut(r.provider, kName), cut(r.model, kModel),
                         cut(r.method, kName), cut(r.path, kPath), cut(r.query, kPath),
-                        whole(r.request_headers_json, kHeaders), whole(r.response_headers_json, kHeaders),
-                        cut(r.error_kind, kName), cut(r.error_message, kMessage),
-                        cut(r.transport_kind, kName)});
+                        whole(r.request_headers_json, kHeaders),
+                        whole(r.response_headers_json, kHeaders), cut(r.error_kind, kName),
+                        cut(r.error_message, kMessage), cut(r.transport_kind, kName)});
 }
 
 bool decode(std::string_view payload, UpstreamRequestRow& r) {

@@ -1,5 +1,6 @@
-// Journal rows as ring frames and back. A published layout never changes: a new field means a new frame
-// type beside the old one, because rows written by an older gproxy may still wait in a ring. Pure.
+// Journal rows as ring frames and back. A published layout never changes: a new field means a new
+// frame type beside the old one, because rows written by an older gproxy may still wait in a ring.
+// Pure.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +13,8 @@ namespace gproxy::storage {
 
 enum class FrameType : uint32_t { usage_1 = 1, request_1 = 2, upstream_1 = 3, event_1 = 4 };
 
-// Publishes the row; false when the ring is full. Text over its bound is cut at a character's border,
-// header lists over theirs are left out.
+// Publishes the row; false when the ring is full. Text over its bound is cut at a character's
+// border, header lists over theirs are left out.
 bool push(Ring& ring, const UsageRow& row);
 bool push(Ring& ring, const RequestRow& row);
 bool push(Ring& ring, const UpstreamRequestRow& row);

@@ -67,11 +67,14 @@ Result<std::optional<Secret>> read_key_file(const std::string& path) {
     key = decode_key(std::string_view(bytes, got));
   }
   wipe_memory(bytes, sizeof bytes);
-  if (!key) return bad_key("the master key file " + path + " does not hold 32 bytes, raw, hex or base64");
+  if (!key)
+    return bad_key("the master key file " + path + " does not hold 32 bytes, raw, hex or base64");
   return key;
 }
 
-std::string generated_file(const std::string& data_dir) { return data_dir + "/master.key"; }
+std::string generated_file(const std::string& data_dir) {
+  return data_dir + "/master.key";
+}
 
 bool write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {

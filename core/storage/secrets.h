@@ -23,8 +23,8 @@ struct MasterKeySource {
 // 32 bytes, or nothing when no source has one. Errors: "bad_master_key", "master_key_unreadable".
 Result<std::optional<Secret>> read_master_key(const MasterKeySource& source);
 
-// Makes `<data_dir>/master.key` (0600, flushed to the disk before it is used) and returns its 32 bytes.
-// Fails when the file exists.
+// Makes `<data_dir>/master.key` (0600, flushed to the disk before it is used) and returns its 32
+// bytes. Fails when the file exists.
 Result<Secret> generate_master_key(const std::string& data_dir);
 
 // Digests of user keys: HMAC-SHA-256 under a random lookup key, which stands sealed in the database

@@ -18,7 +18,9 @@ Origin origin_of(int64_t number) {
   return number >= 0 && number <= static_cast<int64_t>(Origin::cli) ? static_cast<Origin>(number)
                                                                     : Origin::db;
 }
-int32_t number(Origin origin) { return static_cast<int32_t>(origin); }
+int32_t number(Origin origin) {
+  return static_cast<int32_t>(origin);
+}
 
 }  // namespace
 
@@ -85,23 +87,27 @@ Result<SettingsRow> SqliteStore::put_settings(const SettingsRow& row) {
     std::optional<std::string> admin_key, proxy;
     if (!row.admin_key.empty()) admin_key = seal("global_config", 1, "admin_key", row.admin_key);
     if (row.proxy) proxy = seal("global_config", 1, "proxy", Secret(*row.proxy));
-    Query put(*db_,
-              "INSERT INTO global_config (id, host, port, admin_key_sealed, proxy_sealed,"
-              " event_redact_sensitive, dsn, extra_json, host_origin, port_origin, admin_key_origin,"
-              " proxy_origin, redact_origin, created_at, updated_at) VALUES (1, $1, $2, $3, $4, $5, $6, $7,"
-              " $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (id) DO UPDATE SET host = excluded.host,"
-              " port = excluded.port, admin_key_sealed = excluded.admin_key_sealed,"
-              " proxy_sealed = excluded.proxy_sealed,"
-              " event_redact_sensitive = excluded.event_redact_sensitive, dsn = excluded.dsn,"
-              " extra_json = excluded.extra_json, host_origin = excluded.host_origin,"
-              " port_origin = excluded.port_origin, admin_key_origin = excluded.admin_key_origin,"
-              " proxy_origin = excluded.proxy_origin, redact_origin = excluded.redact_origin,"
-              " updated_at = excluded.updated_at RETURNING created_at");
+    Query put(
+        *db_,
+        "INSERT INTO global_config (id, host, port, admin_key_sealed, proxy_sealed,"
+        " event_redact_sensitive, dsn, extra_json, host_origin, port_origin, admin_key_origin,"
+        " proxy_origin, redact_origin, created_at, updated_at) VALUES (1, $1, $2, $3, $4, $5, $6, "
+        "$7,"
+        " $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (id) DO UPDATE SET host = excluded.host,"
+        " port = excluded.port, admin_key_sealed = excluded.admin_key_sealed,"
+        " proxy_sealed = excluded.proxy_sealed,"
+        " event_redact_sensitive = excluded.event_redact_sensitive, dsn = excluded.dsn,"
+        " extra_json = excluded.extra_json, host_origin = excluded.host_origin,"
+        " port_origin = excluded.port_origin, admin_key_origin = excluded.admin_key_origin,"
+        " proxy_origin = excluded.proxy_origin, redact_origin = excluded.redact_origin,"
+        " updated_at = excluded.updated_at RETURNING created_at");
     put.with(row.host).with(row.port);
     admin_key ? put.with_blob(*admin_key) : put.with_null();
     proxy ? put.with_blob(*proxy) : put.with_null();
     put.with(row.event_redact_sensitive).with(dsn_.shown).with(row.extra_json);
-    put.with(number(row.host_origin)).with(number(row.port_origin)).with(number(row.admin_key_origin));
+    put.with(number(row.host_origin))
+        .with(number(row.port_origin))
+        .with(number(row.admin_key_origin));
     put.with(number(row.proxy_origin)).with(number(row.redact_origin)).with(now).with(now);
     GP_TRY([[maybe_unused]] const bool got, put.step());
     out.created_at = put.integer(0);
@@ -112,10 +118,11 @@ Result<SettingsRow> SqliteStore::put_settings(const SettingsRow& row) {
 }
 
 Result<std::optional<SettingsRow>> SqliteStore::load_settings() {
-  Query query(*db_,
-              "SELECT host, port, admin_key_sealed, proxy_sealed, event_redact_sensitive, dsn, extra_json,"
-              " host_origin, port_origin, admin_key_origin, proxy_origin, redact_origin, created_at,"
-              " updated_at FROM global_config WHERE id = 1");
+  Query query(
+      *db_,
+      "SELECT host, port, admin_key_sealed, proxy_sealed, event_redact_sensitive, dsn, extra_json,"
+      " host_origin, port_origin, admin_key_origin, proxy_origin, redact_origin, created_at,"
+      " updated_at FROM global_config WHERE id = 1");
   GP_TRY(const bool found, query.step());
   if (!found) return std::optional<SettingsRow>();
   SettingsRow row;
@@ -151,7 +158,11 @@ Result<ProviderRow> SqliteStore::upsert_provider(const ProviderRow& row) {
     Query update(*db_,
                  "UPDATE providers SET kind = $1, settings_json = $2, enabled = $3, origin = $4,"
                  " updated_at = $5 WHERE name = $6 RETURNING id, created_at");
-    update.with(row.kind).with(row.settings_json).with(row.enabled).with(number(row.origin)).with(now);
+    update.with(row.kind)
+        .with(row.settings_json)
+        .with(row.enabled)
+        .with(number(row.origin))
+        .with(now);
     GP_TRY(const bool found, update.with(row.name).step());
     if (found) {
       out.id = update.integer(0);
@@ -160,9 +171,10 @@ Result<ProviderRow> SqliteStore::upsert_provider(const ProviderRow& row) {
     }
     GP_TRY(out.id, next_id("providers"));
     out.created_at = now;
-    Query insert(*db_,
-                 "INSERT INTO providers (id, name, kind, settings_json, enabled, origin, created_at,"
-                 " updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
+    Query insert(
+        *db_,
+        "INSERT INTO providers (id, name, kind, settings_json, enabled, origin, created_at,"
+        " updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
     insert.with(out.id).with(row.name).with(row.kind).with(row.settings_json).with(row.enabled);
     return insert.with(number(row.origin)).with(now).with(now).run();
   }));
@@ -190,19 +202,25 @@ Result<CredentialRow> SqliteStore::insert_credential(const CredentialRow& row) {
     out.readable = true;
     out.created_at = out.updated_at = now;
     const std::string sealed = seal("credentials", out.id, "secret", row.secret);
-    Query insert(*db_,
-                 "INSERT INTO credentials (id, provider_id, name, settings_json, secret_sealed, version,"
-                 " enabled, origin, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9)");
-    insert.with(out.id).with(row.provider_id).with(row.name).with(row.settings_json).with_blob(sealed);
+    Query insert(
+        *db_,
+        "INSERT INTO credentials (id, provider_id, name, settings_json, secret_sealed, version,"
+        " enabled, origin, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9)");
+    insert.with(out.id)
+        .with(row.provider_id)
+        .with(row.name)
+        .with(row.settings_json)
+        .with_blob(sealed);
     return insert.with(row.enabled).with(number(row.origin)).with(now).with(now).run();
   }));
   return out;
 }
 
 Result<CredentialRow> SqliteStore::read_credential(int64_t id) {
-  Query query(*db_,
-              "SELECT id, provider_id, name, settings_json, secret_sealed, version, enabled, origin,"
-              " created_at, updated_at FROM credentials WHERE id = $1");
+  Query query(
+      *db_,
+      "SELECT id, provider_id, name, settings_json, secret_sealed, version, enabled, origin,"
+      " created_at, updated_at FROM credentials WHERE id = $1");
   GP_TRY(const bool found, query.with(id).step());
   if (!found) return not_found(kNoCredential, id);
   CredentialRow row;
@@ -235,11 +253,16 @@ Result<CredentialRow> SqliteStore::update_credential(const CredentialRow& row) {
     out.origin = row.origin;
     out.updated_at = clock_.wall_us();
     const std::string sealed = seal("credentials", row.id, "secret", row.secret);
-    Query update(*db_,
-                 "UPDATE credentials SET name = $1, settings_json = $2, secret_sealed = $3, version = $4,"
-                 " enabled = $5, origin = $6, updated_at = $7 WHERE id = $8");
+    Query update(
+        *db_,
+        "UPDATE credentials SET name = $1, settings_json = $2, secret_sealed = $3, version = $4,"
+        " enabled = $5, origin = $6, updated_at = $7 WHERE id = $8");
     update.with(out.name).with(out.settings_json).with_blob(sealed).with(out.version);
-    return update.with(out.enabled).with(number(out.origin)).with(out.updated_at).with(row.id).run();
+    return update.with(out.enabled)
+        .with(number(out.origin))
+        .with(out.updated_at)
+        .with(row.id)
+        .run();
   }));
   return out;
 }
@@ -252,18 +275,25 @@ Result<void> SqliteStore::set_credential_enabled(int64_t id, bool enabled) {
   });
 }
 
-Result<int64_t> SqliteStore::replace_secret(int64_t id, int64_t expected_version, const Secret& secret) {
+Result<int64_t> SqliteStore::replace_secret(int64_t id, int64_t expected_version,
+                                            const Secret& secret) {
   GP_CHECK(change([&]() -> Result<void> {
     Query query(*db_, "SELECT version FROM credentials WHERE id = $1");
     GP_TRY(const bool found, query.with(id).step());
     if (!found) return not_found(kNoCredential, id);
     if (query.integer(0) != expected_version) {
-      return Error{ErrorKind::conflict, "conflict", "the secret has been replaced meanwhile", "version"};
+      return Error{ErrorKind::conflict, "conflict", "the secret has been replaced meanwhile",
+                   "version"};
     }
     const std::string sealed = seal("credentials", id, "secret", secret);
-    Query update(*db_,
-                 "UPDATE credentials SET secret_sealed = $1, version = $2, updated_at = $3 WHERE id = $4");
-    return update.with_blob(sealed).with(expected_version + 1).with(clock_.wall_us()).with(id).run();
+    Query update(
+        *db_,
+        "UPDATE credentials SET secret_sealed = $1, version = $2, updated_at = $3 WHERE id = $4");
+    return update.with_blob(sealed)
+        .with(expected_version + 1)
+        .with(clock_.wall_us())
+        .with(id)
+        .run();
   }));
   return expected_version + 1;
 }
@@ -287,11 +317,12 @@ Result<UserRow> SqliteStore::upsert_user(const UserRow& row) {
       Query bump(*db_, "UPDATE id_sequences SET next = $1 WHERE name = 'users' AND next < $1");
       GP_CHECK(bump.with(row.id + 1).run());
     }
-    Query put(*db_,
-              "INSERT INTO users (id, name, enabled, origin, created_at, updated_at)"
-              " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET name = excluded.name,"
-              " enabled = excluded.enabled, origin = excluded.origin, updated_at = excluded.updated_at"
-              " RETURNING created_at");
+    Query put(
+        *db_,
+        "INSERT INTO users (id, name, enabled, origin, created_at, updated_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET name = excluded.name,"
+        " enabled = excluded.enabled, origin = excluded.origin, updated_at = excluded.updated_at"
+        " RETURNING created_at");
     put.with(out.id).with(row.name).with(row.enabled).with(number(row.origin)).with(now).with(now);
     GP_TRY([[maybe_unused]] const bool got, put.step());
     out.created_at = put.integer(0);
@@ -336,7 +367,12 @@ Result<UserKeyRow> SqliteStore::insert_user_key(const UserKeyRow& row, const Sec
                  " created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
     insert.with(out.id).with(row.user_id).with_blob(digest_view(out.digest));
     copy ? insert.with_blob(*copy) : insert.with_null();
-    return insert.with(row.label).with(row.enabled).with(number(row.origin)).with(now).with(now).run();
+    return insert.with(row.label)
+        .with(row.enabled)
+        .with(number(row.origin))
+        .with(now)
+        .with(now)
+        .run();
   });
   if (!done) {
     if (done.error().kind == ErrorKind::conflict) done.error().param = "key";
@@ -365,8 +401,8 @@ Result<void> SqliteStore::replace_user_key(int64_t id, const Secret& key) {
     std::optional<std::string> copy;
     if (query.boolean(0)) copy = seal("user_keys", id, "key", key);
     const Digest digest = hasher_.digest(key.reveal());
-    Query update(*db_,
-                 "UPDATE user_keys SET digest = $1, key_sealed = $2, updated_at = $3 WHERE id = $4");
+    Query update(
+        *db_, "UPDATE user_keys SET digest = $1, key_sealed = $2, updated_at = $3 WHERE id = $4");
     update.with_blob(digest_view(digest));
     copy ? update.with_blob(*copy) : update.with_null();
     return update.with(clock_.wall_us()).with(id).run();
@@ -400,9 +436,10 @@ Result<Secret> SqliteStore::reveal_user_key(int64_t id) {
 // ---- Reading everything
 
 Result<void> SqliteStore::load_credentials(ConfigRows& out) {
-  Query query(*db_,
-              "SELECT id, provider_id, name, settings_json, secret_sealed, version, enabled, origin,"
-              " created_at, updated_at FROM credentials ORDER BY id");
+  Query query(
+      *db_,
+      "SELECT id, provider_id, name, settings_json, secret_sealed, version, enabled, origin,"
+      " created_at, updated_at FROM credentials ORDER BY id");
   for (;;) {
     GP_TRY(const bool more, query.step());
     if (!more) return ok();
@@ -449,7 +486,8 @@ Result<ConfigRows> SqliteStore::load_all() {
     }
     GP_CHECK(load_credentials(out));
     {
-      Query query(*db_, "SELECT id, name, enabled, origin, created_at, updated_at FROM users ORDER BY id");
+      Query query(
+          *db_, "SELECT id, name, enabled, origin, created_at, updated_at FROM users ORDER BY id");
       for (;;) {
         GP_TRY(const bool more, query.step());
         if (!more) break;
@@ -463,9 +501,10 @@ Result<ConfigRows> SqliteStore::load_all() {
         out.users.push_back(std::move(row));
       }
     }
-    Query query(*db_,
-                "SELECT id, user_id, digest, key_sealed IS NOT NULL, label, enabled, origin, created_at,"
-                " updated_at FROM user_keys ORDER BY id");
+    Query query(
+        *db_,
+        "SELECT id, user_id, digest, key_sealed IS NOT NULL, label, enabled, origin, created_at,"
+        " updated_at FROM user_keys ORDER BY id");
     for (;;) {
       GP_TRY(const bool more, query.step());
       if (!more) return ok();

@@ -26,14 +26,21 @@ std::string column_in(std::string_view message) {
 
 }  // namespace
 
-Result<std::unique_ptr<Db>> Db::open(const std::string& path, Access access, int64_t busy_timeout_ms) {
+Result<std::unique_ptr<Db>> Db::open(const std::string& path, Access access,
+                                     int64_t busy_timeout_ms) {
   configure_library();
   auto db = std::unique_ptr<Db>(new Db());
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI | SQLITE_OPEN_EXRESCODE;
   switch (access) {
-    case Access::read_only: flags |= SQLITE_OPEN_READONLY; break;
-    case Access::read_write: flags |= SQLITE_OPEN_READWRITE; break;
-    case Access::create: flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE; break;
+    case Access::read_only:
+      flags |= SQLITE_OPEN_READONLY;
+      break;
+    case Access::read_write:
+      flags |= SQLITE_OPEN_READWRITE;
+      break;
+    case Access::create:
+      flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+      break;
   }
   const int rc = sqlite3_open_v2(path.c_str(), &db->db_, flags, nullptr);
   if (rc != SQLITE_OK) return db->error(rc, "open the database");
@@ -70,9 +77,11 @@ Error Db::error(int rc, std::string_view what) const {
       return Error{ErrorKind::invalid, "row_rejected", message, column_in(detail)};
     case SQLITE_MISMATCH:
     case SQLITE_TOOBIG:
-    case SQLITE_RANGE: return Error{ErrorKind::invalid, "row_rejected", message};
+    case SQLITE_RANGE:
+      return Error{ErrorKind::invalid, "row_rejected", message};
     case SQLITE_INTERRUPT:
-      return Error{ErrorKind::timeout, "query_timeout", "the query took too long or was interrupted"};
+      return Error{ErrorKind::timeout, "query_timeout",
+                   "the query took too long or was interrupted"};
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_FULL:
@@ -82,8 +91,10 @@ Error Db::error(int rc, std::string_view what) const {
     case SQLITE_PROTOCOL:
     case SQLITE_NOMEM:
     case SQLITE_NOLFS:
-    case SQLITE_PERM: return Error{ErrorKind::overloaded, "storage_unavailable", message};
-    default: return Error{ErrorKind::server, "storage_error", message};
+    case SQLITE_PERM:
+      return Error{ErrorKind::overloaded, "storage_unavailable", message};
+    default:
+      return Error{ErrorKind::server, "storage_error", message};
   }
 }
 
@@ -106,8 +117,12 @@ Result<int64_t> Db::number_of(const std::string& sql) {
   return row ? query.integer(0) : int64_t{0};
 }
 
-int64_t Db::changes() const { return sqlite3_changes64(db_); }
-bool Db::in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
+int64_t Db::changes() const {
+  return sqlite3_changes64(db_);
+}
+bool Db::in_transaction() const {
+  return sqlite3_get_autocommit(db_) == 0;
+}
 
 void Db::rollback() {
   if (in_transaction()) sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
@@ -128,7 +143,8 @@ Query::Query(Db& db, const char* sql) : db_(db) {
 
 Query::Query(Db& db, const std::string& sql) : db_(db), owned_(true) {
   db_.begin_statement();
-  rc_ = sqlite3_prepare_v2(db_.db_, sql.c_str(), static_cast<int>(sql.size()), &statement_, nullptr);
+  rc_ =
+      sqlite3_prepare_v2(db_.db_, sql.c_str(), static_cast<int>(sql.size()), &statement_, nullptr);
 }
 
 Query::~Query() {
@@ -165,8 +181,7 @@ Query& Query::with_blob(std::string_view bytes) {
 }
 
 Query& Query::with_null() {
-  // Cleared bindings are NULL already.
-  ++next_parameter_;
+  if (rc_ == SQLITE_OK) rc_ = sqlite3_bind_null(statement_, next_parameter_++);
   return *this;
 }
 
@@ -184,13 +199,13 @@ Result<void> Query::run() {
 }
 
 void Query::again() {
-  if (statement_ == nullptr) return;
-  sqlite3_reset(statement_);
-  sqlite3_clear_bindings(statement_);
+  if (statement_ != nullptr) sqlite3_reset(statement_);
   next_parameter_ = 1;
 }
 
-int64_t Query::integer(int column) const { return sqlite3_column_int64(statement_, column); }
+int64_t Query::integer(int column) const {
+  return sqlite3_column_int64(statement_, column);
+}
 bool Query::is_null(int column) const {
   return sqlite3_column_type(statement_, column) == SQLITE_NULL;
 }

@@ -1,6 +1,6 @@
-// A thin layer over SQLite's C interface: one connection with cached statements, errors as Result. The
-// only place besides sqlite_db.cc that SQLite's types show is a forward declaration here.
-// A Db belongs to one thread at a time; interrupt() may be called on any.
+// A thin layer over SQLite's C interface: one connection with cached statements, errors as Result.
+// The only place besides sqlite_db.cc that SQLite's types show is a forward declaration here. A Db
+// belongs to one thread at a time; interrupt() may be called on any.
 #pragma once
 
 #include <atomic>
@@ -62,8 +62,8 @@ class Db {
   std::atomic<bool> interrupted_{false};
 };
 
-// One use of a cached statement; the destructor makes it ready for the next. Parameters are $1, $2, …
-// in the order of their first appearance. Text is not copied: it must outlive the use.
+// One use of a cached statement; the destructor makes it ready for the next. Parameters are $1, $2,
+// … in the order of their first appearance. Text is not copied: it must outlive the use.
 class Query {
  public:
   // `sql` is a literal (the cache knows it by its address).
@@ -83,16 +83,20 @@ class Query {
   Query& with_blob(std::string_view bytes);
   Query& with_null();
   template <class T>
-  Query& with(const std::optional<T>& value) { return value ? with(*value) : with_null(); }
+  Query& with(const std::optional<T>& value) {
+    return value ? with(*value) : with_null();
+  }
   // NULL for an empty text, or for the value that stands for nothing.
-  Query& with_text_or_null(std::string_view text) { return text.empty() ? with_null() : with(text); }
+  Query& with_text_or_null(std::string_view text) {
+    return text.empty() ? with_null() : with(text);
+  }
   Query& with_id(int64_t id) { return id < 0 ? with_null() : with(id); }
 
   // True when there is a row.
   Result<bool> step();
   // For statements whose rows do not matter.
   Result<void> run();
-  // Ready to bind and run once more.
+  // Ready to bind (every parameter) and run once more.
   void again();
 
   int64_t integer(int column) const;

@@ -17,13 +17,14 @@ namespace gproxy::storage {
 namespace {
 
 constexpr std::string_view kLookupKey = "user_key_lookup";
-// Pages in the log before a commit moves them into the database file: larger than SQLite's own 1000,
-// so that hot index pages are moved once for many batches.
+// Pages in the log before a commit moves them into the database file: larger than SQLite's own
+// 1000, so that hot index pages are moved once for many batches.
 constexpr int kCheckpointPages = 4000;
 
 }  // namespace
 
-Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const Dsn& dsn, const StoreOptions& options) {
+Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const Dsn& dsn,
+                                                       const StoreOptions& options) {
   Clock& clock = options.clock != nullptr ? *options.clock : Clock::system();
   auto store = std::unique_ptr<SqliteStore>(new SqliteStore(dsn, clock));
   GP_CHECK(create_parent_directory(dsn));
@@ -108,8 +109,9 @@ Result<void> SqliteStore::migrate() {
   } else {
     GP_TRY(const int64_t tables, db_->number_of("SELECT count(*) FROM sqlite_master"));
     if (tables != 0) {
-      return Error{ErrorKind::conflict, "foreign_database",
-                   "the database " + dsn_.path + " holds tables that are not gproxy's; name another file"};
+      return Error{
+          ErrorKind::conflict, "foreign_database",
+          "the database " + dsn_.path + " holds tables that are not gproxy's; name another file"};
     }
   }
   if (current > newest) {
@@ -122,13 +124,15 @@ Result<void> SqliteStore::migrate() {
   GP_CHECK(db_->exec("BEGIN IMMEDIATE"));
   auto steps = [&]() -> Result<void> {
     if (has_history == 0) {
-      GP_CHECK(db_->exec("CREATE TABLE schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, "
-                         "applied_at BIGINT NOT NULL)"));
+      GP_CHECK(db_->exec(
+          "CREATE TABLE schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, "
+          "applied_at BIGINT NOT NULL)"));
     }
     for (const Migration& step : migrations()) {
       if (step.version <= current) continue;
       GP_CHECK(db_->exec(in_dialect(step.sql, Dialect::sqlite)));
-      Query note(*db_, "INSERT INTO schema_migrations (version, name, applied_at) VALUES ($1, $2, $3)");
+      Query note(*db_,
+                 "INSERT INTO schema_migrations (version, name, applied_at) VALUES ($1, $2, $3)");
       GP_CHECK(note.with(step.version).with(step.name).with(clock_.wall_us()).run());
     }
     return db_->exec("COMMIT");
@@ -156,7 +160,8 @@ Result<void> SqliteStore::open_keys(const StoreOptions& options) {
     if (!fingerprint.empty()) {
       return Error{ErrorKind::invalid, "missing_master_key",
                    "the database is sealed with the master key " + fingerprint +
-                       ", and there is none: give it, or put back " + source.data_dir + "/master.key"};
+                       ", and there is none: give it, or put back " + source.data_dir +
+                       "/master.key"};
     }
     if (dsn_.in_memory()) {
       char raw[32];
@@ -171,8 +176,8 @@ Result<void> SqliteStore::open_keys(const StoreOptions& options) {
     GP_CHECK(first_keys(*master, sealer));
   } else if (fingerprint != sealer.fingerprint()) {
     return Error{ErrorKind::invalid, "wrong_master_key",
-                 "the database is sealed with the master key " + fingerprint + ", the given one is " +
-                     sealer.fingerprint()};
+                 "the database is sealed with the master key " + fingerprint +
+                     ", the given one is " + sealer.fingerprint()};
   }
   GP_TRY(database_id_, db_->text_of("SELECT value FROM meta WHERE name = 'database_id'"));
   Query query(*db_, "SELECT sealed FROM sealed_keys WHERE name = $1");
@@ -233,10 +238,18 @@ int exit_code(const Error& error) {
     int exit;
   };
   static constexpr Row kRows[] = {
-      {"bad_dsn", 78},          {"unsupported_database", 78}, {"foreign_database", 78},
-      {"wrong_master_key", 78}, {"missing_master_key", 78},   {"bad_master_key", 78},
-      {"schema_newer", 78},     {"master_key_unreadable", 78}, {"database_in_use", 69},
-      {"storage_unavailable", 69}, {"cannot_create", 73},     {"no_permission", 77},
+      {"bad_dsn", 78},
+      {"unsupported_database", 78},
+      {"foreign_database", 78},
+      {"wrong_master_key", 78},
+      {"missing_master_key", 78},
+      {"bad_master_key", 78},
+      {"schema_newer", 78},
+      {"master_key_unreadable", 78},
+      {"database_in_use", 69},
+      {"storage_unavailable", 69},
+      {"cannot_create", 73},
+      {"no_permission", 77},
   };
   for (const Row& row : kRows) {
     if (row.code == error.code) return row.exit;

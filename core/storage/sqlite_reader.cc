@@ -56,10 +56,18 @@ Result<UsageTotals> SqliteReader::usage_totals(const UsageFilter& filter) {
 Result<int64_t> SqliteReader::count_rows(Table table) {
   const char* sql = nullptr;
   switch (table) {
-    case Table::usage: sql = "SELECT count(*) FROM upstream_usages"; break;
-    case Table::requests: sql = "SELECT count(*) FROM downstream_requests"; break;
-    case Table::upstream_requests: sql = "SELECT count(*) FROM upstream_requests"; break;
-    case Table::internal_events: sql = "SELECT count(*) FROM internal_events"; break;
+    case Table::usage:
+      sql = "SELECT count(*) FROM upstream_usages";
+      break;
+    case Table::requests:
+      sql = "SELECT count(*) FROM downstream_requests";
+      break;
+    case Table::upstream_requests:
+      sql = "SELECT count(*) FROM upstream_requests";
+      break;
+    case Table::internal_events:
+      sql = "SELECT count(*) FROM internal_events";
+      break;
   }
   if (sql == nullptr) return internal_error("no such table");
   Query query(*db_, sql);

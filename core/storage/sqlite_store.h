@@ -1,5 +1,6 @@
-// Store on SQLite: one connection for writing (here) and one for each Reader, in WAL mode. A lock file
-// beside the database is held for the life of the Store: a second process is told instead of served.
+// Store on SQLite: one connection for writing (here) and one for each Reader, in WAL mode. A lock
+// file beside the database is held for the life of the Store: a second process is told instead of
+// served.
 #pragma once
 
 #include <memory>
@@ -28,7 +29,8 @@ class SqliteStore final : public Store {
   Result<CredentialRow> insert_credential(const CredentialRow& row) override;
   Result<CredentialRow> update_credential(const CredentialRow& row) override;
   Result<void> set_credential_enabled(int64_t id, bool enabled) override;
-  Result<int64_t> replace_secret(int64_t id, int64_t expected_version, const Secret& secret) override;
+  Result<int64_t> replace_secret(int64_t id, int64_t expected_version,
+                                 const Secret& secret) override;
   Result<void> delete_credential(int64_t id) override;
   Result<UserRow> upsert_user(const UserRow& row) override;
   Result<void> set_user_enabled(int64_t id, bool enabled) override;
@@ -41,6 +43,7 @@ class SqliteStore final : public Store {
   Result<Secret> reveal_user_key(int64_t id) override;
 
   Result<void> append_batch(const Batch& batch) override;
+  Result<void> probe() override;
   void checkpoint() override;
 
   const KeyHasher& key_hasher() const override { return hasher_; }
@@ -65,7 +68,8 @@ class SqliteStore final : public Store {
   Result<void> change(const std::function<Result<void>()>& work);
 
   Result<int64_t> next_id(const char* sequence);
-  std::string seal(std::string_view table, int64_t id, std::string_view column, const Secret& plain) const;
+  std::string seal(std::string_view table, int64_t id, std::string_view column,
+                   const Secret& plain) const;
   Result<Secret> unseal(std::string_view table, int64_t id, std::string_view column,
                         std::string_view sealed) const;
   Result<CredentialRow> read_credential(int64_t id);

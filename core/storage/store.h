@@ -22,10 +22,10 @@ namespace gproxy::storage {
 
 // Errors of every operation:
 //   conflict    409  "conflict"            param = the field (name, key, id)
-//   not_found   404  "provider_not_found" "credential_not_found" "user_not_found" "user_key_not_found"
-//   overloaded  503  "storage_unavailable" disk full, locked, read-only, gone: worth trying again
-//   timeout     504  "query_timeout"       a reader's statement ran too long or was interrupted
-//   server      500  "storage_error"       everything else
+//   not_found   404  "provider_not_found" "credential_not_found" "user_not_found"
+//   "user_key_not_found" overloaded  503  "storage_unavailable" disk full, locked, read-only, gone:
+//   worth trying again timeout     504  "query_timeout"       a reader's statement ran too long or
+//   was interrupted server      500  "storage_error"       everything else
 // Errors of open_store(): see exit_code().
 
 // Rows that go to the database in one transaction. Spans may be empty.
@@ -79,10 +79,12 @@ class Store {
 
   virtual Result<ConfigRows> load_all() = 0;
 
-  // Runs `work` in one transaction: all of it or nothing. Operations called inside join it; do not nest.
+  // Runs `work` in one transaction: all of it or nothing. Operations called inside join it; do not
+  // nest.
   virtual Result<void> transaction(const std::function<Result<void>()>& work) = 0;
 
-  // Every operation below is a transaction of its own, and returns what stands in the database then.
+  // Every operation below is a transaction of its own, and returns what stands in the database
+  // then.
 
   virtual Result<SettingsRow> put_settings(const SettingsRow& row) = 0;
 
@@ -91,11 +93,12 @@ class Store {
   virtual Result<void> delete_provider(int64_t id) = 0;  // its credentials go, too
 
   virtual Result<CredentialRow> insert_credential(const CredentialRow& row) = 0;
-  // By id: name, settings, secret (version + 1 when it differs), enabled, origin. The provider stays.
+  // By id: name, settings, secret (version + 1 when it differs), enabled, origin. The provider
+  // stays.
   virtual Result<CredentialRow> update_credential(const CredentialRow& row) = 0;
   virtual Result<void> set_credential_enabled(int64_t id, bool enabled) = 0;
-  // A refreshed secret. Conflict when the row's version is no longer `expected_version`: somebody else
-  // has written it meanwhile. Returns the new version.
+  // A refreshed secret. Conflict when the row's version is no longer `expected_version`: somebody
+  // else has written it meanwhile. Returns the new version.
   virtual Result<int64_t> replace_secret(int64_t id, int64_t expected_version,
                                          const Secret& secret) = 0;
   virtual Result<void> delete_credential(int64_t id) = 0;
@@ -117,7 +120,9 @@ class Store {
   // Idempotent: a row whose id is already there is left alone. All rows or none.
   virtual Result<void> append_batch(const Batch& batch) = 0;
 
-  // Housekeeping of the database's own log; cheap, called between batches.
+  // Could something be written now? Changes nothing; for times when nothing is.
+  virtual Result<void> probe() = 0;
+  // Housekeeping of the database's own log.
   virtual void checkpoint() = 0;
 
   virtual const KeyHasher& key_hasher() const = 0;
@@ -137,9 +142,12 @@ struct StoreOptions {
 Result<std::unique_ptr<Store>> open_store(const StoreOptions& options);
 
 // The process exit code (sysexits) for a failure of open_store() or Recorders::open():
-//   "bad_dsn" 78 · "wrong_master_key" "missing_master_key" "bad_master_key" 78 · "schema_newer" 78 ·
-//   "database_in_use" 69 · "storage_unavailable" 69 · "cannot_create" 73 · "no_permission" 77 ·
-//   "unsupported_database" 78 · others 74
+//   78  bad_dsn unsupported_database foreign_database schema_newer
+//       wrong_master_key missing_master_key bad_master_key master_key_unreadable
+//   69  database_in_use storage_unavailable
+//   73  cannot_create
+//   77  no_permission
+//   74  everything else
 int exit_code(const Error& error);
 
 }  // namespace gproxy::storage

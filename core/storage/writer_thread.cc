@@ -18,8 +18,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Between two looks at the rings while rows come in. The loops do not wake the writer: that would be a
-// system call on their path.
+// Between two looks at the rings while rows come in. The loops do not wake the writer: that would
+// be a system call on their path.
 constexpr int64_t kPollMs = 20;
 
 template <class T>
@@ -31,9 +31,12 @@ void add(std::atomic<T>& counter, T by) {
 
 std::string_view name(HealthState state) {
   switch (state) {
-    case HealthState::ok: return "ok";
-    case HealthState::degraded: return "degraded";
-    case HealthState::down: return "down";
+    case HealthState::ok:
+      return "ok";
+    case HealthState::degraded:
+      return "degraded";
+    case HealthState::down:
+      return "down";
   }
   return "down";
 }
@@ -46,8 +49,10 @@ struct WriterThread::Impl {
   void run_jobs(std::unique_lock<std::mutex>& lock);
   bool due(int64_t now_ms, bool asked);
   void drain_once(int64_t now_ms);
+  bool probe_due(int64_t now_ms) const;
+  void probe(int64_t now_ms);
   int64_t wait_ms(int64_t now_ms) const;
-  void succeeded(const RingDrain::Outcome& outcome);
+  void recovered();
   void failed(const Error& error, int64_t now_ms);
   void run_reader(Reader& reader);
   bool stop();
@@ -64,6 +69,7 @@ struct WriterThread::Impl {
   int64_t retry_at_ms = 0;       // 0 = the last batch went well
   int64_t backoff_ms = 0;
   int64_t failing_since_ms = 0;
+  int64_t heard_ms = 0;  // when the database last did what it was asked
 
   std::mutex mutex;
   std::condition_variable wake;     // the writer: jobs, flush, stop
@@ -85,7 +91,9 @@ struct WriterThread::Impl {
 };
 
 WriterThread::WriterThread(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-WriterThread::~WriterThread() { stop(); }
+WriterThread::~WriterThread() {
+  stop();
+}
 
 Result<std::unique_ptr<WriterThread>> WriterThread::start(std::unique_ptr<Store> store,
                                                           Recorders& recorders,
@@ -142,9 +150,15 @@ bool WriterThread::flush(int64_t timeout_ms) {
                                  [&] { return impl_->flush_done >= ticket; });
 }
 
-bool WriterThread::stop() { return impl_->stop(); }
-const Health& WriterThread::health() const { return impl_->health; }
-const KeyHasher& WriterThread::key_hasher() const { return impl_->store->key_hasher(); }
+bool WriterThread::stop() {
+  return impl_->stop();
+}
+const Health& WriterThread::health() const {
+  return impl_->health;
+}
+const KeyHasher& WriterThread::key_hasher() const {
+  return impl_->store->key_hasher();
+}
 
 bool WriterThread::Impl::stop() {
   {
@@ -171,6 +185,7 @@ bool WriterThread::Impl::stop() {
 void WriterThread::Impl::run_writer() {
   std::unique_lock lock(mutex);
   int64_t stop_before_ms = 0;
+  heard_ms = clock.now_ms();
   for (;;) {
     run_jobs(lock);
     // As of now: stop() may come while the lock is released, and then gets a round of its own.
@@ -180,7 +195,11 @@ void WriterThread::Impl::run_writer() {
     const int64_t now_ms = clock.now_ms();
     if (last_round && stop_before_ms == 0) stop_before_ms = now_ms + options.drain_timeout_ms;
     lock.unlock();
-    if (due(now_ms, asked)) drain_once(now_ms);
+    if (due(now_ms, asked)) {
+      drain_once(now_ms);
+    } else if (probe_due(now_ms)) {
+      probe(now_ms);
+    }
     const bool all = drain.empty();
     lock.lock();
     if (all && retry_at_ms == 0 && flush_done != asked_ticket) {
@@ -219,7 +238,6 @@ void WriterThread::Impl::run_jobs(std::unique_lock<std::mutex>& lock) {
 bool WriterThread::Impl::due(int64_t now_ms, bool asked) {
   if (drain.empty()) {
     pending_since_ms = 0;
-    // Nothing left to retry: only a row's success says that the database is back, so the state stays.
     return false;
   }
   if (pending_since_ms == 0) pending_since_ms = now_ms;
@@ -230,10 +248,28 @@ bool WriterThread::Impl::due(int64_t now_ms, bool asked) {
 
 void WriterThread::Impl::drain_once(int64_t now_ms) {
   auto outcome = drain.pass(*store);
-  if (outcome) {
-    succeeded(*outcome);
-  } else {
+  if (!outcome) {
     failed(outcome.error(), now_ms);
+    return;
+  }
+  recovered();
+  pending_since_ms = outcome->more ? clock.now_ms() : 0;
+  add<uint64_t>(health.batches, 1);
+  add<uint64_t>(health.rows, outcome->rows);
+  if (outcome->rejected != 0) add<uint64_t>(health.rejected_rows, outcome->rejected);
+}
+
+// Nothing to write: a database that is gone should show all the same, and one that is back, too.
+bool WriterThread::Impl::probe_due(int64_t now_ms) const {
+  if (pending_since_ms != 0 || options.probe_ms <= 0) return false;
+  return retry_at_ms != 0 ? now_ms >= retry_at_ms : now_ms - heard_ms >= options.probe_ms;
+}
+
+void WriterThread::Impl::probe(int64_t now_ms) {
+  if (auto done = store->probe(); !done) {
+    failed(done.error(), now_ms);
+  } else {
+    recovered();
   }
 }
 
@@ -247,19 +283,13 @@ int64_t WriterThread::Impl::wait_ms(int64_t now_ms) const {
   return stopping ? 1 : options.flush_ms;
 }
 
-void WriterThread::Impl::succeeded(const RingDrain::Outcome& outcome) {
-  if (failing_since_ms != 0) {
-    log::info("the database takes rows again",
-              {{"after_ms", clock.now_ms() - failing_since_ms}, {"rows", outcome.rows}});
-  }
-  pending_since_ms = 0;
+void WriterThread::Impl::recovered() {
+  heard_ms = clock.now_ms();
+  if (failing_since_ms == 0) return;
+  log::info("the database takes rows again", {{"after_ms", heard_ms - failing_since_ms}});
   retry_at_ms = backoff_ms = failing_since_ms = 0;
   health.failing_since_us.store(0, std::memory_order_relaxed);
   health.state.store(HealthState::ok, std::memory_order_release);
-  add<uint64_t>(health.batches, 1);
-  add<uint64_t>(health.rows, outcome.rows);
-  if (outcome.rejected != 0) add<uint64_t>(health.rejected_rows, outcome.rejected);
-  if (outcome.more) pending_since_ms = clock.now_ms();
 }
 
 void WriterThread::Impl::failed(const Error& error, int64_t now_ms) {
@@ -270,11 +300,12 @@ void WriterThread::Impl::failed(const Error& error, int64_t now_ms) {
     health.failing_since_us.store(clock.wall_us(), std::memory_order_relaxed);
     log::error("the database does not take rows, they wait in the rings", error);
   }
-  backoff_ms = backoff_ms == 0 ? options.retry_first_ms
-                               : std::min(backoff_ms * 2, options.retry_max_ms);
+  backoff_ms =
+      backoff_ms == 0 ? options.retry_first_ms : std::min(backoff_ms * 2, options.retry_max_ms);
   retry_at_ms = clock.now_ms() + backoff_ms;
   const bool long_gone = now_ms - failing_since_ms >= options.down_after_ms;
-  health.state.store(long_gone ? HealthState::down : HealthState::degraded, std::memory_order_release);
+  health.state.store(long_gone ? HealthState::down : HealthState::degraded,
+                     std::memory_order_release);
 }
 
 // ---- The readers

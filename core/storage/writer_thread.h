@@ -1,6 +1,6 @@
-// The storage threads: one writer that owns the Store (it drains the rings, one transaction per batch,
-// and runs configuration jobs) and readers for admin queries. Owned by app; post() and query() may be
-// called on any thread, never block, and refuse when their queue is full.
+// The storage threads: one writer that owns the Store (it drains the rings, one transaction per
+// batch, and runs configuration jobs) and readers for admin queries. Owned by app; post() and
+// query() may be called on any thread, never block, and refuse when their queue is full.
 #pragma once
 
 #include <atomic>
@@ -20,12 +20,12 @@ std::string_view name(HealthState state);
 
 // What /readyz and the metrics show. Written by the writer thread, read anywhere.
 struct Health {
-  // degraded: the last batch failed and is being tried again. down: that has gone on for long.
+  // degraded: the last batch or probe failed and is being tried again. down: for long now.
   std::atomic<HealthState> state{HealthState::ok};
   std::atomic<int64_t> failing_since_us{0};      // wall clock, 0 = fine
   std::atomic<const char*> last_error{nullptr};  // a code, static storage; null = none so far
   std::atomic<uint64_t> batches{0};
-  std::atomic<uint64_t> failed_batches{0};
+  std::atomic<uint64_t> failed_batches{0};  // and probes
   std::atomic<uint64_t> rows{0};
   std::atomic<uint64_t> rejected_rows{0};  // rows the database would never take (logged, skipped)
   std::atomic<uint64_t> jobs{0};
@@ -37,13 +37,14 @@ struct WriterOptions {
   size_t flush_rows = 512;
   int64_t flush_ms = 100;
   size_t max_batch_rows = 4096;
-  size_t max_jobs = 1024;      // configuration jobs waiting
+  size_t max_jobs = 1024;  // configuration jobs waiting
   size_t readers = 2;
-  size_t max_queries = 64;     // waiting for a reader
+  size_t max_queries = 64;  // waiting for a reader
   int64_t query_timeout_ms = 10'000;
   int64_t retry_first_ms = 50;  // doubles up to retry_max_ms
   int64_t retry_max_ms = 2'000;
   int64_t down_after_ms = 10'000;
+  int64_t probe_ms = 5'000;           // how often an idle database is looked at
   int64_t drain_timeout_ms = 10'000;  // stop(): how long a failing database is waited for
 };
 
@@ -66,7 +67,8 @@ class WriterThread {
   // `done` gets work's result, on the writer thread.
   template <class T>
   Result<void> submit(std::function<Result<T>(Store&)> work, std::function<void(Result<T>)> done) {
-    return post([work = std::move(work), done = std::move(done)](Store& store) { done(work(store)); });
+    return post(
+        [work = std::move(work), done = std::move(done)](Store& store) { done(work(store)); });
   }
   Result<void> query(Query query);
 

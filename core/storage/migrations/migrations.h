@@ -1,5 +1,5 @@
-// The schema's history: numbered steps, forward only, each in a file of its own and never edited once
-// released. SQL that both databases read; a few words stand for what they spell differently:
+// The schema's history: numbered steps, forward only, each in a file of its own and never edited
+// once released. SQL that both databases read; a few words stand for what they spell differently:
 //   $ID     the primary key of a table numbered by gproxy: INTEGER PRIMARY KEY | BIGINT PRIMARY KEY
 //   $BYTES  BLOB | BYTEA
 #pragma once

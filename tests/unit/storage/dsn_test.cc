@@ -14,13 +14,12 @@ TEST_CASE("two slashes are the scheme's, a third begins an absolute path") {
     const char* dsn;
     const char* path;
   };
-  for (const Row& row : {Row{"sqlite:///abs/gproxy.db", "/abs/gproxy.db"},
-                         Row{"sqlite://rel/gproxy.db", "rel/gproxy.db"},
-                         Row{"sqlite:rel.db", "rel.db"},
-                         Row{"sqlite:/abs.db?mode=rwc", "/abs.db"},
-                         Row{"SQLite://gproxy.db?mode=rwc", "gproxy.db"},
-                         Row{"  sqlite://gproxy.db#part ", "gproxy.db"},
-                         Row{"sqlite://with%20space.db", "with space.db"}}) {
+  for (const Row& row :
+       {Row{"sqlite:///abs/gproxy.db", "/abs/gproxy.db"},
+        Row{"sqlite://rel/gproxy.db", "rel/gproxy.db"}, Row{"sqlite:rel.db", "rel.db"},
+        Row{"sqlite:/abs.db?mode=rwc", "/abs.db"}, Row{"SQLite://gproxy.db?mode=rwc", "gproxy.db"},
+        Row{"  sqlite://gproxy.db#part ", "gproxy.db"},
+        Row{"sqlite://with%20space.db", "with space.db"}}) {
     CAPTURE(row.dsn);
     auto dsn = parse_dsn(row.dsn);
     REQUIRE(dsn);
@@ -49,11 +48,12 @@ TEST_CASE("what cannot be meant is refused, by name where it helps") {
     const char* dsn;
     const char* says;
   };
-  for (const Row& row : {Row{"", "empty"}, Row{"mysql://u@h/db", "mysql"}, Row{"gproxy.db", "no scheme"},
-                         Row{"oracle://x", "oracle"}, Row{"sqlite://", "path"}, Row{"sqlite:", "path"},
-                         Row{"sqlite://dir/", "folder"}, Row{"sqlite://a.db?mode=rwx", "rwx"},
-                         Row{"sqlite://a.db?mode=rwc&cache=shared", "cache"},
-                         Row{"sqlite://a.db?vfs=unix", "vfs"}, Row{"sqlite://a%zz.db", "percent"}}) {
+  for (const Row& row :
+       {Row{"", "empty"}, Row{"mysql://u@h/db", "mysql"}, Row{"gproxy.db", "no scheme"},
+        Row{"oracle://x", "oracle"}, Row{"sqlite://", "path"}, Row{"sqlite:", "path"},
+        Row{"sqlite://dir/", "folder"}, Row{"sqlite://a.db?mode=rwx", "rwx"},
+        Row{"sqlite://a.db?mode=rwc&cache=shared", "cache"}, Row{"sqlite://a.db?vfs=unix", "vfs"},
+        Row{"sqlite://a%zz.db", "percent"}}) {
     CAPTURE(row.dsn);
     auto dsn = parse_dsn(row.dsn);
     REQUIRE_FALSE(dsn.ok());
@@ -64,7 +64,8 @@ TEST_CASE("what cannot be meant is refused, by name where it helps") {
 }
 
 TEST_CASE("a password is never shown") {
-  CHECK(parse_dsn("postgres://user:hunter2@host:5432/db")->shown == "postgres://user:***@host:5432/db");
+  CHECK(parse_dsn("postgres://user:hunter2@host:5432/db")->shown ==
+        "postgres://user:***@host:5432/db");
   CHECK(parse_dsn("postgres://user:hun@ter2@host/db")->shown == "postgres://user:***@host/db");
   CHECK(parse_dsn("postgres://host/db?user=u&password=hunter2&sslmode=require")->shown ==
         "postgres://host/db?user=u&password=***&sslmode=require");

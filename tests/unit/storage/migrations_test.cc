@@ -31,7 +31,8 @@ TEST_CASE("migrations are numbered from one without gaps") {
 }
 
 TEST_CASE("one text serves both dialects") {
-  CHECK(in_dialect("a $ID, b $BYTES, '$1'", Dialect::sqlite) == "a INTEGER PRIMARY KEY, b BLOB, '$1'");
+  CHECK(in_dialect("a $ID, b $BYTES, '$1'", Dialect::sqlite) ==
+        "a INTEGER PRIMARY KEY, b BLOB, '$1'");
   CHECK(in_dialect("a $ID, b $BYTES", Dialect::postgres) == "a BIGINT PRIMARY KEY, b BYTEA");
   for (const Migration& step : migrations()) {
     CHECK(in_dialect(step.sql, Dialect::postgres).find('$') == std::string::npos);

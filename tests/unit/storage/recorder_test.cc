@@ -201,7 +201,8 @@ TEST_CASE("a payload cut anywhere is refused, not misread") {
   REQUIRE(recorders->rings()[0]->next(cursor, frame));
   UsageRow row;
   REQUIRE(decode(frame.payload, row));
-  for (size_t n = 0; n < frame.payload.size(); ++n) CHECK_FALSE(decode(frame.payload.substr(0, n), row));
+  for (size_t n = 0; n < frame.payload.size(); ++n)
+    CHECK_FALSE(decode(frame.payload.substr(0, n), row));
 }
 
 TEST_CASE("long text is cut at a character's border, a long header list is left out") {
@@ -346,7 +347,8 @@ TEST_CASE("rows that were committed but not given back are not doubled") {
   std::vector<UsageRow> rows;
   uint64_t cursor = (*recorders)->rings()[0]->head();
   Ring::Frame frame;
-  while ((*recorders)->rings()[0]->next(cursor, frame)) REQUIRE(decode(frame.payload, rows.emplace_back()));
+  while ((*recorders)->rings()[0]->next(cursor, frame))
+    REQUIRE(decode(frame.payload, rows.emplace_back()));
   REQUIRE((*store)->append_batch({.usage = rows}));
   RingDrain drain(**recorders, 4096);
   REQUIRE(drain.pass(**store));

@@ -174,7 +174,8 @@ TEST_CASE("the ring of another database is set aside, not replayed and not delet
   auto ring = a_ring(path, 4096, "two");
   CHECK(ring->empty());
   size_t files = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder.path())) ++files;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder.path()))
+    ++files;
   CHECK(files == 2);
 }
 

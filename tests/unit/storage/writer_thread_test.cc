@@ -35,7 +35,8 @@ bool eventually(F&& holds) {
 }
 
 struct Running {
-  explicit Running(const Folder& folder, WriterOptions options = {}, int64_t busy_timeout_ms = 5'000) {
+  explicit Running(const Folder& folder, WriterOptions options = {},
+                   int64_t busy_timeout_ms = 5'000) {
     auto store = open(folder, busy_timeout_ms);
     REQUIRE(store);
     auto opened = Recorders::open(rings_in(folder, **store), 1);
@@ -71,7 +72,8 @@ TEST_CASE("rows reach the database within the flush interval") {
   Running run(folder);
   REQUIRE(run.recorder().usage(a_usage_row()));
   REQUIRE(run.recorder().request({}));
-  CHECK(eventually([&] { return run.count(Table::usage) == 1 && run.count(Table::requests) == 1; }));
+  CHECK(
+      eventually([&] { return run.count(Table::usage) == 1 && run.count(Table::requests) == 1; }));
   CHECK(run.writer->health().state.load() == HealthState::ok);
   CHECK(run.writer->health().rows.load() == 2);
 }
@@ -178,6 +180,21 @@ TEST_CASE("a locked database degrades, keeps the rows, and recovers by itself") 
   CHECK(run.count(Table::usage) == 10);
 }
 
+TEST_CASE("a database that is gone shows although nobody writes") {
+  const Folder folder;
+  WriterOptions options = impatient();
+  options.flush_ms = 5;
+  options.probe_ms = 10;
+  Running run(folder, options, /*busy_timeout_ms=*/1);
+  sqlite3* other = nullptr;
+  REQUIRE(sqlite3_open(folder.file("gproxy.db").c_str(), &other) == SQLITE_OK);
+  sqlite3_busy_timeout(other, 5'000);
+  REQUIRE(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK);
+  CHECK(eventually([&] { return run.writer->health().state.load() == HealthState::down; }));
+  sqlite3_close(other);
+  CHECK(eventually([&] { return run.writer->health().state.load() == HealthState::ok; }));
+}
+
 TEST_CASE("a full disk degrades, keeps the rows, and recovers by itself") {
   const Folder folder;
   Running run(folder, impatient());
@@ -228,10 +245,11 @@ TEST_CASE("a row the database will never take does not hold up the others") {
     sqlite3* other = nullptr;
     REQUIRE(sqlite3_open(folder.file("gproxy.db").c_str(), &other) == SQLITE_OK);
     sqlite3_busy_timeout(other, 5'000);
-    REQUIRE(sqlite3_exec(other,
-                         "CREATE TRIGGER no_bad BEFORE INSERT ON upstream_usages WHEN new.model = 'bad'"
-                         " BEGIN SELECT raise(ABORT, 'bad row'); END",
-                         nullptr, nullptr, nullptr) == SQLITE_OK);
+    REQUIRE(
+        sqlite3_exec(other,
+                     "CREATE TRIGGER no_bad BEFORE INSERT ON upstream_usages WHEN new.model = 'bad'"
+                     " BEGIN SELECT raise(ABORT, 'bad row'); END",
+                     nullptr, nullptr, nullptr) == SQLITE_OK);
     sqlite3_close(other);
   }
   UsageRow bad = a_usage_row();
@@ -288,11 +306,12 @@ TEST_CASE("kill -9 at any moment: every acknowledged row is written exactly once
   // What the children did, in memory that outlives them.
   constexpr int64_t kMaxRows = 1 << 20;
   struct Shared {
-    std::atomic<int64_t> taken;                      // numbers given to rows
-    std::atomic<int64_t> count;                      // rows acknowledged
-    std::atomic<bool> acknowledged[kMaxRows + 1];    // by number
+    std::atomic<int64_t> taken;                    // numbers given to rows
+    std::atomic<int64_t> count;                    // rows acknowledged
+    std::atomic<bool> acknowledged[kMaxRows + 1];  // by number
   };
-  void* memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* memory =
+      ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   REQUIRE(memory != MAP_FAILED);
   auto& shared = *static_cast<Shared*>(memory);  // zeros are a valid state
   std::mt19937 random(20'260'101);
@@ -338,9 +357,11 @@ TEST_CASE("kill -9 at any moment: every acknowledged row is written exactly once
   sqlite3* db = nullptr;
   REQUIRE(sqlite3_open(folder.file("gproxy.db").c_str(), &db) == SQLITE_OK);
   sqlite3_stmt* query = nullptr;
-  REQUIRE(sqlite3_prepare_v2(db, "SELECT input_tokens FROM upstream_usages", -1, &query, nullptr) == SQLITE_OK);
+  REQUIRE(sqlite3_prepare_v2(db, "SELECT input_tokens FROM upstream_usages", -1, &query, nullptr) ==
+          SQLITE_OK);
   std::vector<int> written(kMaxRows + 1);
-  while (sqlite3_step(query) == SQLITE_ROW) ++written[static_cast<size_t>(sqlite3_column_int64(query, 0))];
+  while (sqlite3_step(query) == SQLITE_ROW)
+    ++written[static_cast<size_t>(sqlite3_column_int64(query, 0))];
   sqlite3_finalize(query);
   sqlite3_close(db);
   int64_t lost = 0, doubled = 0;
