@@ -38,17 +38,16 @@ class CredentialSlot {
   // --- the secret ---
   // Counts its changes; cheap: one relaxed load. Loops compare it with what they hold.
   uint64_t version() const { return version_.load(std::memory_order_acquire); }
-  // The current version opened by `provider`: at most once per (version, provider), then shared. Takes a
-  // short lock: loops keep the result (LoopSnapshot).
+  // The current version opened by `provider`, shared while anybody holds it. Takes a short lock: loops
+  // keep the result (LoopSnapshot).
   Result<modhost::CredentialHandle> open(const modhost::Provider& provider);
   // A refresh or an edit: the new version is in force when this returns, and the health starts anew.
   // Error: the provider refuses the secret; nothing changed.
   Result<modhost::CredentialHandle> replace(Secret secret_json, const modhost::Provider& provider);
-  // From the store, without opening (kinds whose module is away). No change if equal.
-  void replace_text(const Secret& secret_json);
+  // From the store, without opening it. False, and nothing changed, when it is equal or `revision` is
+  // older than the last one.
+  bool replace_text(const Secret& secret_json, uint64_t revision);
   Secret secret() const;
-  // Forgets versions that other instances opened, so that they can end. [main]
-  void prune(const modhost::Provider* keep);
 
   // --- health; times are monotonic ms ---
   // May the credential be used now for this model (empty: any)? Compares times; no timer is involved.
@@ -78,9 +77,12 @@ class CredentialSlot {
 
   const int64_t id_;
   std::atomic<uint64_t> version_{1};
-  mutable std::mutex mutex_;  // guards secret_, revision and opened_
+  mutable std::mutex mutex_;  // guards secret_, revision_ and opened_
   Secret secret_;
-  std::vector<modhost::CredentialHandle> opened_;  // of the current version, one per provider instance
+  uint64_t revision_;         // the store's
+  // Of the current version, one per provider instance. Weak: what a slot holds must not keep the instance
+  // of an old snapshot, and with it an old library, alive.
+  std::vector<std::weak_ptr<const modhost::OpenCredential>> opened_;
 
   std::atomic<int64_t> until_ms_{0};
   std::atomic<int64_t> models_until_ms_{0};  // the latest of all model entries: past it nobody locks

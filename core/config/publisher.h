@@ -60,7 +60,8 @@ class Publisher {
  public:
   // `main` takes the acknowledgements. Everything given outlives the Publisher. [main]
   explicit Publisher(PostTarget& main) : main_(main) {}
-  void add_loop(PostTarget& loop, SnapshotSlot& slot);  // before the loop runs
+  // Before the loop runs. The slot gets what is in force.
+  void add_loop(PostTarget& loop, SnapshotSlot& slot);
 
   // What is in force: what the last publish() gave. [main]
   const std::shared_ptr<const Snapshot>& current() const { return current_; }

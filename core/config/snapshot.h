@@ -27,6 +27,8 @@ struct CredentialEntry {
   bool enabled = true;
   Origin origin = Origin::db;
   CredentialSlot* slot = nullptr;  // kept alive by the snapshot
+  // The version that was current when the snapshot was built; LoopSnapshot::credential gives today's.
+  modhost::CredentialHandle opened;
   size_t ordinal = 0;              // over the whole snapshot, dense: index of per-loop state
   std::string fault;               // why its secret does not open; empty = usable
 };

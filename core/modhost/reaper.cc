@@ -13,8 +13,10 @@ void Reaper::bury(std::shared_ptr<const void> corpse) {
   std::function<void()> wake;
   {
     std::lock_guard lock(mutex_);
-    corpses_.push_back(std::move(corpse));
-    if (corpses_.size() == 1) wake = wake_;
+    if (!closed_) {
+      corpses_.push_back(std::move(corpse));
+      if (corpses_.size() == 1) wake = wake_;
+    }
   }
   if (wake) wake();
 }
@@ -30,6 +32,15 @@ size_t Reaper::drain() {
     if (batch.empty()) return count;
     count += batch.size();
   }
+}
+
+void Reaper::close() {
+  {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+    wake_ = nullptr;
+  }
+  drain();
 }
 
 }  // namespace gproxy::modhost

@@ -19,11 +19,15 @@ class Reaper {
   void bury(std::shared_ptr<const void> corpse);
   // Destroys what was buried, also what that buries in turn; returns how many. [main]
   size_t drain();
+  // Drains; from now on burials happen at once, on the burying thread. For the end, when the loops are
+  // gone. [main]
+  void close();
 
  private:
   std::mutex mutex_;
   std::vector<std::shared_ptr<const void>> corpses_;
   std::function<void()> wake_;
+  bool closed_ = false;
 };
 
 }  // namespace gproxy::modhost

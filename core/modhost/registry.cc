@@ -14,7 +14,7 @@ ModuleRegistry::ModuleRegistry()
 
 ModuleRegistry::~ModuleRegistry() {
   current_.reset();
-  reaper_->drain();
+  reaper_->close();
 }
 
 void ModuleRegistry::set_directories(std::vector<std::string> directories) { directories_ = std::move(directories); }
