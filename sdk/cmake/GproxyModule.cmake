@@ -10,7 +10,19 @@
 # Without SOURCES, every .c and .cc of the current folder is taken.
 include_guard(GLOBAL)
 
-get_filename_component(GPROXY_MODULE_MAP ${CMAKE_CURRENT_LIST_DIR}/../abi/module.map ABSOLUTE CACHE)
+# Installed, the version script lies beside this file.
+if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/module.map)
+  set(GPROXY_MODULE_MAP ${CMAKE_CURRENT_LIST_DIR}/module.map CACHE INTERNAL "")
+else()
+  get_filename_component(gproxy_module_map ${CMAKE_CURRENT_LIST_DIR}/../abi/module.map ABSOLUTE)
+  set(GPROXY_MODULE_MAP ${gproxy_module_map} CACHE INTERNAL "")
+endif()
+
+if(TARGET gproxy::sdk_cpp)
+  set(GPROXY_SDK_TARGET gproxy::sdk_cpp CACHE INTERNAL "")
+else()
+  set(GPROXY_SDK_TARGET gproxy_sdk_cpp CACHE INTERNAL "")
+endif()
 
 function(gproxy_add_module target)
   cmake_parse_arguments(M "STANDALONE" "FOLDER;OUTPUT;STATIC_NAME" "SOURCES" ${ARGN})
@@ -26,7 +38,7 @@ function(gproxy_add_module target)
 
   add_library(${target} MODULE ${M_SOURCES})
   if(NOT M_STANDALONE)
-    target_link_libraries(${target} PRIVATE gproxy_sdk_cpp)
+    target_link_libraries(${target} PRIVATE ${GPROXY_SDK_TARGET})
   endif()
   set_target_properties(${target} PROPERTIES
     PREFIX "" SUFFIX ".so" OUTPUT_NAME ${M_OUTPUT}
@@ -44,7 +56,7 @@ function(gproxy_add_module target)
 
   if(M_STATIC_NAME)
     add_library(${target}_static STATIC EXCLUDE_FROM_ALL ${M_SOURCES})
-    target_link_libraries(${target}_static PUBLIC gproxy_sdk_cpp)
+    target_link_libraries(${target}_static PUBLIC ${GPROXY_SDK_TARGET})
     target_compile_definitions(${target}_static PRIVATE GPROXY_STATIC_MODULE=${M_STATIC_NAME})
     set_target_properties(${target}_static PROPERTIES
       C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
