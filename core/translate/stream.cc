@@ -1,6 +1,7 @@
 #include "translate/stream.h"
 
 #include "translate/answer_common.h"
+#include "translate/usage_map.h"
 
 namespace gproxy::translate {
 
@@ -19,7 +20,7 @@ class StreamTranslator::Observer final : public EventSink {
  public:
   explicit Observer(StreamTranslator& owner) : owner_(owner) {}
   void on(const Event& event) override {
-    if (event.usage != nullptr) owner_.usage_ = *event.usage;
+    if (event.usage != nullptr) owner_.usage_ = settled(*event.usage);
     if (event.kind == EventKind::finish && event.candidate == 0) {
       owner_.finish_ = event.finish->reason;
     }

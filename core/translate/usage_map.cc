@@ -19,12 +19,17 @@ bool take(const json::Value& object, std::string_view name, int64_t& to) {
   return !value->is_null();
 }
 
-void settle(TokenUsage& usage) {
+}  // namespace
+
+TokenUsage settled(TokenUsage usage) {
   usage.read = std::min(usage.read, usage.in_total);
   usage.write = std::min(usage.write, usage.in_total - usage.read);
   usage.reasoning = std::min(usage.reasoning, usage.out_total);
   usage.tool_prompt = std::min(usage.tool_prompt, usage.in_total);
+  return usage;
 }
+
+namespace {
 
 void read_openai(const json::Value& object, std::string_view in, std::string_view in_details,
                  std::string_view out, std::string_view out_details, TokenUsage& usage) {
@@ -41,7 +46,6 @@ void read_openai(const json::Value& object, std::string_view in, std::string_vie
   take(output, "audio_tokens", usage.audio_out);
   take(output, "accepted_prediction_tokens", usage.accepted_prediction);
   take(output, "rejected_prediction_tokens", usage.rejected_prediction);
-  settle(usage);
 }
 
 }  // namespace
@@ -83,7 +87,6 @@ void read_claude_usage(const json::Value& object, ClaudeUsage& parts, TokenUsage
   const auto& server = object["server_tool_use"];
   take(server, "web_search_requests", usage.web_search);
   take(server, "web_fetch_requests", usage.web_fetch);
-  settle(usage);
 }
 
 void read_gemini_usage(const json::Value& object, TokenUsage& usage) {
@@ -103,11 +106,11 @@ void read_gemini_usage(const json::Value& object, TokenUsage& usage) {
   now.reasoning_known = object.has("thoughtsTokenCount") || object.has("thoughts_token_count");
   now.out_total =
       clamp(either("candidatesTokenCount", "candidates_token_count") + now.reasoning);
-  settle(now);
   usage = now;
 }
 
-void write_chat_usage(json::Writer& w, const TokenUsage& usage) {
+void write_chat_usage(json::Writer& w, const TokenUsage& said) {
+  const TokenUsage usage = settled(said);
   w.begin_object();
   w.field("prompt_tokens", usage.in_total);
   w.field("completion_tokens", usage.out_total);
@@ -132,7 +135,8 @@ void write_chat_usage(json::Writer& w, const TokenUsage& usage) {
   w.end_object();
 }
 
-void write_responses_usage(json::Writer& w, const TokenUsage& usage) {
+void write_responses_usage(json::Writer& w, const TokenUsage& said) {
+  const TokenUsage usage = settled(said);
   w.begin_object();
   w.field("input_tokens", usage.in_total);
   w.key("input_tokens_details");
@@ -149,7 +153,8 @@ void write_responses_usage(json::Writer& w, const TokenUsage& usage) {
   w.end_object();
 }
 
-void write_gemini_usage(json::Writer& w, const TokenUsage& usage) {
+void write_gemini_usage(json::Writer& w, const TokenUsage& said) {
+  const TokenUsage usage = settled(said);
   w.begin_object();
   w.field("promptTokenCount", usage.in_total - usage.tool_prompt);
   if (usage.read > 0) w.field("cachedContentTokenCount", usage.read);
@@ -160,8 +165,9 @@ void write_gemini_usage(json::Writer& w, const TokenUsage& usage) {
   w.end_object();
 }
 
-void write_claude_usage(json::Writer& w, const TokenUsage& usage, ClaudeUsageForm form,
+void write_claude_usage(json::Writer& w, const TokenUsage& said, ClaudeUsageForm form,
                         int64_t estimated_input, int64_t estimated_output) {
+  const TokenUsage usage = settled(said);
   const bool known = usage.known;
   w.begin_object();
   w.field("input_tokens",

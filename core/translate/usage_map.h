@@ -9,6 +9,10 @@
 
 namespace gproxy::translate {
 
+// Counters that agree with each other: parts no larger than their whole (some servers send such). The
+// writers settle by themselves, since a stream's counters may come apart.
+TokenUsage settled(TokenUsage usage);
+
 // Each reads one protocol's usage object into `usage`, overwriting what the object says and leaving
 // the rest (usage in streams is cumulative). Null and negative counters are 0.
 void read_chat_usage(const json::Value& object, TokenUsage& usage);
