@@ -1,7 +1,5 @@
 #include "translate/gemini/partial_args.h"
 
-#include <optional>
-
 #include "base/strings.h"
 #include "translate/answer_common.h"
 
@@ -12,9 +10,10 @@ namespace {
 constexpr int64_t kMaxIndex = 4096;
 constexpr size_t kMaxDepth = 64;
 
-// The next step of "$.a.b[0]['c']": a key or an index. False at the end or when it is no path.
-bool next_step(std::string_view& path, std::string_view& key, std::optional<int64_t>& index) {
-  index.reset();
+// The next step of "$.a.b[0]['c']": a key, or an index where it is not negative. False at the end or
+// when it is no path.
+bool next_step(std::string_view& path, std::string_view& key, int64_t& index) {
+  index = -1;
   if (path.empty()) return false;
   if (path.front() == '.') path.remove_prefix(1);
   if (!path.empty() && path.front() == '[') {
@@ -26,8 +25,8 @@ bool next_step(std::string_view& path, std::string_view& key, std::optional<int6
       key = inside.substr(1, inside.size() - 2);
       return true;
     }
-    index = parse_int(inside);
-    return index && *index >= 0 && *index < kMaxIndex;
+    index = parse_int(inside).value_or(-1);
+    return index >= 0 && index < kMaxIndex;
   }
   const auto end = path.find_first_of(".[");
   key = path.substr(0, end);
@@ -42,14 +41,14 @@ void PartialArgs::add(const json::Value& piece) {
   if (!path.empty() && path.front() == '$') path.remove_prefix(1);
   json::Value* at = &root_;
   std::string_view key;
-  std::optional<int64_t> index;
+  int64_t index = -1;
   size_t depth = 0;
   while (next_step(path, key, index)) {
     if (++depth > kMaxDepth) return;
-    if (index) {
+    if (index >= 0) {
       if (!at->is_array()) *at = json::Value::array();
-      while (static_cast<int64_t>(at->size()) <= *index) at->push(arena_, json::Value());
-      at = &at->items()[static_cast<size_t>(*index)];
+      while (static_cast<int64_t>(at->size()) <= index) at->push(arena_, json::Value());
+      at = &at->items()[static_cast<size_t>(index)];
     } else {
       if (!at->is_object()) *at = json::Value::object();
       json::Value* member = at->find(key);
