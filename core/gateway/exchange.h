@@ -187,6 +187,8 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   Budget budget_;
   std::vector<int64_t> tried_;
   std::unique_ptr<modhost::LocalAnswer> local_;
+  modhost::LocalAnswer::Piece local_piece_;
+  bool local_waits_ = false;  // local_piece_ waits for its time
   std::shared_ptr<Exchange*> self_;  // given to refreshes that may outlive us
   std::unique_ptr<AggregateList> list_;
   std::shared_ptr<ExchangeCall> http_call_;

@@ -6,6 +6,11 @@
 #include "gateway/http_call.h"
 
 namespace gproxy::gateway {
+namespace {
+
+constexpr int64_t kSlowReaderMs = 10;
+
+}  // namespace
 
 void Exchange::start_local() {
   enter(Phase::local);
@@ -62,26 +67,31 @@ void Exchange::next_local_piece() {
   while (phase_ == Phase::local || phase_ == Phase::streaming) {
     // A client that does not keep up is waited for; the pieces keep their order, not their pace.
     if (session_.output_full()) {
-      timer_.start(10);
+      timer_.start(kSlowReaderMs);
       return;
     }
-    auto piece = local_->next();
-    if (!piece.ok()) {
-      end_attempt(storage::Outcome::truncated, /*final=*/true, &piece.error());
-      interrupt_answer(piece.error(), storage::Outcome::truncated);
-      return;
+    if (!local_waits_) {
+      auto piece = local_->next();
+      if (!piece.ok()) {
+        end_attempt(storage::Outcome::truncated, /*final=*/true, &piece.error());
+        interrupt_answer(piece.error(), storage::Outcome::truncated);
+        return;
+      }
+      local_piece_ = *piece;
+      if (piece->delay_ms > 0) {
+        local_waits_ = true;  // its bytes stay valid until the next call of next()
+        timer_.start(piece->delay_ms);
+        return;
+      }
     }
+    local_waits_ = false;
     if (first_byte_us_ == 0) first_byte_us_ = net::Loop::now_us();
-    if (!path_->feed(piece->bytes).ok()) close_after_ = true;
-    if (piece->last) {
+    if (!path_->feed(local_piece_.bytes).ok()) close_after_ = true;
+    if (local_piece_.last) {
       if (!path_->finish().ok()) close_after_ = true;
       outcome_ = storage::Outcome::ok;
       end_attempt(outcome_, /*final=*/true, nullptr);
       end_answer();
-      return;
-    }
-    if (piece->delay_ms > 0) {
-      timer_.start(piece->delay_ms);
       return;
     }
   }

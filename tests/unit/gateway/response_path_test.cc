@@ -32,20 +32,24 @@ ResponsePath::Options a_stream(Protocol protocol) {
 std::string run(ResponsePath::Options options, std::string_view text, size_t piece) {
   Collected out;
   ResponsePath path(std::move(options), out);
-  for (size_t at = 0; at < text.size(); at += piece) REQUIRE(path.feed(text.substr(at, piece)).ok());
+  for (size_t at = 0; at < text.size(); at += piece)
+    REQUIRE(path.feed(text.substr(at, piece)).ok());
   REQUIRE(path.finish().ok());
   return out.bytes;
 }
 
 std::string replaced(std::string text, std::string_view from, std::string_view to) {
-  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) text.replace(at, from.size(), to);
+  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+    text.replace(at, from.size(), to);
   return text;
 }
 
 constexpr std::string_view kChat =
-    "data: {\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"\\\"model\\\":\\\"m\\\"\"}}]}\n\n"
+    "data: "
+    "{\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"\\\"model\\\":\\\"m\\\"\"}}]}\n\n"
     "data: {\"model\":\"m\",\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
-    "data: {\"model\":\"m\",\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\n\n"
+    "data: "
+    "{\"model\":\"m\",\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\n\n"
     "data: [DONE]\n\n";
 
 }  // namespace
@@ -89,7 +93,8 @@ TEST_CASE("a model that names the provider already stays as it is") {
     for (size_t piece = 1; piece <= body.size(); ++piece) {
       ResponsePath::Options options{.protocol = Protocol::claude};
       options.model_provider = "prov";
-      REQUIRE(run(std::move(options), body, piece) == "{\"model\":\"prov/" + std::string(model) + "\",\"x\":1}");
+      REQUIRE(run(std::move(options), body, piece) ==
+              "{\"model\":\"prov/" + std::string(model) + "\",\"x\":1}");
     }
   }
 }
@@ -134,7 +139,9 @@ TEST_CASE("nothing passes before the first event is complete") {
 TEST_CASE("an error event before any content keeps the gate shut") {
   Collected out;
   ResponsePath path(a_stream(Protocol::claude), out);
-  REQUIRE(path.feed("event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n").ok());
+  REQUIRE(path.feed("event: error\ndata: "
+                    "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n")
+              .ok());
   CHECK(path.failed_at_gate());
   REQUIRE(path.finish().ok());
   CHECK(out.bytes.empty());
@@ -155,7 +162,8 @@ TEST_CASE("pings fit between events only") {
 }
 
 TEST_CASE("the id of a single model gets its provider, behind models/ for gemini") {
-  CHECK(prefix_model_field(R"({"id":"m","object":"model"})", "id", "p") == R"({"id":"p/m","object":"model"})");
+  CHECK(prefix_model_field(R"({"id":"m","object":"model"})", "id", "p") ==
+        R"({"id":"p/m","object":"model"})");
   CHECK(prefix_model_field(R"({"name":"models/m"})", "name", "p") == R"({"name":"models/p/m"})");
   CHECK(prefix_model_field(R"({"name":"models/p/m"})", "name", "p") == R"({"name":"models/p/m"})");
   CHECK(prefix_model_field(R"({"x":1})", "id", "p") == R"({"x":1})");

@@ -135,9 +135,10 @@ TEST_CASE("operations we do not have are 404 in the client's protocol") {
     std::string_view path;
     Protocol protocol;
   };
-  const Row rows[] = {{"/v1/embeddings", Protocol::openai},         {"/p/v1/images/generations", Protocol::openai},
-                      {"/v1/messages/batches", Protocol::claude},   {"/v1/complete", Protocol::claude},
-                      {"/v1beta/cachedContents", Protocol::gemini}, {"/p/v1beta/files", Protocol::gemini}};
+  const Row rows[] = {
+      {"/v1/embeddings", Protocol::openai},         {"/p/v1/images/generations", Protocol::openai},
+      {"/v1/messages/batches", Protocol::claude},   {"/v1/complete", Protocol::claude},
+      {"/v1beta/cachedContents", Protocol::gemini}, {"/p/v1beta/files", Protocol::gemini}};
   for (const auto& row : rows) {
     CAPTURE(row.path);
     for (const std::string_view method : {"GET", "POST"}) {
