@@ -53,6 +53,7 @@ class TransferHandle final : public Transfer {
   void pause(Pause reason) override;
   void resume(Pause reason) override;
   void abort() override;
+  bool body_taken() const override { return body_piece_ >= body_.size(); }
 
  private:
   friend class CurlTransfer;
