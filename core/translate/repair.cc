@@ -386,7 +386,7 @@ bool keeps_reasoning(const Part& part, Protocol target, const Profile& profile) 
 std::string_view fenced(const Part& part, Arena& arena) {
   std::string_view language = part.kind == PartKind::code ? part.name : std::string_view("output");
   std::string_view newline = part.text.empty() || part.text.back() == '\n' ? "" : "\n";
-  return arena.concat({"```", language, "\n", part.text, newline, "```"});
+  return arena.concat({"\n```", language, "\n", part.text, newline, "```\n"});
 }
 
 }  // namespace
