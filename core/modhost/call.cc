@@ -16,6 +16,7 @@ namespace gproxy::modhost {
 namespace {
 
 constexpr size_t kMaxReplyBytes = size_t{256} << 20;
+constexpr size_t kMaxExpansion = 16;  // of what a data hook is given, beside Call's first allowance
 
 gp_error fresh_error() {
   gp_error error{};
@@ -26,14 +27,16 @@ gp_error fresh_error() {
 // What gp_sink.ctx points at while a data hook runs.
 struct SinkState {
   DataSink* sink;
+  size_t room;                 // what the hook may still write
   Result<void> refused;        // the reader's error, once it has one
   bool wrote_on = false;       // the hook wrote after it was told to stop
   bool unsound = false;        // bytes with a length and no pointer
+  bool too_much = false;
 };
 
 gp_status sink_write(void* ctx, gp_str bytes) {
   auto& state = *static_cast<SinkState*>(ctx);
-  if (!state.refused.ok()) {
+  if (!state.refused.ok() || state.too_much) {
     state.wrote_on = true;
     return GP_ERR_CANCELLED;
   }
@@ -42,6 +45,11 @@ gp_status sink_write(void* ctx, gp_str bytes) {
     return GP_ERR_INVALID;
   }
   if (bytes.len == 0) return GP_OK;
+  if (bytes.len > state.room) {
+    state.too_much = true;
+    return GP_ERR_CANCELLED;
+  }
+  state.room -= bytes.len;
   state.refused = state.sink->on_module_data(view(bytes));
   return state.refused.ok() ? GP_OK : GP_ERR_CANCELLED;
 }
@@ -135,6 +143,7 @@ Call& Call::operator=(Call&& other) noexcept {
     call_ = std::exchange(other.call_, nullptr);
     arena_ = other.arena_;
     upstream_ = other.upstream_;
+    room_ = other.room_;
   }
   return *this;
 }
@@ -172,11 +181,15 @@ Result<Reply> Call::head(const Reply& in) {
 }
 
 Result<void> Call::data(std::string_view in, Last last, DataSink& sink) {
-  SinkState state{&sink, {}, false, false};
+  // A hook may hold bytes back and write them later, but not make a flood out of a trickle.
+  room_ += in.size() * kMaxExpansion;
+  SinkState state{&sink, room_, {}, false, false, false};
   gp_sink to{&state, sink_write};
   auto started = provider_->clock().now_us();
   auto status = provider_->module().vt().data(call_, to_gp(in), last == Last::yes ? GP_DATA_LAST : 0u, &to);
   provider_->note_duration("data", started);
+  room_ = state.room;
+  if (state.too_much) return provider_->breach("data", "wrote far more than it was given");
   if (state.unsound) return provider_->breach("data", "wrote bytes with a length and no pointer");
   if (!state.refused.ok()) {
     // The reader is gone or full either way; that the hook did not notice counts against it.

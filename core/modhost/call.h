@@ -73,6 +73,7 @@ class Call {
   gp_call* call_ = nullptr;
   Arena* arena_ = nullptr;
   Prepared upstream_;
+  size_t room_ = size_t{1} << 20;  // what the data hook may write; grows with what it is given
 };
 
 // A failure of an attempt that never got a Call (prepare refused): the module's classify without one.

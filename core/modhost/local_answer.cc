@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kMaxPiece = size_t{1} << 20;
 constexpr size_t kMaxBody = size_t{256} << 20;
 constexpr int64_t kMaxDelayMs = 60'000;
+constexpr int kMaxIdlePieces = 64;
 
 }  // namespace
 
@@ -64,6 +65,7 @@ LocalAnswer& LocalAnswer::operator=(LocalAnswer&& other) noexcept {
     arena_ = other.arena_;
     reply_ = other.reply_;
     streamed_ = other.streamed_;
+    idle_ = other.idle_;
   }
   return *this;
 }
@@ -86,7 +88,11 @@ Result<LocalAnswer::Piece> LocalAnswer::next() {
   if (piece.delay_ms < 0 || piece.delay_ms > kMaxDelayMs) {
     return provider_->breach("next", fmt::format("the delay {} is not 0 to {} ms", piece.delay_ms, kMaxDelayMs));
   }
-  return Piece{view(piece.bytes), piece.delay_ms, (piece.flags & GP_PIECE_LAST) != 0};
+  // Without bytes and without delay the answer would run in place for ever.
+  bool last = (piece.flags & GP_PIECE_LAST) != 0;
+  idle_ = piece.bytes.len == 0 && piece.delay_ms == 0 && !last ? idle_ + 1 : 0;
+  if (idle_ > kMaxIdlePieces) return provider_->breach("next", fmt::format("more than {} empty pieces in a row", kMaxIdlePieces));
+  return Piece{view(piece.bytes), piece.delay_ms, last};
 }
 
 void LocalAnswer::release() {

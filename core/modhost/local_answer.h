@@ -42,6 +42,7 @@ class LocalAnswer {
   Arena* arena_ = nullptr;
   Reply reply_;
   bool streamed_ = false;
+  int idle_ = 0;  // pieces in a row without bytes and without delay
 };
 
 }  // namespace gproxy::modhost

@@ -331,7 +331,6 @@ Result<Call> Provider::prepare(const CallRequest& request, int32_t* refresh_caus
     if (refresh_cause != nullptr) *refresh_cause = status == GP_ERR_CREDENTIAL_EXPIRED ? error.code : 0;
     return refusal("prepare", status, error, *request.arena);
   }
-  out.size = sizeof out;  // ours: what the module wrote there does not count
   auto prepared = check_upstream(out, {request.method, request.body}, *request.arena, limits);
   if (!prepared.ok()) {
     if (prepared.error().code != "module_error") return std::move(prepared).error();

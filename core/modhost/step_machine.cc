@@ -228,6 +228,9 @@ Result<Step> StepMachine::next(Arena& arena, const StepReply* last) {
     if (step.error().code == "memory_limit") return std::move(step).error();
     return provider_->breach("step", step.error().message);
   }
+  if (what_ == What::refresh && step->kind == StepKind::done && step->credential_json.empty()) {
+    return provider_->breach("step", "a refresh is DONE without credential_json");
+  }
   bool goes_on = step->kind == StepKind::fetch || step->kind == StepKind::wait || step->kind == StepKind::compute;
   if (goes_on || step->keep_flow) {
     if (!is_sound(out.flow) || out.flow.len > kMaxFlowBytes) {
