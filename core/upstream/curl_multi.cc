@@ -31,9 +31,8 @@ CurlMulti::~CurlMulti() {
 }
 
 CurlMulti::Added CurlMulti::add(CurlTransfer& transfer) {
-  const CURLMcode code = curl_multi_add_handle(multi_, transfer.easy());
-  if (code == CURLM_RECURSIVE_API_CALL) return Added::later;
-  if (code != CURLM_OK) return Added::no;
+  if (inside_) return Added::later;
+  if (curl_multi_add_handle(multi_, transfer.easy()) != CURLM_OK) return Added::no;
   ++live_;
   return Added::yes;
 }
@@ -43,9 +42,22 @@ void CurlMulti::remove(CurlTransfer& transfer) {
   if (--live_ == 0) idle_since_ms_ = loop_.now_ms();
 }
 
+CURLcode CurlMulti::unpause(CurlTransfer& transfer) {
+  inside_ = true;
+  const CURLcode code = curl_easy_pause(transfer.easy(), CURLPAUSE_CONT);
+  inside_ = false;
+  return code;
+}
+
 void CurlMulti::on_socket(curl_socket_t fd, int bits) {
+  act(fd, bits);
+}
+
+void CurlMulti::act(curl_socket_t fd, int bits) {
   int running = 0;
+  inside_ = true;
   curl_multi_socket_action(multi_, fd, bits, &running);
+  inside_ = false;
   // What finished is told at the tail of the turn, where nothing of libcurl is on the stack.
   if (static_cast<size_t>(running) < live_) loop_.kick(kick_);
 }
@@ -86,8 +98,7 @@ int CurlMulti::on_timeout_changed(long timeout_ms) {
 void CurlMulti::run_tail() {
   if (timeout_due_) {
     timeout_due_ = false;
-    int running = 0;
-    curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
+    act(CURL_SOCKET_TIMEOUT, 0);
   }
   report_finished();
 }

@@ -29,7 +29,13 @@ class CurlMulti {
   // Not from inside a libcurl callback.
   void remove(CurlTransfer& transfer);
 
+  // Delivers what libcurl holds back, from inside this call.
+  CURLcode unpause(CurlTransfer& transfer);
+
   void on_socket(curl_socket_t fd, int bits);
+
+  // libcurl is on the stack, so its callbacks are: transfers can neither enter nor leave.
+  bool inside() const { return inside_; }
 
   size_t live() const { return live_; }
   size_t index() const { return index_; }
@@ -40,6 +46,7 @@ class CurlMulti {
   static int socket_callback(CURL* easy, curl_socket_t fd, int what, void* self, void* socket);
   static int timer_callback(CURLM* multi, long timeout_ms, void* self);
   int on_timeout_changed(long timeout_ms);
+  void act(curl_socket_t fd, int bits);
   void run_tail();
   void report_finished();
 
@@ -50,6 +57,7 @@ class CurlMulti {
   // A timeout of 0 ms is run at the tail of the current turn instead of by a timer one turn later.
   net::TurnHook kick_;
   bool timeout_due_ = false;
+  bool inside_ = false;
   size_t live_ = 0;
   size_t index_;
   int64_t idle_since_ms_;

@@ -20,6 +20,7 @@ constexpr size_t kSmallSendBuffer = 16 * 1024;
 constexpr size_t kLargeSendBuffer = 64 * 1024;
 constexpr size_t kMinReceiveBuffer = 1024;
 constexpr size_t kMaxReceiveBuffer = 512 * 1024;
+constexpr int64_t kConnectGraceMs = 100;
 constexpr long kKeepAliveIdleS = 60;
 constexpr long kKeepAliveIntervalS = 30;
 
@@ -56,6 +57,10 @@ void TransferHandle::resume(Pause reason) {
 }
 void TransferHandle::abort() {
   if (CurlTransfer* transfer = std::exchange(transfer_, nullptr)) transfer->abort();
+}
+
+bool TransferHandle::body_taken() const {
+  return transfer_ == nullptr || transfer_->body_taken();
 }
 
 CurlTransfer::CurlTransfer(TransferHost& host, CURLSH* share, size_t pool)
@@ -181,11 +186,11 @@ std::unique_ptr<Transfer> CurlTransfer::begin(const Request& request,
   apply(request);
   starting_in_ = multi;
   enter_multi();
-  if (timeouts_.first_byte_ms > 0 || timeouts_.total_ms > 0) {
-    const int64_t first = timeouts_.first_byte_ms > 0 ? timeouts_.first_byte_ms : INT64_MAX;
-    const int64_t total = timeouts_.total_ms > 0 ? timeouts_.total_ms : INT64_MAX;
-    timer_.start(std::min(first, total));
+  int64_t first = INT64_MAX;
+  for (const int64_t ms : {connect_limit_ms(), timeouts_.first_byte_ms, timeouts_.total_ms}) {
+    if (ms > 0) first = std::min(first, ms);
   }
+  if (first != INT64_MAX) timer_.start(first);
   return handle;
 }
 
@@ -219,6 +224,9 @@ void CurlTransfer::apply(const Request& request) {
       version = CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
     }
     curl_easy_setopt(easy_, CURLOPT_HTTP_VERSION, version);
+    // A burst waits for the first handshake, which may turn out to carry all of them.
+    const bool may_share = url_->tls && request.version != HttpVersion::http1;
+    curl_easy_setopt(easy_, CURLOPT_PIPEWAIT, may_share ? 1L : 0L);
   }
   uses_proxy_ = !request.proxy.empty();
   if (applied_.proxy != request.proxy) {
@@ -352,6 +360,7 @@ bool CurlTransfer::deliver_head() {
 // Once the answer has begun nothing is sent again, so a body that went out whole is not needed: a
 // stream may run for minutes.
 void CurlTransfer::release_sent_body() {
+  if (body_piece_ == body_.size()) body_ = {};
   if (flat_capacity_ <= kKeptFlatBytes) return;
   curl_off_t sent = 0;
   curl_easy_getinfo(easy_, CURLINFO_SIZE_UPLOAD_T, &sent);
@@ -447,8 +456,12 @@ void CurlTransfer::abort() {
   sink_ = nullptr;
   phase_ = Phase::aborted;
   timer_.stop();
-  // Removing a transfer is not allowed inside libcurl's callbacks, and one may be on the stack.
-  host_.loop().kick(tail_);
+  if (multi_ != nullptr && multi_->inside()) {
+    // Removing a transfer is not allowed while libcurl is on the stack.
+    host_.loop().kick(tail_);
+    return;
+  }
+  leave();
 }
 
 void CurlTransfer::resume() {
@@ -482,9 +495,15 @@ void CurlTransfer::run_tail() {
   if (!curl_paused_) return;
   curl_paused_ = false;
   activity_ms_ = host_.loop().now_ms();
-  const CURLcode code = curl_easy_pause(easy_, CURLPAUSE_CONT);
+  const CURLcode code = multi_->unpause(*this);
   if (code == CURLE_OK || sink_ == nullptr || phase_ == Phase::failed) return;
   finish(classify(code, {}), failure_message(code, error_, secret_));
+}
+
+// libcurl times the connection itself, but not the wait of a transfer that hopes to share
+// another's.
+int64_t CurlTransfer::connect_limit_ms() const {
+  return timeouts_.connect_ms > 0 ? timeouts_.connect_ms + kConnectGraceMs : 0;
 }
 
 int64_t CurlTransfer::sent_at_ms() const {
@@ -515,14 +534,20 @@ void CurlTransfer::on_timer() {
       }
       next = std::min(next, since + timeouts_.idle_ms);
     }
+  } else if (const int64_t sent = sent_at_ms(); sent < 0) {
+    if (connect_limit_ms() > 0) {
+      if (now >= started_ms_ + connect_limit_ms()) {
+        finish(FailureKind::connect_timeout, "no connection in time");
+        return;
+      }
+      next = std::min(next, started_ms_ + connect_limit_ms());
+    }
   } else if (timeouts_.first_byte_ms > 0) {
-    const int64_t sent = sent_at_ms();
-    const int64_t since = sent < 0 ? now : sent;  // connecting has a clock of its own
-    if (now >= since + timeouts_.first_byte_ms) {
+    if (now >= sent + timeouts_.first_byte_ms) {
       finish(FailureKind::first_byte_timeout, "no answer began in time");
       return;
     }
-    next = std::min(next, since + timeouts_.first_byte_ms);
+    next = std::min(next, sent + timeouts_.first_byte_ms);
   }
   if (next != INT64_MAX) timer_.start(std::max<int64_t>(next - now, 1));
 }

@@ -53,7 +53,7 @@ class TransferHandle final : public Transfer {
   void pause(Pause reason) override;
   void resume(Pause reason) override;
   void abort() override;
-  bool body_taken() const override { return body_piece_ >= body_.size(); }
+  bool body_taken() const override;
 
  private:
   friend class CurlTransfer;
@@ -82,6 +82,7 @@ class CurlTransfer {
 
   CURL* easy() const { return easy_; }
   bool head_seen() const { return head_seen_; }
+  bool body_taken() const { return body_.empty(); }
   size_t pool() const { return pool_; }
   CurlMulti* multi() const { return multi_; }
   size_t live_index = 0;  // the client's: place in its list of live transfers
@@ -131,7 +132,8 @@ class CurlTransfer {
   void resume();
   void run_tail();
   void on_timer();
-  int64_t sent_at_ms() const;
+  int64_t connect_limit_ms() const;
+  int64_t sent_at_ms() const;  // -1: not yet
   void finish(FailureKind kind, std::string message);
   void leave();
 

@@ -374,6 +374,19 @@ TEST_CASE("timeouts: each phase has its own") {
   CHECK(up.client->stats().live == 0);
 }
 
+TEST_CASE("a transfer that waits to share another's handshake has its own connect clock") {
+  TestServer server([](Stream&) {}, Transport::tls_stalled);
+  Upstream up;
+  Ask ask(server.url());
+  ask.timeouts = {.connect_ms = 60, .first_byte_ms = 5000, .idle_ms = 5000};
+  std::vector<Recorder> all(5);
+  for (auto& r : all) up.start(ask, r);
+  const int64_t begin = net::Loop::now_us();
+  REQUIRE(up.run_until([&] { return up.client->stats().live == 0; }));
+  CHECK(net::Loop::now_us() - begin < 2'000'000);
+  for (auto& r : all) CHECK(r.failure() == "connect_timeout");
+}
+
 TEST_CASE("a slow answer is not a dead one: pieces keep the idle clock away") {
   TestServer server([](Stream& stream) {
     ServerRequest request;

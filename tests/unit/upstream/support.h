@@ -110,11 +110,12 @@ class Upstream {
     recorder.transfer = client->start(ask.request(), recorder);
   }
   template <class Predicate>
-  bool run_until(Predicate done, int64_t limit_ms = 10'000) {
+  bool run_until(Predicate done, int64_t limit_ms = 10'000,
+                 net::Loop::Wait wait = net::Loop::Wait::no) {
     const int64_t end = net::Loop::now_us() + limit_ms * 1000;
     while (!done()) {
       if (net::Loop::now_us() > end) return false;
-      loop.run_once(net::Loop::Wait::no);
+      loop.run_once(wait);
     }
     return true;
   }
@@ -122,9 +123,9 @@ class Upstream {
     for (int i = 0; i < count; ++i) loop.run_once(net::Loop::Wait::no);
   }
   // Starts it and waits for its end.
-  void run(Ask& ask, Recorder& recorder) {
+  void run(Ask& ask, Recorder& recorder, net::Loop::Wait wait = net::Loop::Wait::no) {
     start(ask, recorder);
-    run_until([&] { return recorder.done(); });
+    run_until([&] { return recorder.done(); }, 10'000, wait);
   }
 
   net::Loop loop;
