@@ -37,6 +37,8 @@ CliAnswer run_request(const CliRequest& request) {
     answer.message = profile.error().message;
     return answer;
   }
+  // Gemini names the model in the path, which a body on standard input does not have.
+  if (model.empty() && request.from == Protocol::gemini) model = "model";
   RequestMeta meta;
   meta.model = model;
   meta.query = request.query;
