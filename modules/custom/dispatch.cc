@@ -133,10 +133,12 @@ gp::Status read_dispatch(const gp::Json& settings, int32_t proto, const gp::Aren
     if (!error.ok()) return error;
   }
 
+  // Generation may lead to the other stream mode: the host bridges.
   auto serves = [&](int32_t protocol, int32_t operation) {
     for (size_t i = 0; i < kRows.size(); ++i) {
-      if (kRows[i].protocol == protocol && kRows[i].operation == operation)
-        return rules[i].mode == GP_ROUTE_NATIVE;
+      const bool same = kRows[i].operation == operation ||
+                        (generates(kRows[i].operation) && generates(operation));
+      if (kRows[i].protocol == protocol && same && rules[i].mode == GP_ROUTE_NATIVE) return true;
     }
     return false;
   };

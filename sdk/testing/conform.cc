@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// gproxy-module-conform FILE [--answers]: loads a module as a host does, makes one instance of each kind that
-// takes no settings, asks every LOCAL route, and prints what the module is and each breach of the contract.
-// With --answers it prints the answers too, so that two modules can be compared. Exit code 0 without a breach.
+// gproxy-module-conform FILE [--answers]: loads a module as a host does, makes one instance of each
+// kind that takes no settings, asks every LOCAL route, and prints what the module is and each
+// breach of the contract. With --answers it prints the answers too, so that two modules can be
+// compared. Exit code 0 without a breach.
 #include <dlfcn.h>
 
 #include <cstdio>
@@ -30,11 +31,12 @@ std::string body_for(int32_t protocol, int32_t operation) {
 
 void ask(Instance& instance, const gp_route& row, bool print) {
   for (const char* query : {"", "alt=sse"}) {
-    const Answer answer = instance.respond({.protocol = row.protocol,
-                                            .operation = row.operation,
-                                            .model = row.operation == GP_OP_MODEL_GET ? "echo" : "m",
-                                            .body = body_for(row.protocol, row.operation),
-                                            .query = query});
+    const Answer answer =
+        instance.respond({.protocol = row.protocol,
+                          .operation = row.operation,
+                          .model = row.operation == GP_OP_MODEL_GET ? "echo" : "m",
+                          .body = body_for(row.protocol, row.operation),
+                          .query = query});
     if (!print) continue;
     std::printf("(%d, %d) %s: %d %s\n%s\n", row.protocol, row.operation, query, answer.status,
                 header(answer.headers, "content-type").c_str(), answer.body.c_str());

@@ -44,6 +44,10 @@ bool valid_pair(int32_t protocol, int32_t operation) {
   }
 }
 
+bool generates(int32_t operation) {
+  return operation == GP_OP_GENERATE || operation == GP_OP_STREAM_GENERATE;
+}
+
 std::string row_name(const gp_route& row) {
   return "route (" + std::to_string(row.protocol) + ", " + std::to_string(row.operation) + ")";
 }
@@ -116,7 +120,10 @@ void check_routes(std::span<const gp_route> routes, bool has_local, const Breach
       breach(row_name(row) + " is LOCAL without gproxy.local/1");
     if (row.mode != GP_ROUTE_TRANSLATE) continue;
     const bool leads = std::any_of(routes.begin(), routes.end(), [&](const gp_route& other) {
-      return other.protocol == row.target && other.operation == row.operation &&
+      // Generation may lead to the other stream mode: the host bridges.
+      const bool same = other.operation == row.operation ||
+                        (generates(other.operation) && generates(row.operation));
+      return other.protocol == row.target && same &&
              (other.mode == GP_ROUTE_NATIVE || other.mode == GP_ROUTE_LOCAL);
     });
     if (!leads || row.target == row.protocol) breach(row_name(row) + " translates to nowhere");

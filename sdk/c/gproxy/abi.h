@@ -118,10 +118,11 @@ typedef int32_t gp_status;
 #define GP_OP_OAUTH_CALLBACK 13
 #define GP_OP_USAGE 14 /* row of protocol NONE: NATIVE if gproxy.quota/1 serves this instance */
 
-/* How an instance serves (protocol, operation). */
+/* How an instance serves (protocol, operation). Of GENERATE and STREAM_GENERATE the host takes the other
+ * where one is not served, also at a TRANSLATE's target. */
 #define GP_ROUTE_UNSUPPORTED 0 /* also: no row, and unknown modes */
 #define GP_ROUTE_NATIVE 1      /* prepare() is called in this protocol */
-#define GP_ROUTE_TRANSLATE 2   /* the host translates to protocol `target`, whose row is NATIVE or LOCAL */
+#define GP_ROUTE_TRANSLATE 2   /* the host translates to `target`, whose row is NATIVE or LOCAL */
 #define GP_ROUTE_LOCAL 3       /* answered by gproxy.local/1, without upstream and without a credential */
 
 /* JSON types (gp_span.flags & GP_SPAN_TYPE, gp_json_node.type). */
@@ -329,7 +330,7 @@ typedef struct gp_request {
  * else the request's body as it came. Setting both body and splices is a broken contract.
  * Splices are in ascending order of `at`, do not overlap and lie within the request's body. */
 #define GP_UPSTREAM_STREAM 0x1u  /* the answer is a stream if its status is 2xx: pass it on as it comes */
-#define GP_UPSTREAM_BUFFER 0x2u  /* collect the answer (bounded) and give it to the `body` hook */
+#define GP_UPSTREAM_BUFFER 0x2u  /* collect the answer (bounded) for the `body` hook; not with STREAM */
 #define GP_UPSTREAM_NO_BODY 0x4u /* send no body although the client sent one */
 #define GP_UPSTREAM_HTTP1 0x10u  /* do not use HTTP/2 */
 /* stream_options.include_usage was put in for the host's sake: it reads the usage chunk and keeps it from

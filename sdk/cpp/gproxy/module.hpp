@@ -246,8 +246,7 @@ struct Entry {
       } else {
         status = self(provider).prepare(request, upstream);
       }
-      if (status.ok() && !upstream.finish()) return internal("the edits of the body overlap");
-      return status;
+      return status.ok() ? upstream.finish() : status;
     });
   }
 

@@ -153,7 +153,11 @@ class Upstream {
   void forward(const gp_kind& kind) {
     if (!request_.translated()) {
       for (const gp_header& header : request_.headers()) {
-        if (forwards(kind, view(header.name))) add_header(view(header.name), view(header.value));
+        if (!forwards(kind, view(header.name))) continue;
+        // The module's own headers must find room.
+        too_large_ =
+            too_large_ || header.value.len > GP_MAX_HEADER_VALUE || count_ >= GP_MAX_HEADERS / 2;
+        if (!too_large_) add_header(view(header.name), view(header.value));
       }
     }
     if (!has_header("user-agent")) add_header("user-agent", view(arena_.host()->user_agent));
@@ -193,11 +197,16 @@ class Upstream {
     flag(GP_UPSTREAM_USAGE_ADDED);
   }
 
-  // By the trampoline, after the hook.
-  bool finish() {
+  // By the trampoline, after the hook: hands the collected headers and edits over.
+  Status finish() {
     raw_->headers = headers_;
     raw_->header_count = count_;
-    return raw_->body.ptr != nullptr ? edit_.empty() : edit_.finish(*raw_);
+    if (too_large_) return {GP_ERR_TOO_LARGE, "the request's headers are too large"};
+    if (raw_->url.len + raw_->secret_query.len > GP_MAX_URL) {
+      return {GP_ERR_TOO_LARGE, "the request's address is too long"};
+    }
+    const bool sound = raw_->body.ptr != nullptr ? edit_.empty() : edit_.finish(*raw_);
+    return sound ? ok() : internal("the edits of the body overlap, or stand beside a new body");
   }
 
  private:
@@ -227,6 +236,7 @@ class Upstream {
   BodyEdit edit_;
   gp_header* headers_ = nullptr;
   size_t count_ = 0;
+  bool too_large_ = false;
 };
 
 // A local answer (gproxy.local/1).

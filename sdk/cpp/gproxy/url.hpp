@@ -62,7 +62,7 @@ inline std::string_view encode_query(const Arena& arena, std::string_view text) 
 // An id that may stand in a path. Dot segments would be resolved on the way and reach another
 // resource.
 inline bool usable_segment(std::string_view id) {
-  return !id.empty() && id != "." && id != "..";
+  return !id.empty() && id != "." && id != ".." && id.size() <= 1024;
 }
 
 // The base without trailing slashes and the path, "/v1/…" not doubled: if the base ends with one of
@@ -93,9 +93,11 @@ inline std::string_view join_url(const Arena& arena, std::string_view base, std:
   return arena.concat({base, path, query.empty() ? "" : "?", query});
 }
 
-// The parameters of `query` whose names are in `names`, still encoded, in their order.
+// The parameters of `query` whose names are in `names`, in their order, encoded as they came; bytes
+// that no address may hold are encoded.
 inline std::string_view pick_query(const Arena& arena, std::string_view query,
                                    std::initializer_list<std::string_view> names) {
+  static constexpr char kHex[] = "0123456789ABCDEF";
   char* out = nullptr;
   size_t used = 0;
   size_t at = 0;
@@ -105,10 +107,19 @@ inline std::string_view pick_query(const Arena& arena, std::string_view query,
     const std::string_view name = pair.substr(0, pair.find('='));
     at = end + 1;
     if (std::find(names.begin(), names.end(), name) == names.end()) continue;
-    if (out == nullptr) out = static_cast<char*>(arena.bytes(query.size() + 1, 1));
+    if (out == nullptr) out = static_cast<char*>(arena.bytes(query.size() * 3 + 1, 1));
     if (used > 0) out[used++] = '&';
-    std::memcpy(out + used, pair.data(), pair.size());
-    used += pair.size();
+    for (char c : pair) {
+      const auto byte = static_cast<unsigned char>(c);
+      if (byte > ' ' && byte < 0x7f &&
+          std::string_view("\"#<>\\^`{|}").find(c) == std::string_view::npos) {
+        out[used++] = c;
+        continue;
+      }
+      out[used++] = '%';
+      out[used++] = kHex[byte >> 4];
+      out[used++] = kHex[byte & 15];
+    }
   }
   return {out, used};
 }
