@@ -13,16 +13,15 @@ RUN bash -c '. packaging/packages.sh && install_packages "${BUILD_PACKAGES[@]}"'
 COPY . .
 RUN cmake --preset release -DGPROXY_BENCH=OFF \
     && cmake --build --preset release \
-    && cmake --install build/release --prefix /usr/local --strip \
-    && install -d -m 0700 /data
+    && cmake --install build/release --prefix /usr/local --strip
 
 FROM debian:12
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates libcurl4 libfmt9 libsqlite3-0 libssl3 libuv1 \
-    && rm -rf /var/lib/apt/lists/*
+    && rm -rf /var/lib/apt/lists/* \
+    && install -d -o 65532 -g 65532 -m 0700 /var/lib/gproxy
 COPY --from=build /usr/local/bin/gproxy /usr/local/bin/gproxy
 COPY --from=build /usr/local/lib/gproxy /usr/local/lib/gproxy
-COPY --from=build --chown=65532:65532 /data /var/lib/gproxy
 
 # The database is then sqlite:///var/lib/gproxy/gproxy.db?mode=rwc, with the master key and journals beside it.
 ENV GPROXY_DATA_DIR=/var/lib/gproxy
