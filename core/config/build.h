@@ -22,7 +22,7 @@ struct BuildInputs {
   Settings settings;
   std::vector<ProviderConfig> providers;  // stored rows: every id is set
   std::vector<UserConfig> users;          // with keys that have a digest, or a key and digest_key
-  // Digests the admin key and plain keys (Sealer::key_digest, KeyHasher::digest). Without it the
+  // Digests the admin key and plain keys (KeyHasher::digest). Without it the
   // snapshot knows no admin key.
   std::function<Digest(std::string_view)> digest_key;
 };

@@ -41,7 +41,6 @@ struct Limits {
   size_t max_log_body_bytes = 256 * 1024;      // of each body in a request log
   size_t max_admin_body_bytes = 2 * 1024 * 1024;  // of an admin request; 413 above this
   size_t max_admin_queue = 256;                // admin queries waiting for the store; 503 above this
-  size_t max_module_bytes = 64 * 1024 * 1024;  // a module's file
 };
 
 // Times in milliseconds; 0 = none.
@@ -86,6 +85,7 @@ struct Settings {
   std::string log_level = "info";      // trace, debug, info, warn, error, off
   std::string log_format = "text";     // text, json
   std::string upstream_http = "auto";  // auto, 1.1, 2
+  bool upstream_tls_verify = true;     // false accepts any certificate: for measuring and closed networks only
   bool request_log = true;             // keep a row per request and attempt
   bool pings = true;                   // keep-alive pings in silent streams
   Limits limits;
@@ -138,7 +138,7 @@ struct KeyConfig {
   int64_t user_id = 0;
   std::string label;
   Secret key;            // only where it was just read from a file or variable
-  std::string digest;    // 32 bytes (Sealer::key_digest) where it came from the store
+  std::string digest;    // 32 bytes (KeyHasher::digest) where it came from the store
   bool enabled = true;
   Permissions permissions;
   Origin origin = Origin::db;

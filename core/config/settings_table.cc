@@ -34,6 +34,7 @@ const SettingRow kRows[] = {
     GP_SETTING("metrics_token", metrics_token, 0, 0, "", Applies::at_once, "bearer token that may read /metrics"),
     GP_SETTING("log_level", log_level, 0, 0, "trace debug info warn error off", Applies::at_once, "least level of log lines"),
     GP_SETTING("log_format", log_format, 0, 0, "text json", Applies::at_once, "form of log lines"),
+    GP_SETTING("upstream_tls_verify", upstream_tls_verify, 0, 0, "", Applies::restart, "check the certificates of upstreams"),
     GP_SETTING("upstream_http", upstream_http, 0, 0, "auto 1.1 2", Applies::at_once, "HTTP version towards upstreams"),
     GP_SETTING("request_log", request_log, 0, 0, "", Applies::at_once, "keep a row per request and attempt"),
     GP_SETTING("pings", pings, 0, 0, "", Applies::at_once, "keep-alive pings in silent streams"),
@@ -63,7 +64,6 @@ const SettingRow kRows[] = {
     GP_LIMIT(max_log_body_bytes, 0, 64 * kMiB, "of each body in a request log"),
     GP_LIMIT(max_admin_body_bytes, 4096, 256 * kMiB, "body of an admin request; 413 above this"),
     GP_LIMIT(max_admin_queue, 1, 65536, "admin queries waiting for the store; 503 above this"),
-    GP_LIMIT(max_module_bytes, 64 * 1024, kGiB, "a module's file"),
 
     GP_TIMEOUT(header_ms, "from a request's first byte to the end of its head; 408"),
     GP_TIMEOUT(body_ms, "without a byte of the request body, and the window of the minimum rate; 408"),

@@ -79,9 +79,9 @@ class Snapshot {
   const ProviderEntry* provider_of_credential(int64_t id) const;
   size_t credential_count() const { return credential_count_; }
   const std::vector<UserEntry>& users() const { return users_; }
-  // By Sealer::key_digest of the presented key. Null if unknown.
+  // By KeyHasher::digest of the presented key. Null if unknown.
   const KeyEntry* find_key(const Digest& digest) const;
-  // By Sealer::key_digest of the admin key.
+  // By KeyHasher::digest of the admin key.
   const Digest& admin_key_digest() const { return admin_key_digest_; }
   size_t key_count() const { return keys_.size(); }
 

@@ -66,8 +66,8 @@ Result<void> check_label(std::string_view label, std::string_view field) {
 
 Result<void> check_user_key(std::string_view key, std::string_view field) {
   bool visible = std::all_of(key.begin(), key.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-  if (key.size() < 8 || key.size() > 512 || !visible) {
-    return invalid_error(fmt::format("{} must have 8 to 512 visible ASCII characters", field), std::string(field));
+  if (key.empty() || key.size() > 512 || !visible) {
+    return invalid_error(fmt::format("{} must have 1 to 512 visible ASCII characters", field), std::string(field));
   }
   return ok();
 }

@@ -15,7 +15,7 @@ bool is_reserved_provider_name(std::string_view name);
 // 1 to 128 characters, no control characters.
 Result<void> check_user_name(std::string_view name);
 Result<void> check_label(std::string_view label, std::string_view field);
-// A key that fits in a header: 8 to 512 visible ASCII characters.
+// A key that fits in a header: 1 to 512 visible ASCII characters.
 Result<void> check_user_key(std::string_view key, std::string_view field);
 // A name, an IPv4 or IPv6 literal (with or without brackets).
 Result<void> check_host(std::string_view host);

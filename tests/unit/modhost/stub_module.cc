@@ -74,6 +74,7 @@ void on_deinit() { ++stub->deinits; }
 }  // namespace
 
 Stub::Stub() {
+  outer = stub;
   stub = this;
   kind.size = sizeof kind;
   kind.flags = GP_KIND_USER_CREATED;
@@ -105,7 +106,7 @@ Stub::Stub() {
 
 Stub::~Stub() {
   reaper->close();
-  stub = nullptr;
+  stub = outer;
 }
 
 Result<std::shared_ptr<const Module>> Stub::module() {

@@ -61,6 +61,7 @@ struct Stub {
   std::shared_ptr<const Provider> good_provider(std::string settings = "{}");
 
   FakeClock clock;
+  Stub* outer = nullptr;  // of an enclosing scope; the innermost answers
 };
 
 // A request that has everything prepare needs, with the good defaults of a chat completion.
