@@ -58,7 +58,8 @@ class List {
  private:
   bool grow(Arena& arena) {
     static_assert(std::is_trivially_destructible_v<T>);
-    size_t capacity = capacity_ == 0 ? 4 : capacity_ * 2;
+    // Most messages hold one or two parts, and parts are large.
+    size_t capacity = capacity_ == 0 ? (sizeof(T) > 128 ? 1 : 4) : capacity_ * 2;
     auto room = arena.array<T>(capacity);
     if (room.empty()) return false;
     for (size_t i = 0; i < size_; ++i) room[i] = data_[i];

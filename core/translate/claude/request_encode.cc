@@ -470,6 +470,9 @@ class Encoder {
                   (reasoning.effort != Effort::unset || reasoning.budget > 0 || reasoning.dynamic);
     if (wanted && !thinking_.on() && thinking_.effort.empty()) {
       losses_.dropped(reasoning.at, "thinking is not possible in this request");
+    } else if (wanted && !thinking_.effort.empty() && reasoning.effort != Effort::unset &&
+               name(reasoning.effort) != thinking_.effort) {
+      losses_.changed(reasoning.at, "nearest reasoning effort of the model");
     }
     switch (thinking_.type) {
       case Type::omit: return;

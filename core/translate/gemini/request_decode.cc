@@ -381,7 +381,7 @@ class Decoder {
       }
       part.at = here;
     }
-    part.kind = media.mime.empty() ? PartKind::image : part_kind_of(media.mime);
+    part.kind = media.mime.empty() ? PartKind::document : part_kind_of(media.mime);
     if (const auto* metadata = field(value, "videoMetadata"); metadata != nullptr) {
       media.extra = *metadata;
     }
@@ -506,6 +506,7 @@ class Decoder {
     GP_TRY(p.temperature, number_field(*config, "temperature", Number::real, at, arena_));
     GP_TRY(p.top_p, number_field(*config, "topP", Number::real, at, arena_));
     GP_TRY(p.top_k, number_field(*config, "topK", Number::real, at, arena_));
+    if (auto whole = p.top_k.value.as_int()) p.top_k.value = Value::integer(arena_, *whole);
     GP_TRY(p.candidates, number_field(*config, "candidateCount", Number::integer, at, arena_));
     GP_TRY(p.max_tokens, number_field(*config, "maxOutputTokens", Number::integer, at, arena_));
     GP_TRY(p.presence_penalty, number_field(*config, "presencePenalty", Number::real, at, arena_));

@@ -304,7 +304,7 @@ class Encoder {
       }
       if (!media.mime.empty() && media.mime != "video/*") {
         holder.add(arena_, "mimeType", str(media.mime));
-      } else if (part.kind == PartKind::document) {
+      } else if (part.kind == PartKind::document && request_.origin != Protocol::gemini) {
         holder.add(arena_, "mimeType", str("application/pdf"));
       }
       holder.add(arena_, "fileUri", str(media.data));

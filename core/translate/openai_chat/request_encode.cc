@@ -111,16 +111,19 @@ class Encoder {
 
   void encode_middle_system(const Message& item, Value& out) {
     std::string text;
+    bool marked = false;
+    auto parts = Value::array();
     for (const auto& part : item.parts) {
       if (part.kind != PartKind::text) continue;
       if (!text.empty()) text += "\n\n";
       text += part.text;
-      if (!part.cache.is_null()) {
-        losses_.dropped(part.at, "the model takes no cache markers", "cache_control");
-      }
+      auto encoded = text_part(part.text);
+      openai::encode_cache(part.cache, part.at, encoded, context_);
+      marked = marked || encoded.size() > 2;
+      parts.push(arena_, encoded);
     }
     auto system = message(system_role(item.developer));
-    system.add(arena_, "content", wire::own(arena_, text));
+    system.add(arena_, "content", marked ? parts : wire::own(arena_, text));
     out.push(arena_, system);
   }
 
@@ -267,14 +270,16 @@ class Encoder {
     }
     auto tool = message("tool");
     tool.add(arena_, "tool_call_id", str(result.id));
-    if (texts.size() <= 1) {
+    bool marked = !part.cache.is_null() && profile_.oa_explicit_cache && !texts.empty();
+    if (texts.size() <= 1 && !marked) {
       tool.add(arena_, "content", str(texts.empty() ? std::string_view() : texts[0]));
     } else {
       auto parts = Value::array();
       for (auto text : texts) parts.push(arena_, text_part(text));
+      if (marked) openai::encode_cache(part.cache, part.at, parts.items().back(), context_);
       tool.add(arena_, "content", parts);
     }
-    if (!part.cache.is_null()) {
+    if (!part.cache.is_null() && !marked) {
       losses_.dropped(part.at, "the model takes no cache markers", "cache_control");
     }
     out.push(arena_, tool);
@@ -387,7 +392,9 @@ class Encoder {
     auto out = wire::typed(arena_, "function");
     out.add(arena_, "function", holder);
     common::report_tool_extras(tool, losses_);
-    openai::encode_cache(tool.cache, tool.at, out, context_);
+    if (!tool.cache.is_null()) {
+      losses_.dropped(tool.at, "no cache marker on tools", "cache_control");
+    }
     return out;
   }
 

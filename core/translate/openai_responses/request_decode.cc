@@ -466,7 +466,7 @@ class Decoder {
       } else if (type == "code_interpreter") {
         tool.kind = Tool::Kind::code_execution;
         tool.name = type;
-      } else if (type == "tool_search" && item["execution"].str() == "client") {
+      } else if (type == "tool_search" && item["execution"].str() != "server") {
         tool.name = type;
         tool.client_search = true;
         GP_TRY(tool.description, wire::text(item, "description", at));

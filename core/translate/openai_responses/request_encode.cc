@@ -45,7 +45,29 @@ class Encoder {
   }
 
  private:
+  // `instructions` takes no cache markers: where the model knows them, system text that has one
+  // goes into the input.
+  bool system_in_input() const {
+    if (!profile_.oa_explicit_cache) return false;
+    for (const auto& segment : request_.system) {
+      if (!segment.cache.is_null()) return true;
+    }
+    return false;
+  }
+
+  void system_items(Value& out) {
+    for (const auto& segment : request_.system) {
+      auto part = input_text(segment.text);
+      openai::encode_cache(segment.cache, segment.at, part, context_);
+      auto content = Value::array();
+      content.push(arena_, part);
+      bool developer = segment.developer && profile_.oa_developer_role;
+      out.push(arena_, message_item(developer ? "developer" : "system", content));
+    }
+  }
+
   void instructions(Value& body) {
+    if (system_in_input()) return;
     std::string text;
     for (const auto& segment : request_.system) {
       if (!text.empty()) text += "\n\n";
@@ -61,6 +83,7 @@ class Encoder {
 
   Result<Value> input() {
     auto out = Value::array();
+    if (system_in_input()) system_items(out);
     for (const auto& message : request_.messages) {
       switch (message.role) {
         case Role::system: GP_CHECK(system(message, out)); break;
@@ -170,8 +193,10 @@ class Encoder {
     auto item = wire::typed(arena_,
                             result.custom ? "custom_tool_call_output" : "function_call_output");
     item.add(arena_, "call_id", str(result.id));
-    bool single_text = result.parts.empty() ||
-                       (result.parts.size() == 1 && result.parts[0].kind == PartKind::text);
+    bool marked_cache =
+        !part.cache.is_null() && profile_.oa_explicit_cache && !result.parts.empty();
+    bool single_text = result.parts.empty() || (result.parts.size() == 1 && !marked_cache &&
+                                                result.parts[0].kind == PartKind::text);
     if (single_text) {
       auto text = result.parts.empty() ? std::string_view() : result.parts[0].text;
       if (result.error && text.empty()) text = "Error";
@@ -188,9 +213,12 @@ class Encoder {
         }
         GP_CHECK(encode_part(copy, content));
       }
+      if (marked_cache && !content.empty()) {
+        openai::encode_cache(part.cache, part.at, content.items().back(), context_);
+      }
       item.add(arena_, "output", content);
     }
-    if (!part.cache.is_null()) {
+    if (!part.cache.is_null() && !marked_cache) {
       losses_.dropped(part.at, "no cache marker on tool results", "cache_control");
     }
     out.push(arena_, item);
@@ -326,7 +354,7 @@ class Encoder {
     }
     out.add(arena_, "strict", Value::boolean(strict));
     common::report_tool_extras(tool, losses_);
-    openai::encode_cache(tool.cache, tool.at, out, context_);
+    drop_tool_cache(tool);
     return out;
   }
 
@@ -353,8 +381,13 @@ class Encoder {
       out.add(arena_, "search_context_size", str(tool.context_size));
     }
     if (tool.user_location.is_object()) out.add(arena_, "user_location", tool.user_location);
-    openai::encode_cache(tool.cache, tool.at, out, context_);
+    drop_tool_cache(tool);
     return out;
+  }
+
+  void drop_tool_cache(const Tool& tool) {
+    if (tool.cache.is_null()) return;
+    losses_.dropped(tool.at, "no cache marker on tools", "cache_control");
   }
 
   Value named(std::string_view name) {
