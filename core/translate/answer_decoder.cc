@@ -123,6 +123,7 @@ void DecoderBase::finish(Lane& lane, EventSink& sink, Finish finish) {
   if (lane.finished) return;
   lane.finished = true;
   lane.bad = finish.reason == FinishReason::bad_call || finish.reason == FinishReason::error;
+  if (lane.bad) bad_word_ = finish.native;
   finish.origin = origin_;
   Event event;
   event.kind = EventKind::finish;
@@ -138,10 +139,19 @@ void DecoderBase::usage(EventSink& sink, const TokenUsage& usage) {
   sink.on(event);
 }
 
+Result<void> DecoderBase::check_empty() const {
+  for (const auto& lane : lanes_) {
+    if (!lane.finished || !lane.bad || lane.content) return ok();
+  }
+  if (lanes_.empty()) return ok();
+  std::string message = "upstream ended without an answer";
+  if (!bad_word_.empty()) message += ": " + bad_word_.substr(0, 64);
+  return bad_upstream("upstream_bad_answer", std::move(message));
+}
+
 Result<void> DecoderBase::complete(EventSink& sink, FinishReason fallback, std::string_view tier) {
   if (ended_) return ok();
   if (lanes_.empty()) return interrupted();
-  bool any_content = false, all_bad = true;
   for (auto& lane : lanes_) {
     if (!lane.finished) {
       if (fallback == FinishReason::none) return interrupted();
@@ -152,12 +162,8 @@ Result<void> DecoderBase::complete(EventSink& sink, FinishReason fallback, std::
       word.reason = lane.calls ? FinishReason::tool_calls : fallback;
       finish(lane, sink, word);
     }
-    any_content = any_content || lane.content;
-    all_bad = all_bad && lane.bad;
   }
-  if (all_bad && !any_content) {
-    return bad_upstream("upstream_bad_answer", "upstream ended without an answer");
-  }
+  GP_CHECK(check_empty());
   ended_ = true;
   Event event;
   event.kind = EventKind::eof;

@@ -56,6 +56,10 @@ class DecoderBase : public AnswerDecoder {
   void finish(Lane& lane, EventSink& sink, Finish finish);
   void usage(EventSink& sink, const TokenUsage& usage);
 
+  // Fails when every candidate has finished without an answer: an empty success would make agents
+  // loop. Called at the end of each event, so that such an answer is told before anything is sent.
+  Result<void> check_empty() const;
+
   // The source is done. Candidates without a finish get `fallback` (none: they are unfinished and
   // the answer is interrupted). `tier` is the service tier.
   Result<void> complete(EventSink& sink, FinishReason fallback, std::string_view tier = {});
@@ -66,6 +70,7 @@ class DecoderBase : public AnswerDecoder {
  private:
   uint32_t next_part_ = 0;
   std::deque<Lane> lanes_;  // stable addresses
+  std::string bad_word_;    // the source's word for a bad finish
   bool started_ = false;
 };
 

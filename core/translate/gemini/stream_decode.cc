@@ -91,7 +91,7 @@ class GeminiDecoder final : public DecoderBase {
       finish(*track.lane, sink, word);
     }
     if (usage_object.is_object()) usage(sink, usage_);
-    return ok();
+    return check_empty();
   }
 
   Result<void> end(EventSink& sink) override {

@@ -64,7 +64,7 @@ class ChatDecoder final : public DecoderBase {
       read_chat_usage(usage_object, usage_);
       usage(sink, usage_);
     }
-    return ok();
+    return check_empty();
   }
 
   Result<void> done_marker(EventSink& sink) override {
