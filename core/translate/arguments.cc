@@ -23,7 +23,9 @@ json::Value args_object(const Call& call, Arena& arena) {
   return args_object(call.args, arena);
 }
 
-std::string args_text(const json::Value& object) { return json::write(object); }
+std::string args_text(const json::Value& object) {
+  return json::write(object);
+}
 
 std::string_view args_or_empty(std::string_view text) {
   return wire::is_blank(text) ? std::string_view("{}") : text;

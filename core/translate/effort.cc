@@ -6,7 +6,7 @@ namespace gproxy::translate {
 
 namespace {
 
-constexpr std::string_view kNames[] = {"",     "none", "minimal", "low",
+constexpr std::string_view kNames[] = {"",       "none", "minimal", "low",
                                        "medium", "high", "xhigh",   "max"};
 
 // Preferences of 0.5: what to try, in order, for each wanted effort.
@@ -19,23 +19,34 @@ Effort first_allowed(std::initializer_list<Effort> wishes, EffortSet allowed) {
 
 int64_t claude_budget(Effort effort) {
   switch (effort) {
-    case Effort::minimal: return 1024;
-    case Effort::low: return 2048;
-    case Effort::medium: return 8192;
-    case Effort::high: return 24576;
-    case Effort::xhigh: return 32768;
-    case Effort::max: return 49152;
-    default: return 8192;
+    case Effort::minimal:
+      return 1024;
+    case Effort::low:
+      return 2048;
+    case Effort::medium:
+      return 8192;
+    case Effort::high:
+      return 24576;
+    case Effort::xhigh:
+      return 32768;
+    case Effort::max:
+      return 49152;
+    default:
+      return 8192;
   }
 }
 
 int64_t gemini_budget(Effort effort, const Profile& profile) {
   switch (effort) {
     case Effort::minimal:
-    case Effort::low: return 1024;
-    case Effort::medium: return 8192;
-    case Effort::high: return 24576;
-    default: return profile.gm_budget_max;
+    case Effort::low:
+      return 1024;
+    case Effort::medium:
+      return 8192;
+    case Effort::high:
+      return 24576;
+    default:
+      return profile.gm_budget_max;
   }
 }
 
@@ -54,7 +65,9 @@ std::optional<Effort> parse_effort(std::string_view word) {
   return std::nullopt;
 }
 
-std::string_view name(Effort effort) { return kNames[static_cast<size_t>(effort)]; }
+std::string_view name(Effort effort) {
+  return kNames[static_cast<size_t>(effort)];
+}
 
 Effort effort_of_budget(int64_t tokens) {
   if (tokens <= 4096) return Effort::low;
@@ -82,18 +95,24 @@ std::string_view openai_effort(const Reasoning& reasoning, const Profile& profil
   const auto& allowed = profile.oa_effort;
   Effort chosen = Effort::unset;
   switch (wanted) {
-    case Effort::unset: return {};
+    case Effort::unset:
+      return {};
     case Effort::none:
       chosen = first_allowed({Effort::none, Effort::minimal, Effort::low, Effort::medium,
                               Effort::high, Effort::xhigh, Effort::max},
                              allowed);
       break;
-    case Effort::minimal: chosen = first_allowed({Effort::minimal, Effort::low}, allowed); break;
-    case Effort::xhigh: chosen = first_allowed({Effort::xhigh, Effort::high}, allowed); break;
+    case Effort::minimal:
+      chosen = first_allowed({Effort::minimal, Effort::low}, allowed);
+      break;
+    case Effort::xhigh:
+      chosen = first_allowed({Effort::xhigh, Effort::high}, allowed);
+      break;
     case Effort::max:
       chosen = first_allowed({Effort::max, Effort::xhigh, Effort::high}, allowed);
       break;
-    default: break;
+    default:
+      break;
   }
   if (chosen == Effort::unset) chosen = nearest_allowed(wanted, allowed);
   return name(chosen);
@@ -142,7 +161,7 @@ ClaudeThinking claude_thinking(const Reasoning& reasoning, const Profile& profil
     if (allowed.disabled) result.type = Type::disabled;
     return result;
   }
-  int64_t budget = reasoning.budget > 0               ? reasoning.budget
+  int64_t budget = reasoning.budget > 0      ? reasoning.budget
                    : wanted == Effort::unset ? int64_t{8192}
                                              : claude_budget(wanted);
   int64_t room = facts.max_tokens_given ? 1024 : std::max<int64_t>(facts.max_tokens, 1024);
@@ -175,8 +194,7 @@ GeminiThinking gemini_thinking(const Reasoning& reasoning, const Profile& profil
     if (wanted == Effort::none) {
       result.budget = profile.gm_can_disable ? 0 : profile.gm_budget_min;
     } else if (reasoning.budget > 0 || wanted != Effort::unset) {
-      int64_t budget =
-          reasoning.budget > 0 ? reasoning.budget : gemini_budget(wanted, profile);
+      int64_t budget = reasoning.budget > 0 ? reasoning.budget : gemini_budget(wanted, profile);
       result.budget = std::clamp(budget, profile.gm_budget_min,
                                  std::max(profile.gm_budget_min, profile.gm_budget_max));
     } else if (reasoning.dynamic) {
@@ -186,22 +204,34 @@ GeminiThinking gemini_thinking(const Reasoning& reasoning, const Profile& profil
     auto pick = [&](std::initializer_list<Effort> wishes) -> std::string_view {
       Effort chosen = first_allowed(wishes, profile.gm_levels);
       switch (chosen) {
-        case Effort::minimal: return "MINIMAL";
-        case Effort::low: return "LOW";
-        case Effort::medium: return "MEDIUM";
-        case Effort::high: return "HIGH";
-        default: return {};
+        case Effort::minimal:
+          return "MINIMAL";
+        case Effort::low:
+          return "LOW";
+        case Effort::medium:
+          return "MEDIUM";
+        case Effort::high:
+          return "HIGH";
+        default:
+          return {};
       }
     };
     switch (wanted) {
-      case Effort::unset: break;
+      case Effort::unset:
+        break;
       case Effort::none:
       case Effort::minimal:
         result.level = pick({Effort::minimal, Effort::low, Effort::medium, Effort::high});
         break;
-      case Effort::low: result.level = pick({Effort::low, Effort::medium, Effort::high}); break;
-      case Effort::medium: result.level = pick({Effort::medium, Effort::high, Effort::low}); break;
-      default: result.level = pick({Effort::high, Effort::medium, Effort::low}); break;
+      case Effort::low:
+        result.level = pick({Effort::low, Effort::medium, Effort::high});
+        break;
+      case Effort::medium:
+        result.level = pick({Effort::medium, Effort::high, Effort::low});
+        break;
+      default:
+        result.level = pick({Effort::high, Effort::medium, Effort::low});
+        break;
     }
   }
   if (wanted == Effort::none) result.include_thoughts = false;

@@ -49,8 +49,10 @@ struct Counter {
   // Length of the JSON text without writing it.
   static int64_t size_of(const json::Value& value) {
     switch (value.kind()) {
-      case json::Kind::string: return static_cast<int64_t>(value.str().size()) + 2;
-      case json::Kind::number: return static_cast<int64_t>(value.number_text().size());
+      case json::Kind::string:
+        return static_cast<int64_t>(value.str().size()) + 2;
+      case json::Kind::number:
+        return static_cast<int64_t>(value.number_text().size());
       case json::Kind::array: {
         int64_t total = 2;
         for (const auto& item : value.items()) total += size_of(item) + 1;
@@ -63,7 +65,8 @@ struct Counter {
         }
         return total;
       }
-      default: return 4;
+      default:
+        return 4;
     }
   }
   void part(const Part& part) {
@@ -72,12 +75,20 @@ struct Counter {
       case PartKind::reasoning:
       case PartKind::refusal:
       case PartKind::code:
-      case PartKind::code_result: text(part.text); break;
-      case PartKind::image: tokens += kPerImage; break;
+      case PartKind::code_result:
+        text(part.text);
+        break;
+      case PartKind::image:
+        tokens += kPerImage;
+        break;
       case PartKind::audio:
-      case PartKind::video: tokens += static_cast<int64_t>(part.media->data.size() / 1000) + 100; break;
+      case PartKind::video:
+        tokens += static_cast<int64_t>(part.media->data.size() / 1000) + 100;
+        break;
       case PartKind::document:
-      case PartKind::search_result: media(*part.media); break;
+      case PartKind::search_result:
+        media(*part.media);
+        break;
       case PartKind::call:
         text(part.call->name);
         text(part.call->args);
@@ -87,7 +98,9 @@ struct Counter {
         for (const auto& piece : part.result->parts) this->part(piece);
         break;
       case PartKind::server:
-      case PartKind::raw: json(part.raw); break;
+      case PartKind::raw:
+        json(part.raw);
+        break;
     }
   }
   void media(const Media& media) {

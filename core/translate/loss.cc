@@ -8,9 +8,12 @@ namespace gproxy::translate {
 
 std::string_view name(LossAction action) {
   switch (action) {
-    case LossAction::dropped: return "dropped";
-    case LossAction::changed: return "changed";
-    case LossAction::synthesised: return "synthesised";
+    case LossAction::dropped:
+      return "dropped";
+    case LossAction::changed:
+      return "changed";
+    case LossAction::synthesised:
+      return "synthesised";
   }
   return "dropped";
 }
@@ -58,7 +61,9 @@ void LossLog::add_text(std::string path, LossAction action, std::string_view rea
   entries_.push_back(Loss{std::move(path), action, reason, harmless});
 }
 
-const Loss* LossLog::blocking() const { return has_blocking_ ? &first_blocking_ : nullptr; }
+const Loss* LossLog::blocking() const {
+  return has_blocking_ ? &first_blocking_ : nullptr;
+}
 
 std::string LossLog::header(size_t max_bytes) const {
   std::string out;

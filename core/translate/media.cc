@@ -11,17 +11,39 @@ struct Extension {
   std::string_view suffix, mime;
 };
 constexpr Extension kExtensions[] = {
-    {"png", "image/png"},        {"jpg", "image/jpeg"},        {"jpeg", "image/jpeg"},
-    {"gif", "image/gif"},        {"webp", "image/webp"},       {"bmp", "image/bmp"},
-    {"heic", "image/heic"},      {"heif", "image/heif"},       {"svg", "image/svg+xml"},
-    {"pdf", "application/pdf"},  {"txt", "text/plain"},        {"md", "text/markdown"},
-    {"csv", "text/csv"},         {"html", "text/html"},        {"htm", "text/html"},
-    {"xml", "text/xml"},         {"css", "text/css"},          {"js", "text/javascript"},
-    {"py", "text/x-python"},     {"json", "application/json"}, {"wav", "audio/wav"},
-    {"mp3", "audio/mp3"},        {"ogg", "audio/ogg"},         {"flac", "audio/flac"},
-    {"aac", "audio/aac"},        {"m4a", "audio/mp4"},         {"aiff", "audio/aiff"},
-    {"mp4", "video/mp4"},        {"mov", "video/quicktime"},   {"webm", "video/webm"},
-    {"mpeg", "video/mpeg"},      {"mpg", "video/mpeg"},        {"avi", "video/x-msvideo"},
+    {"png", "image/png"},
+    {"jpg", "image/jpeg"},
+    {"jpeg", "image/jpeg"},
+    {"gif", "image/gif"},
+    {"webp", "image/webp"},
+    {"bmp", "image/bmp"},
+    {"heic", "image/heic"},
+    {"heif", "image/heif"},
+    {"svg", "image/svg+xml"},
+    {"pdf", "application/pdf"},
+    {"txt", "text/plain"},
+    {"md", "text/markdown"},
+    {"csv", "text/csv"},
+    {"html", "text/html"},
+    {"htm", "text/html"},
+    {"xml", "text/xml"},
+    {"css", "text/css"},
+    {"js", "text/javascript"},
+    {"py", "text/x-python"},
+    {"json", "application/json"},
+    {"wav", "audio/wav"},
+    {"mp3", "audio/mp3"},
+    {"ogg", "audio/ogg"},
+    {"flac", "audio/flac"},
+    {"aac", "audio/aac"},
+    {"m4a", "audio/mp4"},
+    {"aiff", "audio/aiff"},
+    {"mp4", "video/mp4"},
+    {"mov", "video/quicktime"},
+    {"webm", "video/webm"},
+    {"mpeg", "video/mpeg"},
+    {"mpg", "video/mpeg"},
+    {"avi", "video/x-msvideo"},
     {"docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"},
     {"xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"},
     {"pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation"},
@@ -37,7 +59,9 @@ std::string_view mime_before_parameters(std::string_view mime) {
 
 }  // namespace
 
-bool is_data_url(std::string_view text) { return starts_with_nocase(text, "data:"); }
+bool is_data_url(std::string_view text) {
+  return starts_with_nocase(text, "data:");
+}
 
 bool is_http_url(std::string_view text) {
   return starts_with_nocase(text, "http://") || starts_with_nocase(text, "https://");
@@ -116,19 +140,25 @@ std::string_view mime_of_name(std::string_view name) {
   return {};
 }
 
-bool is_image(std::string_view mime) { return mime.substr(0, 6) == "image/"; }
-bool is_audio(std::string_view mime) { return mime.substr(0, 6) == "audio/"; }
-bool is_video(std::string_view mime) { return mime.substr(0, 6) == "video/"; }
-bool is_pdf(std::string_view mime) { return mime == "application/pdf"; }
+bool is_image(std::string_view mime) {
+  return mime.substr(0, 6) == "image/";
+}
+bool is_audio(std::string_view mime) {
+  return mime.substr(0, 6) == "audio/";
+}
+bool is_video(std::string_view mime) {
+  return mime.substr(0, 6) == "video/";
+}
+bool is_pdf(std::string_view mime) {
+  return mime == "application/pdf";
+}
 bool is_text(std::string_view mime) {
-  return mime.substr(0, 5) == "text/" || mime == "application/json" ||
-         mime == "application/xml" || mime == "application/javascript" ||
-         mime == "application/x-javascript" || mime == "application/yaml" ||
-         mime == "application/x-yaml";
+  return mime.substr(0, 5) == "text/" || mime == "application/json" || mime == "application/xml" ||
+         mime == "application/javascript" || mime == "application/x-javascript" ||
+         mime == "application/yaml" || mime == "application/x-yaml";
 }
 bool is_claude_image(std::string_view mime) {
-  return mime == "image/jpeg" || mime == "image/png" || mime == "image/gif" ||
-         mime == "image/webp";
+  return mime == "image/jpeg" || mime == "image/png" || mime == "image/gif" || mime == "image/webp";
 }
 
 std::string_view chat_audio_format(std::string_view mime) {
@@ -187,7 +217,8 @@ std::string_view search_result_text(const Media& media, Arena& arena) {
 
 std::optional<std::string_view> text_of_document(const Media& media, Arena& arena) {
   switch (media.source) {
-    case Media::Source::text: return media.data;
+    case Media::Source::text:
+      return media.data;
     case Media::Source::base64:
       if (!is_text(media.mime)) return std::nullopt;
       return decode_text(media.data, arena);
@@ -200,7 +231,8 @@ std::optional<std::string_view> text_of_document(const Media& media, Arena& aren
       }
       return arena.copy(out);
     }
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 

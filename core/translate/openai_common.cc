@@ -37,7 +37,9 @@ constexpr ParamKey kParams[] = {
     {"moderation", Want::any, &Params::moderation},
 };
 
-bool from_openai(Protocol protocol) { return is_openai(protocol); }
+bool from_openai(Protocol protocol) {
+  return is_openai(protocol);
+}
 
 }  // namespace
 
@@ -73,8 +75,8 @@ void encode_params(const Request& request, Flavour flavour, Value& body, EncodeC
     body.add(arena, name, value);
   }
   bool sampling = profile.oa_sampling || request.reasoning.effort == Effort::none;
-  for (const auto& [param, name] : {std::pair{&p.temperature, "temperature"},
-                                    std::pair{&p.top_p, "top_p"}}) {
+  for (const auto& [param, name] :
+       {std::pair{&p.temperature, "temperature"}, std::pair{&p.top_p, "top_p"}}) {
     if (!*param) continue;
     if (sampling) {
       body.add(arena, name, param->value);
@@ -109,11 +111,10 @@ void encode_params(const Request& request, Flavour flavour, Value& body, EncodeC
       body.add(arena, "service_tier", Value::string(sent));
     }
   }
-  for (const auto& [param, name] :
-       {std::pair{&p.prompt_cache_key, "prompt_cache_key"},
-        std::pair{&p.prompt_cache_retention, "prompt_cache_retention"},
-        std::pair{&p.prompt_cache_options, "prompt_cache_options"},
-        std::pair{&p.moderation, "moderation"}}) {
+  for (const auto& [param, name] : {std::pair{&p.prompt_cache_key, "prompt_cache_key"},
+                                    std::pair{&p.prompt_cache_retention, "prompt_cache_retention"},
+                                    std::pair{&p.prompt_cache_options, "prompt_cache_options"},
+                                    std::pair{&p.moderation, "moderation"}}) {
     if (*param && same_family) body.add(arena, name, param->value);
   }
   wire::drop(p.safety_settings, losses, "no such parameter upstream");
@@ -149,8 +150,8 @@ Result<OutputFormat> decode_format(const Value& object, const Value& schema_hold
 void encode_schema_format(const Request& request, Value& out, EncodeContext& context) {
   auto& arena = context.arena;
   const auto& format = request.format;
-  out.add(arena, "name", Value::string(format.name.empty() ? std::string_view("response")
-                                                           : format.name));
+  out.add(arena, "name",
+          Value::string(format.name.empty() ? std::string_view("response") : format.name));
   if (!format.description.empty()) {
     out.add(arena, "description", Value::string(format.description));
   }

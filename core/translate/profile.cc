@@ -265,9 +265,9 @@ Result<ProfileSet> ProfileSet::parse(std::string_view text) {
       if (!checked) {
         return std::move(checked).error().with_param(at + ".set." + std::string(member.key));
       }
-      rule.set.emplace_back(std::string(member.key),
-                            member.value.is_string() ? std::string(member.value.str())
-                                                     : json::write(member.value));
+      rule.set.emplace_back(std::string(member.key), member.value.is_string()
+                                                         ? std::string(member.value.str())
+                                                         : json::write(member.value));
     }
     result.rules_.push_back(std::move(rule));
   }

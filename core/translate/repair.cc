@@ -308,8 +308,8 @@ class Repair {
     auto& messages = request_.messages;
     if (messages.empty() || messages[0].role == Role::user) return;
     losses_.synthesised(messages[0].at, "first turn: the upstream wants the user to begin");
-    auto start = message_of(Role::user, text_part(kConversationStart, nullptr), arena_,
-                            messages[0].at);
+    auto start =
+        message_of(Role::user, text_part(kConversationStart, nullptr), arena_, messages[0].at);
     messages.insert(arena_, 0, start);
   }
 
@@ -423,7 +423,8 @@ void filter_parts(Request& request, Protocol target, const Profile& profile, Are
             part.call->signature = Opaque();
           }
           break;
-        default: break;
+        default:
+          break;
       }
       if (part.kind != PartKind::reasoning && part.opaque && part.opaque.proto != target) {
         part.opaque = Opaque();

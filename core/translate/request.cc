@@ -18,21 +18,31 @@ using json::Value;
 
 Result<Request*> decode(Protocol client, const Value& body, DecodeContext& context) {
   switch (client) {
-    case Protocol::openai_chat: return openai_chat::decode_request(body, context);
-    case Protocol::openai_response: return openai_responses::decode_request(body, context);
-    case Protocol::claude: return claude::decode_request(body, context);
-    case Protocol::gemini: return gemini::decode_request(body, context);
-    default: return internal_error("no request codec for this protocol");
+    case Protocol::openai_chat:
+      return openai_chat::decode_request(body, context);
+    case Protocol::openai_response:
+      return openai_responses::decode_request(body, context);
+    case Protocol::claude:
+      return claude::decode_request(body, context);
+    case Protocol::gemini:
+      return gemini::decode_request(body, context);
+    default:
+      return internal_error("no request codec for this protocol");
   }
 }
 
 Result<Value> encode(Protocol upstream, Request& request, EncodeContext& context) {
   switch (upstream) {
-    case Protocol::openai_chat: return openai_chat::encode_request(request, context);
-    case Protocol::openai_response: return openai_responses::encode_request(request, context);
-    case Protocol::claude: return claude::encode_request(request, context);
-    case Protocol::gemini: return gemini::encode_request(request, context);
-    default: return internal_error("no request codec for this protocol");
+    case Protocol::openai_chat:
+      return openai_chat::encode_request(request, context);
+    case Protocol::openai_response:
+      return openai_responses::encode_request(request, context);
+    case Protocol::claude:
+      return claude::encode_request(request, context);
+    case Protocol::gemini:
+      return gemini::encode_request(request, context);
+    default:
+      return internal_error("no request codec for this protocol");
   }
 }
 
@@ -125,20 +135,23 @@ std::string upstream_path(Protocol protocol, Operation operation, std::string_vi
                           const Profile& profile) {
   bool counting = operation == Operation::count_tokens;
   switch (protocol) {
-    case Protocol::openai_chat: return counting ? "" : "/v1/chat/completions";
+    case Protocol::openai_chat:
+      return counting ? "" : "/v1/chat/completions";
     case Protocol::openai_response:
       return counting ? "/v1/responses/input_tokens" : "/v1/responses";
-    case Protocol::claude: return counting ? "/v1/messages/count_tokens" : "/v1/messages";
+    case Protocol::claude:
+      return counting ? "/v1/messages/count_tokens" : "/v1/messages";
     case Protocol::gemini: {
       std::string path = "/" + profile.gm_api + "/";
       if (model.find('/') == std::string_view::npos) path += "models/";
       path += percent_encode(model, "/");
-      path += counting                                    ? ":countTokens"
+      path += counting                                  ? ":countTokens"
               : operation == Operation::stream_generate ? ":streamGenerateContent"
                                                         : ":generateContent";
       return path;
     }
-    default: return {};
+    default:
+      return {};
   }
 }
 
@@ -177,8 +190,8 @@ Result<TranslatedRequest> translate_request(Protocol client, Protocol upstream, 
     sanitize_names(request, upstream, custom, out.context, arena, out.losses);
     filter_parts(request, upstream, profile, arena, out.losses);
     repair(request, upstream, profile, arena, out.losses);
-    EncodeContext encoding{arena,      options, profile, out.context, out.losses, out.operation,
-                           arena.copy(model)};
+    EncodeContext encoding{arena,      options,       profile,          out.context,
+                           out.losses, out.operation, arena.copy(model)};
     GP_TRY(auto encoded, encode(upstream, request, encoding));
     GP_CHECK(check_memory(arena));
     out.body.reserve(body.size() + body.size() / 8 + 256);

@@ -289,8 +289,8 @@ void emulate_format(Request& request, Emulate what, EncodeContext& context) {
     text = "Respond with a single JSON object and nothing else.";
   } else if (format.kind == Kind::json_schema && what == Emulate::everything) {
     text = "Respond with a single JSON object and nothing else. It must follow this JSON Schema:\n";
-    text += json::write(format.schema_is_openapi ? from_openapi(format.schema, arena)
-                                                 : format.schema);
+    text +=
+        json::write(format.schema_is_openapi ? from_openapi(format.schema, arena) : format.schema);
   } else {
     return;
   }

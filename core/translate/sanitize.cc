@@ -15,7 +15,9 @@ constexpr size_t kKeptOfLongName = 55;
 bool is_alnum(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
-bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_alpha(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
 
 bool legal_name_char(char c, bool first, Protocol target) {
   if (target == Protocol::gemini) {
@@ -38,9 +40,12 @@ size_t count_code_points(std::string_view text) {
 
 size_t max_id(Protocol target) {
   switch (target) {
-    case Protocol::openai_chat: return 40;
-    case Protocol::gemini: return SIZE_MAX;
-    default: return 64;
+    case Protocol::openai_chat:
+      return 40;
+    case Protocol::gemini:
+      return SIZE_MAX;
+    default:
+      return 64;
   }
 }
 

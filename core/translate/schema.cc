@@ -52,9 +52,9 @@ class OpenApi {
       if (found == nullptr || cycle) {
         out.add(arena_, "type", Value::string("OBJECT"));
         const auto& said = in["description"];
-        out.add(arena_, "description",
-                said.is_string() ? said
-                                 : Value::string(arena_.concat({"recursive: ", ref->str()})));
+        out.add(
+            arena_, "description",
+            said.is_string() ? said : Value::string(arena_.concat({"recursive: ", ref->str()})));
         return out;
       }
       open_refs_.push_back(target);
@@ -82,8 +82,7 @@ class OpenApi {
       }
     }
     if (const auto* format = schema.find("format"); format != nullptr && format->is_string()) {
-      if (one_of(format->str(),
-                 {"enum", "date-time", "int32", "int64", "float", "double"})) {
+      if (one_of(format->str(), {"enum", "date-time", "int32", "int64", "float", "double"})) {
         out.set(arena_, "format", *format);
       }
     }
@@ -107,8 +106,10 @@ class OpenApi {
       auto end = ref.find('/');
       std::string token(ref.substr(0, end));
       for (size_t i = 0; (i = token.find('~', i)) != std::string::npos; ++i) {
-        if (token.compare(i, 2, "~1") == 0) token.replace(i, 2, "/");
-        else if (token.compare(i, 2, "~0") == 0) token.replace(i, 2, "~");
+        if (token.compare(i, 2, "~1") == 0)
+          token.replace(i, 2, "/");
+        else if (token.compare(i, 2, "~0") == 0)
+          token.replace(i, 2, "~");
       }
       if (at->is_object()) {
         at = at->find(token);
@@ -305,7 +306,7 @@ class OpenApi {
       const auto* value = schema.find(exclusive);
       if (value == nullptr || !value->is_number()) return;
       auto whole = value->as_int();
-      if (integer && whole && *whole < INT64_MAX && *whole > INT64_MIN) {
+      if (integer && whole && *whole<INT64_MAX&& * whole> INT64_MIN) {
         out.set(arena_, key, Value::integer(arena_, *whole + step));
       } else {
         out.set(arena_, key, *value);
@@ -329,8 +330,8 @@ Value rewrite(const Value& schema, Arena& arena, const Visit& visit) {
   auto out = Value::object();
   for (const auto& member : schema.members()) {
     const auto& value = member.value;
-    if (one_of(member.key, {"properties", "$defs", "definitions", "patternProperties",
-                            "dependentSchemas"}) &&
+    if (one_of(member.key,
+               {"properties", "$defs", "definitions", "patternProperties", "dependentSchemas"}) &&
         value.is_object()) {
       auto map = Value::object();
       for (const auto& entry : value.members()) {

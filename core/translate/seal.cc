@@ -11,11 +11,16 @@ constexpr std::string_view kPrefix = "gp1.";
 
 std::string_view short_name(Protocol protocol) {
   switch (protocol) {
-    case Protocol::openai_chat: return "cc";
-    case Protocol::openai_response: return "rs";
-    case Protocol::claude: return "cl";
-    case Protocol::gemini: return "gm";
-    default: return "";
+    case Protocol::openai_chat:
+      return "cc";
+    case Protocol::openai_response:
+      return "rs";
+    case Protocol::claude:
+      return "cl";
+    case Protocol::gemini:
+      return "gm";
+    default:
+      return "";
   }
 }
 

@@ -6,38 +6,58 @@ namespace {
 
 std::string_view kind_word(const json::Value& value) {
   switch (value.kind()) {
-    case json::Kind::null: return "null";
-    case json::Kind::boolean: return "a boolean";
-    case json::Kind::number: return "a number";
-    case json::Kind::string: return "a string";
-    case json::Kind::array: return "an array";
-    case json::Kind::object: return "an object";
+    case json::Kind::null:
+      return "null";
+    case json::Kind::boolean:
+      return "a boolean";
+    case json::Kind::number:
+      return "a number";
+    case json::Kind::string:
+      return "a string";
+    case json::Kind::array:
+      return "an array";
+    case json::Kind::object:
+      return "an object";
   }
   return "another type";
 }
 
 bool fits(const json::Value& value, Want want) {
   switch (want) {
-    case Want::any: return true;
-    case Want::number: return value.is_number();
-    case Want::integer: return value.as_int().has_value();
-    case Want::boolean: return value.is_bool();
-    case Want::string: return value.is_string();
-    case Want::array: return value.is_array();
-    case Want::object: return value.is_object();
+    case Want::any:
+      return true;
+    case Want::number:
+      return value.is_number();
+    case Want::integer:
+      return value.as_int().has_value();
+    case Want::boolean:
+      return value.is_bool();
+    case Want::string:
+      return value.is_string();
+    case Want::array:
+      return value.is_array();
+    case Want::object:
+      return value.is_object();
   }
   return true;
 }
 
 std::string_view want_word(Want want) {
   switch (want) {
-    case Want::any: return "a value";
-    case Want::number: return "a number";
-    case Want::integer: return "an integer";
-    case Want::boolean: return "a boolean";
-    case Want::string: return "a string";
-    case Want::array: return "an array";
-    case Want::object: return "an object";
+    case Want::any:
+      return "a value";
+    case Want::number:
+      return "a number";
+    case Want::integer:
+      return "an integer";
+    case Want::boolean:
+      return "a boolean";
+    case Want::string:
+      return "a string";
+    case Want::array:
+      return "an array";
+    case Want::object:
+      return "an object";
   }
   return "a value";
 }
@@ -151,7 +171,9 @@ json::Value typed(Arena& arena, std::string_view type) {
   return value;
 }
 
-json::Value own(Arena& arena, std::string_view text) { return str(arena.copy(text)); }
+json::Value own(Arena& arena, std::string_view text) {
+  return str(arena.copy(text));
+}
 
 bool is_blank(std::string_view text) {
   for (char c : text) {

@@ -1,5 +1,6 @@
 // Requests: any body is refused with a client error or becomes valid JSON, the same every time.
-// First byte: client and upstream protocol; second: operation and model profile; the rest is the body.
+// First byte: client and upstream protocol; second: operation and model profile; the rest is the
+// body.
 #include <string>
 #include <string_view>
 

@@ -39,12 +39,12 @@ class Decoder {
     GP_CHECK(tool_choice());
     GP_CHECK(thinking());
     GP_CHECK(params());
-    wire::report_unknown(body_,
-                         {"model", "max_tokens", "messages", "system", "temperature", "top_p",
-                          "top_k", "stop_sequences", "stream", "thinking", "output_config",
-                          "output_format", "tools", "tool_choice", "metadata", "service_tier",
-                          "cache_control"},
-                         nullptr, losses_);
+    wire::report_unknown(
+        body_,
+        {"model", "max_tokens", "messages", "system", "temperature", "top_p", "top_k",
+         "stop_sequences", "stream", "thinking", "output_config", "output_format", "tools",
+         "tool_choice", "metadata", "service_tier", "cache_control"},
+        nullptr, losses_);
     return request_;
   }
 
@@ -329,11 +329,11 @@ class Decoder {
   }
 
   Result<void> function_tool(const Value& item, const Path* at, Tool& tool) {
-    wire::report_unknown(item,
-                         {"name", "input_schema", "description", "strict", "cache_control",
-                          "defer_loading", "input_examples", "eager_input_streaming",
-                          "allowed_callers", "type"},
-                         at, losses_);
+    wire::report_unknown(
+        item,
+        {"name", "input_schema", "description", "strict", "cache_control", "defer_loading",
+         "input_examples", "eager_input_streaming", "allowed_callers", "type"},
+        at, losses_);
     GP_TRY(tool.name, wire::required_text(item, "name", at));
     GP_TRY(tool.description, wire::text(item, "description", at));
     tool.has_description = wire::get(item, "description") != nullptr;

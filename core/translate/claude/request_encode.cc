@@ -31,10 +31,10 @@ class Encoder {
     GP_TRY(bool audio, common::wants_audio(request_, context_));
     if (audio) return unsupported(request_.params.modalities.at, "the upstream makes no audio");
 
-    common::emulate_format(request_,
-                           profile_.cl_structured ? common::Emulate::json_object
-                                                  : common::Emulate::everything,
-                           context_);
+    common::emulate_format(
+        request_,
+        profile_.cl_structured ? common::Emulate::json_object : common::Emulate::everything,
+        context_);
     auto body = Value::object();
     body.add(arena_, "model", str(context_.model));
     plan_thinking();
@@ -90,9 +90,10 @@ class Encoder {
       for (const auto& part : item.parts) GP_CHECK(encode_part(part, item.role, blocks));
       if (blocks.empty()) continue;
       auto message = Value::object();
-      message.add(arena_, "role", str(item.role == Role::user        ? "user"
-                                      : item.role == Role::assistant ? "assistant"
-                                                                     : "system"));
+      message.add(arena_, "role",
+                  str(item.role == Role::user        ? "user"
+                      : item.role == Role::assistant ? "assistant"
+                                                     : "system"));
       bool plain = blocks.size() == 1 && blocks.items()[0]["type"].str() == "text" &&
                    blocks.items()[0].size() == 2;
       message.add(arena_, "content", plain ? blocks.items()[0]["text"] : blocks);
@@ -105,7 +106,9 @@ class Encoder {
     Value block;
     switch (part.kind) {
       case PartKind::text:
-      case PartKind::refusal: block = text_block(part.text); break;
+      case PartKind::refusal:
+        block = text_block(part.text);
+        break;
       case PartKind::image: {
         if (role == Role::assistant) return no_media(part);
         GP_TRY(block, image(part));
@@ -115,9 +118,13 @@ class Encoder {
         if (role == Role::assistant) return no_media(part);
         GP_CHECK(document(part, block));
         break;
-      case PartKind::search_result: GP_CHECK(search_result(part, block)); break;
-      case PartKind::audio: return unsupported(part.at, "the upstream takes no audio");
-      case PartKind::video: return unsupported(part.at, "the upstream takes no video");
+      case PartKind::search_result:
+        GP_CHECK(search_result(part, block));
+        break;
+      case PartKind::audio:
+        return unsupported(part.at, "the upstream takes no audio");
+      case PartKind::video:
+        return unsupported(part.at, "the upstream takes no video");
       case PartKind::reasoning:
         if (part.redacted) {
           block = wire::typed(arena_, "redacted_thinking");
@@ -139,8 +146,11 @@ class Encoder {
         GP_TRY(block, result(part));
         break;
       }
-      case PartKind::server: block = part.raw; break;
-      default: return ok();
+      case PartKind::server:
+        block = part.raw;
+        break;
+      default:
+        return ok();
     }
     if (!block.has("cache_control")) add_cache(part.cache, block);
     out.push(arena_, block);
@@ -157,7 +167,8 @@ class Encoder {
     switch (media.source) {
       case Media::Source::base64: {
         auto source = wire::typed(arena_, "base64");
-        source.add(arena_, "media_type", str(media.mime == "image/jpg" ? "image/jpeg" : media.mime));
+        source.add(arena_, "media_type",
+                   str(media.mime == "image/jpg" ? "image/jpeg" : media.mime));
         source.add(arena_, "data", str(media.data));
         return source;
       }
@@ -176,7 +187,8 @@ class Encoder {
           return source;
         }
         return unsupported(part.at, "a file id is bound to the provider that issued it");
-      default: return unsupported(part.at, "unknown media source");
+      default:
+        return unsupported(part.at, "unknown media source");
     }
   }
 
@@ -286,16 +298,23 @@ class Encoder {
     auto list = Value::array();
     for (const auto& tool : request_.tools) {
       switch (tool.kind) {
-        case Tool::Kind::function: list.push(arena_, function(tool)); break;
-        case Tool::Kind::custom: list.push(arena_, custom(tool)); break;
-        case Tool::Kind::web_search: list.push(arena_, web_search(tool)); break;
+        case Tool::Kind::function:
+          list.push(arena_, function(tool));
+          break;
+        case Tool::Kind::custom:
+          list.push(arena_, custom(tool));
+          break;
+        case Tool::Kind::web_search:
+          list.push(arena_, web_search(tool));
+          break;
         case Tool::Kind::web_fetch:
           list.push(arena_, builtin("web_fetch_20250910", "web_fetch"));
           break;
         case Tool::Kind::code_execution:
           list.push(arena_, builtin("code_execution_20250825", "code_execution"));
           break;
-        default: GP_CHECK(common::drop_builtin(request_, tool, losses_));
+        default:
+          GP_CHECK(common::drop_builtin(request_, tool, losses_));
       }
     }
     if (list.empty()) {
@@ -323,8 +342,8 @@ class Encoder {
     out.add(arena_, "input_schema", schema);
     if (strict) out.add(arena_, "strict", Value::boolean(true));
     if (request_.origin == Protocol::claude) {
-      for (auto key : {"defer_loading", "input_examples", "eager_input_streaming",
-                       "allowed_callers"}) {
+      for (auto key :
+           {"defer_loading", "input_examples", "eager_input_streaming", "allowed_callers"}) {
         if (const auto* value = wire::get(tool.raw, key)) out.add(arena_, key, *value);
       }
     } else {
@@ -402,16 +421,22 @@ class Encoder {
     Value out;
     switch (choice.mode) {
       case Mode::any:
-      case Mode::subset_any: out = wire::typed(arena_, "any"); break;
+      case Mode::subset_any:
+        out = wire::typed(arena_, "any");
+        break;
       case Mode::one:
         out = wire::typed(arena_, "tool");
         out.add(arena_, "name", str(builtin_name(choice)));
         break;
-      case Mode::none: body.add(arena_, "tool_choice", wire::typed(arena_, "none")); return;
+      case Mode::none:
+        body.add(arena_, "tool_choice", wire::typed(arena_, "none"));
+        return;
       case Mode::unset:
         if (request_.parallel != 0) return;
         [[fallthrough]];
-      default: out = wire::typed(arena_, "auto"); break;
+      default:
+        out = wire::typed(arena_, "auto");
+        break;
     }
     if (request_.parallel == 0) {
       out.add(arena_, "disable_parallel_tool_use", Value::boolean(true));
@@ -475,8 +500,11 @@ class Encoder {
       losses_.changed(reasoning.at, "nearest reasoning effort of the model");
     }
     switch (thinking_.type) {
-      case Type::omit: return;
-      case Type::disabled: body.add(arena_, "thinking", wire::typed(arena_, "disabled")); return;
+      case Type::omit:
+        return;
+      case Type::disabled:
+        body.add(arena_, "thinking", wire::typed(arena_, "disabled"));
+        return;
       case Type::enabled: {
         auto out = wire::typed(arena_, "enabled");
         out.add(arena_, "budget_tokens", Value::integer(arena_, thinking_.budget));

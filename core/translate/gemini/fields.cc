@@ -63,8 +63,7 @@ Result<Param> number_field(const Value& object, std::string_view camel, Number k
     auto parsed = json::parse(value->str(), arena);
     if (parsed && parsed->is_number()) param.value = *parsed;
   }
-  if (!param.value.is_number() ||
-      (kind == Number::integer && !param.value.as_int().has_value())) {
+  if (!param.value.is_number() || (kind == Number::integer && !param.value.as_int().has_value())) {
     return wire::wrong_type(param.at, kind == Number::integer ? "an integer" : "a number", *value);
   }
   return param;

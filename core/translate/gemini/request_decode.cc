@@ -54,11 +54,11 @@ class Decoder {
     request_->stream = context_.operation == Operation::stream_generate;
     context_.context.framing =
         has_alt_sse(context_.meta.query) ? GeminiFraming::sse : GeminiFraming::array;
-    report_unknown(*body_,
-                   {"contents", "systemInstruction", "tools", "toolConfig", "safetySettings",
-                    "cachedContent", "generationConfig", "serviceTier", "labels", "model",
-                    "generateContentRequest"},
-                   root_, losses_);
+    report_unknown(
+        *body_,
+        {"contents", "systemInstruction", "tools", "toolConfig", "safetySettings", "cachedContent",
+         "generationConfig", "serviceTier", "labels", "model", "generateContentRequest"},
+        root_, losses_);
     return request_;
   }
 
@@ -495,13 +495,13 @@ class Decoder {
     GP_TRY(const auto* config, object_field(*body_, "generationConfig", root_));
     if (config == nullptr) return ok();
     const auto* at = wire::key(arena_, root_, "generationConfig");
-    report_unknown(*config,
-                   {"temperature", "topP", "topK", "candidateCount", "maxOutputTokens",
-                    "stopSequences", "responseLogprobs", "logprobs", "presencePenalty",
-                    "frequencyPenalty", "seed", "responseMimeType", "responseSchema",
-                    "responseJsonSchema", "responseModalities", "mediaResolution", "speechConfig",
-                    "thinkingConfig", "imageConfig"},
-                   at, losses_);
+    report_unknown(
+        *config,
+        {"temperature", "topP", "topK", "candidateCount", "maxOutputTokens", "stopSequences",
+         "responseLogprobs", "logprobs", "presencePenalty", "frequencyPenalty", "seed",
+         "responseMimeType", "responseSchema", "responseJsonSchema", "responseModalities",
+         "mediaResolution", "speechConfig", "thinkingConfig", "imageConfig"},
+        at, losses_);
     auto& p = request_->params;
     GP_TRY(p.temperature, number_field(*config, "temperature", Number::real, at, arena_));
     GP_TRY(p.top_p, number_field(*config, "topP", Number::real, at, arena_));

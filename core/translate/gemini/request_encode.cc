@@ -262,7 +262,9 @@ class Encoder {
   Result<void> encode_part(const Part& part, Value& out) {
     switch (part.kind) {
       case PartKind::text:
-      case PartKind::refusal: out.push(arena_, text_part(part.text)); return ok();
+      case PartKind::refusal:
+        out.push(arena_, text_part(part.text));
+        return ok();
       case PartKind::search_result:
         losses_.changed(part.at, "search result became text");
         out.push(arena_, text_part(search_result_text(*part.media, arena_)));
@@ -279,14 +281,16 @@ class Encoder {
         return media(part, out);
       case PartKind::image:
       case PartKind::audio:
-      case PartKind::video: return media(part, out);
+      case PartKind::video:
+        return media(part, out);
       case PartKind::code:
       case PartKind::code_result:
       case PartKind::raw:
       case PartKind::server:
         if (part.raw.is_object()) out.push(arena_, part.raw);
         return ok();
-      default: return ok();
+      default:
+        return ok();
     }
   }
 
@@ -314,8 +318,7 @@ class Encoder {
     bool low = media.detail == "low", high = media.detail == "high" || media.detail == "original";
     if ((low || high) && profile_.gm_media_resolution && profile_.gm_api == "v1beta") {
       auto resolution = Value::object();
-      resolution.add(arena_, "level",
-                     str(low ? "MEDIA_RESOLUTION_LOW" : "MEDIA_RESOLUTION_HIGH"));
+      resolution.add(arena_, "level", str(low ? "MEDIA_RESOLUTION_LOW" : "MEDIA_RESOLUTION_HIGH"));
       encoded.add(arena_, "mediaResolution", resolution);
     } else if (low || high) {
       losses_.dropped(part.at, "no image detail upstream", "detail");
@@ -345,10 +348,17 @@ class Encoder {
     for (const auto& tool : request_.tools) {
       switch (tool.kind) {
         case Tool::Kind::function:
-        case Tool::Kind::custom: break;
-        case Tool::Kind::web_search: web_search(tool, !declarations.empty(), list); break;
-        case Tool::Kind::web_fetch: list.push(arena_, empty_tool("urlContext")); break;
-        case Tool::Kind::code_execution: list.push(arena_, empty_tool("codeExecution")); break;
+        case Tool::Kind::custom:
+          break;
+        case Tool::Kind::web_search:
+          web_search(tool, !declarations.empty(), list);
+          break;
+        case Tool::Kind::web_fetch:
+          list.push(arena_, empty_tool("urlContext"));
+          break;
+        case Tool::Kind::code_execution:
+          list.push(arena_, empty_tool("codeExecution"));
+          break;
         default:
           if (request_.origin == Protocol::gemini) {
             auto out = Value::object();
@@ -430,11 +440,18 @@ class Encoder {
     auto config = Value::object();
     auto names = Value::array();
     switch (choice.mode) {
-      case Mode::unset: return;
+      case Mode::unset:
+        return;
       case Mode::automatic:
-      case Mode::subset_auto: config.add(arena_, "mode", str("AUTO")); break;
-      case Mode::none: config.add(arena_, "mode", str("NONE")); break;
-      case Mode::any: config.add(arena_, "mode", str("ANY")); break;
+      case Mode::subset_auto:
+        config.add(arena_, "mode", str("AUTO"));
+        break;
+      case Mode::none:
+        config.add(arena_, "mode", str("NONE"));
+        break;
+      case Mode::any:
+        config.add(arena_, "mode", str("ANY"));
+        break;
       case Mode::validated:
       case Mode::subset_any:
         config.add(arena_, "mode", str(choice.mode == Mode::validated ? "VALIDATED" : "ANY"));
@@ -458,11 +475,11 @@ class Encoder {
     auto out = Value::object();
     const auto& p = request_.params;
     if (!context_.counting()) {
-      for (const auto& [param, name] : {std::pair{&p.temperature, "temperature"},
-                                        std::pair{&p.top_p, "topP"}, std::pair{&p.top_k, "topK"},
-                                        std::pair{&p.max_tokens, "maxOutputTokens"},
-                                        std::pair{&p.presence_penalty, "presencePenalty"},
-                                        std::pair{&p.frequency_penalty, "frequencyPenalty"}}) {
+      for (const auto& [param, name] :
+           {std::pair{&p.temperature, "temperature"}, std::pair{&p.top_p, "topP"},
+            std::pair{&p.top_k, "topK"}, std::pair{&p.max_tokens, "maxOutputTokens"},
+            std::pair{&p.presence_penalty, "presencePenalty"},
+            std::pair{&p.frequency_penalty, "frequencyPenalty"}}) {
         if (*param) out.add(arena_, name, param->value);
       }
       seed(out);
@@ -531,7 +548,8 @@ class Encoder {
     const auto& format = request_.format;
     switch (format.kind) {
       case OutputFormat::Kind::unset:
-      case OutputFormat::Kind::text: return;
+      case OutputFormat::Kind::text:
+        return;
       case OutputFormat::Kind::json_object:
         out.add(arena_, "responseMimeType", str("application/json"));
         return;
@@ -570,8 +588,7 @@ class Encoder {
     } else {
       auto plan = gemini_thinking(reasoning, profile_);
       if (!plan.any) {
-        if (profile_.gm_thinking == Profile::GmThinking::none &&
-            reasoning.effort != Effort::none) {
+        if (profile_.gm_thinking == Profile::GmThinking::none && reasoning.effort != Effort::none) {
           losses_.dropped(reasoning.at, "the model does not think");
         }
         return;
@@ -583,8 +600,7 @@ class Encoder {
         }
       } else if (!plan.level.empty()) {
         config.add(arena_, "thinkingLevel", str(plan.level));
-        if (reasoning.effort != Effort::unset &&
-            to_lower(plan.level) != name(reasoning.effort)) {
+        if (reasoning.effort != Effort::unset && to_lower(plan.level) != name(reasoning.effort)) {
           losses_.changed(reasoning.at, "nearest thinking level of the model");
         }
       }

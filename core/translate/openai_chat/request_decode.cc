@@ -29,16 +29,46 @@ class Decoder {
     GP_CHECK(format());
     GP_CHECK(reasoning());
     GP_CHECK(params());
-    wire::report_unknown(
-        body_,
-        {"messages", "model", "audio", "frequency_penalty", "presence_penalty", "function_call",
-         "functions", "logit_bias", "logprobs", "top_logprobs", "max_completion_tokens",
-         "max_tokens", "metadata", "modalities", "moderation", "n", "parallel_tool_calls",
-         "prediction", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention",
-         "reasoning_effort", "response_format", "safety_identifier", "user", "seed",
-         "service_tier", "stop", "store", "stream", "stream_options", "temperature", "top_p",
-         "tool_choice", "tools", "verbosity", "web_search_options", "extra_body"},
-        nullptr, losses_);
+    wire::report_unknown(body_,
+                         {"messages",
+                          "model",
+                          "audio",
+                          "frequency_penalty",
+                          "presence_penalty",
+                          "function_call",
+                          "functions",
+                          "logit_bias",
+                          "logprobs",
+                          "top_logprobs",
+                          "max_completion_tokens",
+                          "max_tokens",
+                          "metadata",
+                          "modalities",
+                          "moderation",
+                          "n",
+                          "parallel_tool_calls",
+                          "prediction",
+                          "prompt_cache_key",
+                          "prompt_cache_options",
+                          "prompt_cache_retention",
+                          "reasoning_effort",
+                          "response_format",
+                          "safety_identifier",
+                          "user",
+                          "seed",
+                          "service_tier",
+                          "stop",
+                          "store",
+                          "stream",
+                          "stream_options",
+                          "temperature",
+                          "top_p",
+                          "tool_choice",
+                          "tools",
+                          "verbosity",
+                          "web_search_options",
+                          "extra_body"},
+                         nullptr, losses_);
     return request_;
   }
 
@@ -508,13 +538,14 @@ class Decoder {
       if (holder == nullptr) return wire::missing(choice.at, "allowed_tools");
       const auto* here = wire::key(arena_, choice.at, "allowed_tools");
       GP_TRY(auto mode, wire::text(*holder, "mode", here));
-      choice.mode = mode == "required" ? ToolChoice::Mode::subset_any
-                                       : ToolChoice::Mode::subset_auto;
+      choice.mode =
+          mode == "required" ? ToolChoice::Mode::subset_any : ToolChoice::Mode::subset_auto;
       GP_TRY(const auto* list, wire::array(*holder, "tools", here));
       if (list == nullptr) return wire::missing(here, "tools");
       for (const auto& tool : list->items()) {
         auto kind = tool["type"].str();
-        auto name = kind == "custom" ? tool["custom"]["name"].str() : tool["function"]["name"].str();
+        auto name =
+            kind == "custom" ? tool["custom"]["name"].str() : tool["function"]["name"].str();
         if (name.empty()) name = tool["name"].str();
         if (!name.empty()) choice.names.push(arena_, name);
       }
@@ -532,18 +563,16 @@ class Decoder {
     GP_TRY(const auto* value, wire::object(body_, "response_format", nullptr));
     if (value == nullptr) return ok();
     const auto* at = wire::key(arena_, nullptr, "response_format");
-    GP_TRY(request_->format,
-           openai::decode_format(*value, (*value)["json_schema"], at, context_));
+    GP_TRY(request_->format, openai::decode_format(*value, (*value)["json_schema"], at, context_));
     return ok();
   }
 
   Result<void> reasoning() {
     auto& reasoning = request_->reasoning;
     if (const auto* word = wire::get(body_, "reasoning_effort")) {
-      GP_CHECK(openai::decode_effort(*word, wire::key(arena_, nullptr, "reasoning_effort"),
-                                     *request_));
-      reasoning.visible =
-          context_.options.chat_reasoning_ext && reasoning.effort != Effort::none;
+      GP_CHECK(
+          openai::decode_effort(*word, wire::key(arena_, nullptr, "reasoning_effort"), *request_));
+      reasoning.visible = context_.options.chat_reasoning_ext && reasoning.effort != Effort::none;
     }
     // Google's own compatible form wins over the word.
     const auto& google = body_["extra_body"]["google"];

@@ -70,9 +70,15 @@ class Encoder {
     encode_system(out);
     for (const auto& item : request_.messages) {
       switch (item.role) {
-        case Role::system: encode_middle_system(item, out); break;
-        case Role::user: GP_CHECK(encode_user(item, out)); break;
-        case Role::assistant: encode_assistant(item, out); break;
+        case Role::system:
+          encode_middle_system(item, out);
+          break;
+        case Role::user:
+          GP_CHECK(encode_user(item, out));
+          break;
+        case Role::assistant:
+          encode_assistant(item, out);
+          break;
       }
     }
     return out;
@@ -163,7 +169,9 @@ class Encoder {
     Value encoded;
     switch (part.kind) {
       case PartKind::text:
-      case PartKind::refusal: encoded = text_part(part.text); break;
+      case PartKind::refusal:
+        encoded = text_part(part.text);
+        break;
       case PartKind::image: {
         GP_TRY(encoded, image(part));
         break;
@@ -180,13 +188,16 @@ class Encoder {
         encoded.add(arena_, "input_audio", audio);
         break;
       }
-      case PartKind::document: return document(part, out);
+      case PartKind::document:
+        return document(part, out);
       case PartKind::search_result:
         losses_.changed(part.at, "search result became text");
         encoded = text_part(search_result_text(*part.media, arena_));
         break;
-      case PartKind::video: return unsupported(part.at, "the upstream takes no video");
-      default: return ok();
+      case PartKind::video:
+        return unsupported(part.at, "the upstream takes no video");
+      default:
+        return ok();
     }
     openai::encode_cache(part.cache, part.at, encoded, context_);
     out.push(arena_, encoded);
@@ -199,10 +210,10 @@ class Encoder {
       return unsupported(part.at, "a file id is bound to the provider that issued it");
     }
     auto holder = Value::object();
-    holder.add(arena_, "url",
-               str(media.source == Media::Source::url
-                       ? media.data
-                       : make_data_url(media.mime, media.data, arena_)));
+    holder.add(
+        arena_, "url",
+        str(media.source == Media::Source::url ? media.data
+                                               : make_data_url(media.mime, media.data, arena_)));
     auto detail = media.detail;
     if (detail == "original") {
       detail = "high";
@@ -241,7 +252,9 @@ class Encoder {
     List<std::string_view> texts;
     for (const auto& piece : result.parts) {
       switch (piece.kind) {
-        case PartKind::text: texts.push(arena_, piece.text); break;
+        case PartKind::text:
+          texts.push(arena_, piece.text);
+          break;
         case PartKind::search_result:
           losses_.changed(piece.at, "search result became text");
           texts.push(arena_, search_result_text(*piece.media, arena_));
@@ -258,8 +271,8 @@ class Encoder {
           GP_CHECK(encode_part(piece, moved));
           if (moved.size() == before) break;
           losses_.changed(piece.at, "moved from the tool result to a user message");
-          texts.push(arena_, piece.kind == PartKind::image ? kImageElsewhere
-                                                           : "[file: see next message]");
+          texts.push(arena_,
+                     piece.kind == PartKind::image ? kImageElsewhere : "[file: see next message]");
         }
       }
     }
@@ -295,8 +308,8 @@ class Encoder {
       bool is_text = part.kind == PartKind::text;
       switch (part.kind) {
         case PartKind::text:
-          if (any_text && !(request_.origin == Protocol::claude ? part.joins_previous
-                                                                : previous_was_text)) {
+          if (any_text &&
+              !(request_.origin == Protocol::claude ? part.joins_previous : previous_was_text)) {
             text += "\n\n";
           }
           text += part.text;
@@ -313,8 +326,11 @@ class Encoder {
           if (!reasoning.empty()) reasoning += "\n\n";
           reasoning += part.text;
           break;
-        case PartKind::call: calls.push(arena_, call(part)); break;
-        default: losses_.dropped(part.at, "the assistant's history holds text and calls only");
+        case PartKind::call:
+          calls.push(arena_, call(part));
+          break;
+        default:
+          losses_.dropped(part.at, "the assistant's history holds text and calls only");
       }
       previous_was_text = is_text;
     }
@@ -361,12 +377,17 @@ class Encoder {
     auto list = Value::array();
     for (const auto& tool : request_.tools) {
       switch (tool.kind) {
-        case Tool::Kind::function: list.push(arena_, function(tool)); break;
+        case Tool::Kind::function:
+          list.push(arena_, function(tool));
+          break;
         case Tool::Kind::custom:
           list.push(arena_, profile_.oa_custom_tools ? custom(tool) : custom_as_function(tool));
           break;
-        case Tool::Kind::web_search: web_search(tool, body); break;
-        default: GP_CHECK(common::drop_builtin(request_, tool, losses_));
+        case Tool::Kind::web_search:
+          web_search(tool, body);
+          break;
+        default:
+          GP_CHECK(common::drop_builtin(request_, tool, losses_));
       }
     }
     if (list.empty()) return ok();
@@ -471,11 +492,18 @@ class Encoder {
     using Mode = ToolChoice::Mode;
     const auto& choice = request_.choice;
     switch (choice.mode) {
-      case Mode::unset: return;
+      case Mode::unset:
+        return;
       case Mode::automatic:
-      case Mode::validated: body.add(arena_, "tool_choice", str("auto")); return;
-      case Mode::none: body.add(arena_, "tool_choice", str("none")); return;
-      case Mode::any: body.add(arena_, "tool_choice", str("required")); return;
+      case Mode::validated:
+        body.add(arena_, "tool_choice", str("auto"));
+        return;
+      case Mode::none:
+        body.add(arena_, "tool_choice", str("none"));
+        return;
+      case Mode::any:
+        body.add(arena_, "tool_choice", str("required"));
+        return;
       case Mode::one:
         if (choice.builtin) return;
         body.add(arena_, "tool_choice",
@@ -503,20 +531,18 @@ class Encoder {
   Result<void> params(Value& body) {
     const auto& p = request_.params;
     openai::encode_params(request_, openai::Flavour::chat, body, context_);
-    for (const auto& [param, name] : {std::pair{&p.frequency_penalty, "frequency_penalty"},
-                                      std::pair{&p.presence_penalty, "presence_penalty"},
-                                      std::pair{&p.seed, "seed"},
-                                      std::pair{&p.logit_bias, "logit_bias"},
-                                      std::pair{&p.prediction, "prediction"},
-                                      std::pair{&p.verbosity, "verbosity"}}) {
+    for (const auto& [param, name] :
+         {std::pair{&p.frequency_penalty, "frequency_penalty"},
+          std::pair{&p.presence_penalty, "presence_penalty"}, std::pair{&p.seed, "seed"},
+          std::pair{&p.logit_bias, "logit_bias"}, std::pair{&p.prediction, "prediction"},
+          std::pair{&p.verbosity, "verbosity"}}) {
       if (*param) body.add(arena_, name, param->value);
     }
     if (p.candidates && p.candidates.value.int_or(1) > 1) {
       body.add(arena_, "n", p.candidates.value);
     }
-    if (p.logprobs.value.as_bool() ||
-        (request_.origin == Protocol::openai_response && p.top_logprobs &&
-         p.top_logprobs.value.int_or(0) > 0)) {
+    if (p.logprobs.value.as_bool() || (request_.origin == Protocol::openai_response &&
+                                       p.top_logprobs && p.top_logprobs.value.int_or(0) > 0)) {
       body.add(arena_, "logprobs", Value::boolean(true));
       if (p.top_logprobs) body.add(arena_, "top_logprobs", p.top_logprobs.value);
     }
@@ -539,7 +565,8 @@ class Encoder {
     const auto& format = request_.format;
     switch (format.kind) {
       case OutputFormat::Kind::unset:
-      case OutputFormat::Kind::text: return;
+      case OutputFormat::Kind::text:
+        return;
       case OutputFormat::Kind::json_object:
         body.add(arena_, "response_format", wire::typed(arena_, "json_object"));
         return;
@@ -551,7 +578,8 @@ class Encoder {
         body.add(arena_, "response_format", out);
         return;
       }
-      case OutputFormat::Kind::choice: return;  // became system text: common::emulate_format
+      case OutputFormat::Kind::choice:
+        return;  // became system text: common::emulate_format
     }
   }
 

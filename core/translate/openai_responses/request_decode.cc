@@ -62,15 +62,37 @@ class Decoder {
     GP_CHECK(reasoning());
     GP_CHECK(params());
     echo();
-    wire::report_unknown(
-        body_,
-        {"model", "input", "instructions", "max_output_tokens", "temperature", "top_p",
-         "reasoning", "text", "tools", "tool_choice", "parallel_tool_calls", "include", "store",
-         "previous_response_id", "conversation", "background", "prompt", "truncation", "stream",
-         "stream_options", "metadata", "user", "safety_identifier", "service_tier",
-         "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "moderation",
-         "top_logprobs"},
-        nullptr, losses_);
+    wire::report_unknown(body_,
+                         {"model",
+                          "input",
+                          "instructions",
+                          "max_output_tokens",
+                          "temperature",
+                          "top_p",
+                          "reasoning",
+                          "text",
+                          "tools",
+                          "tool_choice",
+                          "parallel_tool_calls",
+                          "include",
+                          "store",
+                          "previous_response_id",
+                          "conversation",
+                          "background",
+                          "prompt",
+                          "truncation",
+                          "stream",
+                          "stream_options",
+                          "metadata",
+                          "user",
+                          "safety_identifier",
+                          "service_tier",
+                          "prompt_cache_key",
+                          "prompt_cache_options",
+                          "prompt_cache_retention",
+                          "moderation",
+                          "top_logprobs"},
+                         nullptr, losses_);
     return request_;
   }
 
@@ -81,8 +103,9 @@ class Decoder {
     for (auto name : {"previous_response_id", "conversation", "prompt"}) {
       if (wire::get(body_, name) != nullptr) {
         return unsupported(wire::key(arena_, nullptr, name),
-                           std::string(name) + " needs a provider that stores responses: send the "
-                                               "whole input");
+                           std::string(name) +
+                               " needs a provider that stores responses: send the "
+                               "whole input");
       }
     }
     GP_TRY(auto background, wire::flag(body_, "background", nullptr));
@@ -136,15 +159,15 @@ class Decoder {
     }
     if (type == "additional_tools") return tools(item, at);
     if (type == "item_reference" || type == "compaction") {
-      return unsupported(at, std::string(type) +
-                                 " can only be read by the provider that made it: send the items");
+      return unsupported(
+          at, std::string(type) + " can only be read by the provider that made it: send the items");
     }
     for (const auto& known : kClientCalls) {
       if (type == known.call) return client_call(item, known, at);
       if (type == known.output) return client_output(item, at);
     }
-    losses_.dropped(at, is_builtin_item(type) ? "built-in call of an earlier answer"
-                                              : "unknown input item");
+    losses_.dropped(
+        at, is_builtin_item(type) ? "built-in call of an earlier answer" : "unknown input item");
     return ok();
   }
 
@@ -249,8 +272,8 @@ class Decoder {
     GP_TRY(auto url, wire::text(part, "image_url", at));
     GP_TRY(auto detail, wire::text(part, "detail", at));
     if (!url.empty()) {
-      GP_TRY(auto image, openai::decode_image_url(url, detail, wire::key(arena_, at, "image_url"),
-                                                  arena_));
+      GP_TRY(auto image,
+             openai::decode_image_url(url, detail, wire::key(arena_, at, "image_url"), arena_));
       out.parts.push(arena_, image);
       return ok();
     }
@@ -360,7 +383,8 @@ class Decoder {
     part.call->id = call_id_of(item);
     part.call->name = known.name;
     part.call->args = payload(item);
-    if (known.name != "tool_search") losses_.changed(at, "call of a client tool became a function call");
+    if (known.name != "tool_search")
+      losses_.changed(at, "call of a client tool became a function call");
     assistant_run(at).parts.push(arena_, part);
     return ok();
   }
@@ -392,8 +416,10 @@ class Decoder {
       if (message.role != Role::assistant) continue;
       bool seen_call = false, wrong = false;
       for (const auto& part : message.parts) {
-        if (part.kind == PartKind::call) seen_call = true;
-        else if (part.kind != PartKind::reasoning && seen_call) wrong = true;
+        if (part.kind == PartKind::call)
+          seen_call = true;
+        else if (part.kind != PartKind::reasoning && seen_call)
+          wrong = true;
       }
       if (!wrong) continue;
       List<Part> texts, calls, pending;
@@ -482,11 +508,11 @@ class Decoder {
   }
 
   Result<void> function_tool(const Value& item, const Path* at, Tool& tool) {
-    wire::report_unknown(item,
-                         {"type", "name", "description", "parameters", "strict", "defer_loading",
-                          "output_schema", "allowed_callers", "cache_control",
-                          "prompt_cache_breakpoint"},
-                         at, losses_);
+    wire::report_unknown(
+        item,
+        {"type", "name", "description", "parameters", "strict", "defer_loading", "output_schema",
+         "allowed_callers", "cache_control", "prompt_cache_breakpoint"},
+        at, losses_);
     GP_TRY(tool.name, wire::required_text(item, "name", at));
     GP_TRY(tool.description, wire::text(item, "description", at));
     tool.has_description = wire::get(item, "description") != nullptr;
@@ -567,8 +593,7 @@ class Decoder {
       GP_TRY(summary, wire::text(*value, "generate_summary", at));
     }
     context_.context.reasoning_summary = !summary.empty() && summary != "none";
-    reasoning.visible =
-        context_.context.reasoning_summary && reasoning.effort != Effort::none;
+    reasoning.visible = context_.context.reasoning_summary && reasoning.effort != Effort::none;
     if (reasoning.visible) reasoning.asked = true;
     if (reasoning.at == nullptr) reasoning.at = at;
     for (auto name : {"context", "mode"}) {

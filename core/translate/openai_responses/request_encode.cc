@@ -86,9 +86,15 @@ class Encoder {
     if (system_in_input()) system_items(out);
     for (const auto& message : request_.messages) {
       switch (message.role) {
-        case Role::system: GP_CHECK(system(message, out)); break;
-        case Role::user: GP_CHECK(user(message, out)); break;
-        case Role::assistant: assistant(message, out); break;
+        case Role::system:
+          GP_CHECK(system(message, out));
+          break;
+        case Role::user:
+          GP_CHECK(user(message, out));
+          break;
+        case Role::assistant:
+          assistant(message, out);
+          break;
       }
     }
     return out;
@@ -112,8 +118,8 @@ class Encoder {
     for (const auto& part : message.parts) GP_CHECK(encode_part(part, content));
     if (content.empty()) return ok();
     // Claude's system text in the middle speaks as the developer does.
-    bool developer = (message.developer || request_.origin == Protocol::claude) &&
-                     profile_.oa_developer_role;
+    bool developer =
+        (message.developer || request_.origin == Protocol::claude) && profile_.oa_developer_role;
     out.push(arena_, message_item(developer ? "developer" : "system", content));
     return ok();
   }
@@ -135,7 +141,9 @@ class Encoder {
     Value encoded;
     switch (part.kind) {
       case PartKind::text:
-      case PartKind::refusal: encoded = input_text(part.text); break;
+      case PartKind::refusal:
+        encoded = input_text(part.text);
+        break;
       case PartKind::image: {
         const auto& media = *part.media;
         if (media.source == Media::Source::file_id) {
@@ -150,14 +158,18 @@ class Encoder {
                     str(media.detail.empty() ? std::string_view("auto") : media.detail));
         break;
       }
-      case PartKind::document: return document(part, out);
+      case PartKind::document:
+        return document(part, out);
       case PartKind::search_result:
         losses_.changed(part.at, "search result became text");
         encoded = input_text(search_result_text(*part.media, arena_));
         break;
-      case PartKind::audio: return unsupported(part.at, "the upstream takes no audio");
-      case PartKind::video: return unsupported(part.at, "the upstream takes no video");
-      default: return ok();
+      case PartKind::audio:
+        return unsupported(part.at, "the upstream takes no audio");
+      case PartKind::video:
+        return unsupported(part.at, "the upstream takes no video");
+      default:
+        return ok();
     }
     openai::encode_cache(part.cache, part.at, encoded, context_);
     out.push(arena_, encoded);
@@ -169,7 +181,9 @@ class Encoder {
     GP_TRY(auto form, openai::file_form(part, openai::FileUrls::yes, context_));
     Value encoded;
     switch (form.kind) {
-      case openai::FileForm::Kind::text: encoded = input_text(form.text); break;
+      case openai::FileForm::Kind::text:
+        encoded = input_text(form.text);
+        break;
       case openai::FileForm::Kind::data_url:
         encoded = wire::typed(arena_, "input_file");
         encoded.add(arena_, "filename", str(form.filename));
@@ -190,8 +204,8 @@ class Encoder {
 
   Result<void> result(const Part& part, Value& out) {
     const auto& result = *part.result;
-    auto item = wire::typed(arena_,
-                            result.custom ? "custom_tool_call_output" : "function_call_output");
+    auto item =
+        wire::typed(arena_, result.custom ? "custom_tool_call_output" : "function_call_output");
     item.add(arena_, "call_id", str(result.id));
     bool marked_cache =
         !part.cache.is_null() && profile_.oa_explicit_cache && !result.parts.empty();
@@ -269,7 +283,8 @@ class Encoder {
           flush();
           out.push(arena_, call(part));
           break;
-        default: losses_.dropped(part.at, "the assistant's history holds text and calls only");
+        default:
+          losses_.dropped(part.at, "the assistant's history holds text and calls only");
       }
     }
     flush();
@@ -309,16 +324,23 @@ class Encoder {
     auto list = Value::array();
     for (const auto& tool : request_.tools) {
       switch (tool.kind) {
-        case Tool::Kind::function: list.push(arena_, function(tool)); break;
-        case Tool::Kind::custom: list.push(arena_, custom(tool)); break;
-        case Tool::Kind::web_search: list.push(arena_, web_search(tool)); break;
+        case Tool::Kind::function:
+          list.push(arena_, function(tool));
+          break;
+        case Tool::Kind::custom:
+          list.push(arena_, custom(tool));
+          break;
+        case Tool::Kind::web_search:
+          list.push(arena_, web_search(tool));
+          break;
         case Tool::Kind::code_execution: {
           auto out = wire::typed(arena_, "code_interpreter");
           out.add(arena_, "container", wire::typed(arena_, "auto"));
           list.push(arena_, out);
           break;
         }
-        default: GP_CHECK(common::drop_builtin(request_, tool, losses_));
+        default:
+          GP_CHECK(common::drop_builtin(request_, tool, losses_));
       }
     }
     if (context_.options.image_tool && wants_image()) {
@@ -400,16 +422,23 @@ class Encoder {
     using Mode = ToolChoice::Mode;
     const auto& choice = request_.choice;
     switch (choice.mode) {
-      case Mode::unset: return;
+      case Mode::unset:
+        return;
       case Mode::automatic:
-      case Mode::validated: body.add(arena_, "tool_choice", str("auto")); return;
-      case Mode::none: body.add(arena_, "tool_choice", str("none")); return;
-      case Mode::any: body.add(arena_, "tool_choice", str("required")); return;
+      case Mode::validated:
+        body.add(arena_, "tool_choice", str("auto"));
+        return;
+      case Mode::none:
+        body.add(arena_, "tool_choice", str("none"));
+        return;
+      case Mode::any:
+        body.add(arena_, "tool_choice", str("required"));
+        return;
       case Mode::one:
         if (choice.builtin) {
           body.add(arena_, "tool_choice",
-                   wire::typed(arena_, choice.name == "code_execution" ? "code_interpreter"
-                                                                       : choice.name));
+                   wire::typed(arena_,
+                               choice.name == "code_execution" ? "code_interpreter" : choice.name));
         } else {
           body.add(arena_, "tool_choice", named(choice.name));
         }

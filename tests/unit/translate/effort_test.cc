@@ -25,7 +25,7 @@ Reasoning dynamic() {
   return reasoning;
 }
 
-constexpr Effort kAll[] = {Effort::none, Effort::minimal, Effort::low,  Effort::medium,
+constexpr Effort kAll[] = {Effort::none, Effort::minimal, Effort::low, Effort::medium,
                            Effort::high, Effort::xhigh,   Effort::max};
 
 TEST_CASE("budgets become words by their thresholds") {

@@ -72,12 +72,15 @@ TEST_CASE("JSON Schema becomes Gemini's subset") {
         R"({"type":"INTEGER","maximum":4,"nullable":true})");
   CHECK(openapi(R"({"type":"number","exclusiveMinimum":0.5})") ==
         R"({"type":"NUMBER","minimum":0.5})");
-  CHECK(openapi(R"({"allOf":[{"properties":{"a":{"type":"string"}},"required":["a"]},{"properties":{"b":{"type":"string"}},"required":["b"]}]})") ==
-        R"({"type":"OBJECT","properties":{"a":{"type":"STRING"},"b":{"type":"STRING"}},"required":["a","b"]})");
-  CHECK(openapi(R"({"type":"string","format":"email","pattern":"x","examples":[1],"default":"d","readOnly":true})") ==
-        R"({"type":"STRING","pattern":"x"})");
-  CHECK(openapi(R"({"enum":["a",null]})") ==
-        R"({"type":"STRING","enum":["a"],"nullable":true})");
+  CHECK(
+      openapi(
+          R"({"allOf":[{"properties":{"a":{"type":"string"}},"required":["a"]},{"properties":{"b":{"type":"string"}},"required":["b"]}]})") ==
+      R"({"type":"OBJECT","properties":{"a":{"type":"STRING"},"b":{"type":"STRING"}},"required":["a","b"]})");
+  CHECK(
+      openapi(
+          R"({"type":"string","format":"email","pattern":"x","examples":[1],"default":"d","readOnly":true})") ==
+      R"({"type":"STRING","pattern":"x"})");
+  CHECK(openapi(R"({"enum":["a",null]})") == R"({"type":"STRING","enum":["a"],"nullable":true})");
   CHECK(openapi(R"({"type":["string","integer"]})") ==
         R"({"anyOf":[{"type":"STRING"},{"type":"INTEGER"}]})");
 }
@@ -103,8 +106,9 @@ TEST_CASE("strict schemas are recognised and made") {
   bool changed = false;
   auto made = closed(*open, arena, &changed);
   CHECK(changed);
-  CHECK(json::write(made) ==
-        R"({"type":"object","properties":{"a":{"type":"object","properties":{"b":{"type":"string"}},"additionalProperties":false}},"required":["a"],"additionalProperties":false})");
+  CHECK(
+      json::write(made) ==
+      R"({"type":"object","properties":{"a":{"type":"object","properties":{"b":{"type":"string"}},"additionalProperties":false}},"required":["a"],"additionalProperties":false})");
   CHECK(!strict_ready(made));  // b is not required
 }
 

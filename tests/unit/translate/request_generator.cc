@@ -15,24 +15,39 @@ const std::string& pick(std::mt19937& random, const std::vector<std::string>& li
 }
 
 std::string random_text(std::mt19937& random) {
-  static const std::vector<std::string> kPieces = {
-      "hello", " ", "", "\n", "\xF0\x9F\x98\x80", "e\xCC\x81", "\xD7\xA9\xD7\x9C\xD7\x95\xD7\x9D",
-      "\xE6\x97\xA5\xE6\x9C\xAC", "a \"quoted\" \\ back", "\x01\x1F", "tab\tline", "{\"json\":1}",
-      "<system>", "data: x", std::string(300, 'z')};
+  static const std::vector<std::string> kPieces = {"hello",
+                                                   " ",
+                                                   "",
+                                                   "\n",
+                                                   "\xF0\x9F\x98\x80",
+                                                   "e\xCC\x81",
+                                                   "\xD7\xA9\xD7\x9C\xD7\x95\xD7\x9D",
+                                                   "\xE6\x97\xA5\xE6\x9C\xAC",
+                                                   "a \"quoted\" \\ back",
+                                                   "\x01\x1F",
+                                                   "tab\tline",
+                                                   "{\"json\":1}",
+                                                   "<system>",
+                                                   "data: x",
+                                                   std::string(300, 'z')};
   std::string text;
   for (size_t i = below(random, 4); i-- > 0;) text += pick(random, kPieces);
   return text;
 }
 
 std::string random_args(std::mt19937& random) {
-  static const std::vector<std::string> kArgs = {
-      "{}", R"({"x":1})", R"({"id":12345678901234567890123,"r":1.10})",
-      R"({"a":[1,2,{"b":null}],"s":"é\"x"})", R"({"nested":{"deep":{"deeper":[true,false]}}})",
-      R"({"e":1E5,"neg":-0.0})"};
+  static const std::vector<std::string> kArgs = {"{}",
+                                                 R"({"x":1})",
+                                                 R"({"id":12345678901234567890123,"r":1.10})",
+                                                 R"({"a":[1,2,{"b":null}],"s":"é\"x"})",
+                                                 R"({"nested":{"deep":{"deeper":[true,false]}}})",
+                                                 R"({"e":1E5,"neg":-0.0})"};
   return pick(random, kArgs);
 }
 
-void quote(std::string_view text, std::string& out) { json::write_string(text, out); }
+void quote(std::string_view text, std::string& out) {
+  json::write_string(text, out);
+}
 std::string quoted(std::string_view text) {
   std::string out;
   quote(text, out);
@@ -81,11 +96,13 @@ Conversation random_conversation(std::mt19937& random) {
     if (i == rounds) break;
     GenTurn assistant;
     assistant.assistant = true;
-    if (below(random, 4) != 0) assistant.texts.push_back("a" + std::to_string(i) + random_text(random));
+    if (below(random, 4) != 0)
+      assistant.texts.push_back("a" + std::to_string(i) + random_text(random));
     size_t calls = tools == 0 ? 0 : below(random, 4);
     for (size_t c = 0; c < calls; ++c) {
-      assistant.calls.push_back({"call_" + std::to_string(ids++), out.tools[below(random, tools)].name,
-                                 random_args(random), random_text(random)});
+      assistant.calls.push_back({"call_" + std::to_string(ids++),
+                                 out.tools[below(random, tools)].name, random_args(random),
+                                 random_text(random)});
     }
     out.turns.push_back(assistant);
   }
@@ -101,13 +118,16 @@ namespace {
 
 std::string chat(const Conversation& c) {
   std::vector<std::string> messages;
-  if (!c.system.empty()) messages.push_back(R"({"role":"system","content":)" + quoted(c.system) + "}");
+  if (!c.system.empty())
+    messages.push_back(R"({"role":"system","content":)" + quoted(c.system) + "}");
   for (const auto& turn : c.turns) {
     if (!turn.assistant) {
       std::vector<std::string> parts;
-      for (const auto& text : turn.texts) parts.push_back(R"({"type":"text","text":)" + quoted(text) + "}");
+      for (const auto& text : turn.texts)
+        parts.push_back(R"({"type":"text","text":)" + quoted(text) + "}");
       for (const auto& image : turn.images) {
-        parts.push_back(R"({"type":"image_url","image_url":{"url":)" + quoted(data_url(image)) + "}}");
+        parts.push_back(R"({"type":"image_url","image_url":{"url":)" + quoted(data_url(image)) +
+                        "}}");
       }
       messages.push_back(R"({"role":"user","content":[)" + joined(parts) + "]}");
       continue;
@@ -138,7 +158,8 @@ std::string chat(const Conversation& c) {
   if (c.choice == 2) out += R"(,"tool_choice":"none")";
   if (c.choice == 3) out += R"(,"tool_choice":"required")";
   if (c.choice == 4) {
-    out += R"(,"tool_choice":{"type":"function","function":{"name":)" + quoted(c.tools[0].name) + "}}";
+    out +=
+        R"(,"tool_choice":{"type":"function","function":{"name":)" + quoted(c.tools[0].name) + "}}";
   }
   if (c.max_tokens > 0) out += R"(,"max_completion_tokens":)" + std::to_string(c.max_tokens);
   return out;
@@ -153,14 +174,16 @@ std::string responses(const Conversation& c) {
         parts.push_back(R"({"type":"input_text","text":)" + quoted(text) + "}");
       }
       for (const auto& image : turn.images) {
-        parts.push_back(R"({"type":"input_image","detail":"auto","image_url":)" + quoted(data_url(image)) + "}");
+        parts.push_back(R"({"type":"input_image","detail":"auto","image_url":)" +
+                        quoted(data_url(image)) + "}");
       }
       items.push_back(R"({"type":"message","role":"user","content":[)" + joined(parts) + "]}");
       continue;
     }
     for (const auto& text : turn.texts) {
-      items.push_back(R"({"type":"message","role":"assistant","content":[{"type":"output_text","annotations":[],"text":)" +
-                      quoted(text) + "}]}");
+      items.push_back(
+          R"({"type":"message","role":"assistant","content":[{"type":"output_text","annotations":[],"text":)" +
+          quoted(text) + "}]}");
     }
     for (const auto& call : turn.calls) {
       items.push_back(R"({"type":"function_call","call_id":)" + quoted(call.id) + R"(,"name":)" +
@@ -183,7 +206,8 @@ std::string responses(const Conversation& c) {
   if (c.choice == 1) out += R"(,"tool_choice":"auto")";
   if (c.choice == 2) out += R"(,"tool_choice":"none")";
   if (c.choice == 3) out += R"(,"tool_choice":"required")";
-  if (c.choice == 4) out += R"(,"tool_choice":{"type":"function","name":)" + quoted(c.tools[0].name) + "}";
+  if (c.choice == 4)
+    out += R"(,"tool_choice":{"type":"function","name":)" + quoted(c.tools[0].name) + "}";
   if (c.max_tokens > 0) out += R"(,"max_output_tokens":)" + std::to_string(c.max_tokens);
   return out;
 }
@@ -195,10 +219,11 @@ std::string claude(const Conversation& c) {
     std::vector<std::string> blocks;
     if (!turn.assistant) blocks = results;
     results.clear();
-    for (const auto& text : turn.texts) blocks.push_back(R"({"type":"text","text":)" + quoted(text) + "}");
+    for (const auto& text : turn.texts)
+      blocks.push_back(R"({"type":"text","text":)" + quoted(text) + "}");
     for (const auto& image : turn.images) {
-      blocks.push_back(R"({"type":"image","source":{"type":"base64","media_type":)" + quoted(image.mime) +
-                       R"(,"data":)" + quoted(image.base64) + "}}");
+      blocks.push_back(R"({"type":"image","source":{"type":"base64","media_type":)" +
+                       quoted(image.mime) + R"(,"data":)" + quoted(image.base64) + "}}");
     }
     for (const auto& call : turn.calls) {
       blocks.push_back(R"({"type":"tool_use","id":)" + quoted(call.id) + R"(,"name":)" +
@@ -220,7 +245,8 @@ std::string claude(const Conversation& c) {
   if (c.choice == 1) out += R"(,"tool_choice":{"type":"auto"})";
   if (c.choice == 2) out += R"(,"tool_choice":{"type":"none"})";
   if (c.choice == 3) out += R"(,"tool_choice":{"type":"any"})";
-  if (c.choice == 4) out += R"(,"tool_choice":{"type":"tool","name":)" + quoted(c.tools[0].name) + "}";
+  if (c.choice == 4)
+    out += R"(,"tool_choice":{"type":"tool","name":)" + quoted(c.tools[0].name) + "}";
   out += R"(,"max_tokens":)" + std::to_string(c.max_tokens > 0 ? c.max_tokens : 1000);
   return out;
 }
@@ -238,7 +264,8 @@ std::string gemini(const Conversation& c) {
       parts.push_back(R"({"functionCall":{"id":)" + quoted(call.id) + R"(,"name":)" +
                       quoted(call.name) + R"(,"args":)" + call.args + "}}");
       results.push_back(R"({"functionResponse":{"id":)" + quoted(call.id) + R"(,"name":)" +
-                        quoted(call.name) + R"(,"response":{"output":)" + quoted(call.result) + "}}}");
+                        quoted(call.name) + R"(,"response":{"output":)" + quoted(call.result) +
+                        "}}}");
     }
     contents.push_back(std::string(R"({"role":")") + (turn.assistant ? "model" : "user") +
                        R"(","parts":[)" + joined(parts) + "]}");
@@ -247,7 +274,8 @@ std::string gemini(const Conversation& c) {
     }
   }
   std::string out = R"({"contents":[)" + joined(contents) + "]";
-  if (!c.system.empty()) out += R"(,"systemInstruction":{"parts":[{"text":)" + quoted(c.system) + "}]}";
+  if (!c.system.empty())
+    out += R"(,"systemInstruction":{"parts":[{"text":)" + quoted(c.system) + "}]}";
   std::vector<std::string> tools;
   for (const auto& tool : c.tools) {
     tools.push_back(R"({"name":)" + quoted(tool.name) + R"(,"description":)" +
@@ -256,7 +284,8 @@ std::string gemini(const Conversation& c) {
   if (!tools.empty()) out += R"(,"tools":[{"functionDeclarations":[)" + joined(tools) + "]}]";
   static const char* kModes[] = {"", "AUTO", "NONE", "ANY", "ANY"};
   if (c.choice > 0) {
-    out += R"(,"toolConfig":{"functionCallingConfig":{"mode":")" + std::string(kModes[c.choice]) + "\"";
+    out += R"(,"toolConfig":{"functionCallingConfig":{"mode":")" + std::string(kModes[c.choice]) +
+           "\"";
     if (c.choice == 4) out += R"(,"allowedFunctionNames":[)" + quoted(c.tools[0].name) + "]";
     out += "}}";
   }
@@ -282,7 +311,8 @@ std::string write_request(const Conversation& c, Protocol protocol) {
   if (!c.top_p.empty()) out += R"(,"top_p":)" + c.top_p;
   std::vector<std::string> stops;
   for (const auto& stop : c.stop) stops.push_back(quoted(stop));
-  if (!stops.empty() && protocol == Protocol::openai_chat) out += R"(,"stop":[)" + joined(stops) + "]";
+  if (!stops.empty() && protocol == Protocol::openai_chat)
+    out += R"(,"stop":[)" + joined(stops) + "]";
   if (!stops.empty() && protocol == Protocol::claude) {
     out += R"(,"stop_sequences":[)" + joined(stops) + "]";
   }

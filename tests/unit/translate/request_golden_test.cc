@@ -101,7 +101,8 @@ void check_body(const Value& want, const TranslatedRequest& got, Arena& arena) {
     const auto* there = at_pointer(body, member.key);
     REQUIRE(there != nullptr);
     INFO("at ", member.key, ": ", there->str());
-    CHECK(std::regex_search(std::string(there->str()), std::regex(std::string(member.value.str()))));
+    CHECK(
+        std::regex_search(std::string(there->str()), std::regex(std::string(member.value.str()))));
   }
   for (const auto& pair : want["equal"].items()) {
     const auto* one = at_pointer(body, pair[0].str());

@@ -142,18 +142,26 @@ using Encode = Result<json::Value> (*)(Request&, EncodeContext&);
 
 Decode decoder_of(Protocol protocol) {
   switch (protocol) {
-    case Protocol::openai_chat: return openai_chat::decode_request;
-    case Protocol::openai_response: return openai_responses::decode_request;
-    case Protocol::claude: return claude::decode_request;
-    default: return gemini::decode_request;
+    case Protocol::openai_chat:
+      return openai_chat::decode_request;
+    case Protocol::openai_response:
+      return openai_responses::decode_request;
+    case Protocol::claude:
+      return claude::decode_request;
+    default:
+      return gemini::decode_request;
   }
 }
 Encode encoder_of(Protocol protocol) {
   switch (protocol) {
-    case Protocol::openai_chat: return openai_chat::encode_request;
-    case Protocol::openai_response: return openai_responses::encode_request;
-    case Protocol::claude: return claude::encode_request;
-    default: return gemini::encode_request;
+    case Protocol::openai_chat:
+      return openai_chat::encode_request;
+    case Protocol::openai_response:
+      return openai_responses::encode_request;
+    case Protocol::claude:
+      return claude::encode_request;
+    default:
+      return gemini::encode_request;
   }
 }
 
@@ -196,8 +204,8 @@ TEST_CASE("P24: repairing twice is repairing once") {
 
 TEST_CASE("P14: ids and names are legal, stable, and differ where their originals differ") {
   std::mt19937 random(5);
-  static const std::string kAlphabet[] = {"a", "Z", "9", "_", "-", ".", ":", "/", " ", "\xC3\xBC",
-                                          "\xF0\x9F\x98\x80", "__"};
+  static const std::string kAlphabet[] = {
+      "a", "Z", "9", "_", "-", ".", ":", "/", " ", "\xC3\xBC", "\xF0\x9F\x98\x80", "__"};
   for (auto target : kProtocols) {
     std::set<std::string> originals;
     for (int i = 0; i < 400; ++i) {
@@ -259,9 +267,10 @@ void add_unknown(json::Value& value, Arena& arena, int depth) {
   for (auto& item : value.items()) add_unknown(item, arena, depth + 1);
   if (!value.is_object() || depth > 6) return;
   for (auto& member : value.members()) {
-    bool data = member.key == "input_schema" || member.key == "parameters" || member.key == "args" ||
-                member.key == "parametersJsonSchema" || member.key == "response" ||
-                (member.key == "input" && member.value.is_object()) || member.key == "tools";
+    bool data = member.key == "input_schema" || member.key == "parameters" ||
+                member.key == "args" || member.key == "parametersJsonSchema" ||
+                member.key == "response" || (member.key == "input" && member.value.is_object()) ||
+                member.key == "tools";
     if (!data) add_unknown(member.value, arena, depth + 1);
   }
   value.add(arena, "x_unknown_field", json::Value::string("?"));
@@ -318,7 +327,8 @@ TEST_CASE("P22: bodies of any bytes are refused or translated, never worse") {
     auto conversation = testing::random_conversation(random);
     auto body = testing::write_request(conversation, kProtocols[random() % 4]);
     auto changed = body;
-    for (int n = 0; n < 3; ++n) changed[random() % changed.size()] = static_cast<char>(random() % 256);
+    for (int n = 0; n < 3; ++n)
+      changed[random() % changed.size()] = static_cast<char>(random() % 256);
     check(changed);
     auto colon = body.find(':', random() % body.size());
     if (colon == std::string::npos) continue;
@@ -339,15 +349,16 @@ TEST_CASE("P23: depth and size beyond the limits are refused") {
   Arena arena;
   Options options;
   options.limits.max_bytes = 1000;
-  std::string big = R"({"model":"m","messages":[{"role":"user","content":")" + std::string(2000, 'x') + "\"}]}";
-  auto got = translate_request(Protocol::openai_chat, Protocol::claude, Operation::generate, big, {},
-                               {}, options, arena);
+  std::string big =
+      R"({"model":"m","messages":[{"role":"user","content":")" + std::string(2000, 'x') + "\"}]}";
+  auto got = translate_request(Protocol::openai_chat, Protocol::claude, Operation::generate, big,
+                               {}, {}, options, arena);
   REQUIRE(!got.ok());
   CHECK(got.error().http() == 413);
   // An arena that is too small is a refusal too.
   Arena small(1024, 4096);
-  auto refused = translate_request(Protocol::openai_chat, Protocol::claude, Operation::generate, big,
-                                   {}, {}, Options(), small);
+  auto refused = translate_request(Protocol::openai_chat, Protocol::claude, Operation::generate,
+                                   big, {}, {}, Options(), small);
   REQUIRE(!refused.ok());
   CHECK(refused.error().http() == 413);
 }
@@ -366,7 +377,8 @@ TEST_CASE("equal protocols: the bytes stay, only the model's name changes") {
 }
 
 TEST_CASE("names are restored from the context: sanitised, namespaced and custom tools") {
-  auto got = translate(Protocol::openai_response, Protocol::gemini, R"({"model":"m","input":"q","tools":[
+  auto got =
+      translate(Protocol::openai_response, Protocol::gemini, R"({"model":"m","input":"q","tools":[
     {"type":"namespace","name":"files","description":"d","tools":[{"type":"function","name":"read me","parameters":{"type":"object"},"strict":false}]},
     {"type":"custom","name":"patch"},
     {"type":"function","name":"plain","parameters":{"type":"object"},"strict":false}]})");

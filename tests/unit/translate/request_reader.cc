@@ -33,8 +33,7 @@ class Events {
   void result(std::string_view id, std::string_view text) {
     flush();
     auto found = calls_.find(std::string(id));
-    out_.push_back("result " +
-                   (found == calls_.end() ? "?" : std::to_string(found->second)) + " " +
+    out_.push_back("result " + (found == calls_.end() ? "?" : std::to_string(found->second)) + " " +
                    std::string(trim(text)));
   }
   void add(std::string line) {
@@ -183,15 +182,18 @@ void read_gemini(const Value& body, Events& events) {
                    std::string(part["inlineData"]["data"].str()));
       }
       const auto& call = part["functionCall"];
-      if (call.is_object()) events.call(call["id"].str(), call["name"].str(), json::write(call["args"]));
+      if (call.is_object())
+        events.call(call["id"].str(), call["name"].str(), json::write(call["args"]));
       const auto& response = part["functionResponse"];
-      if (response.is_object()) events.result(response["id"].str(), response["response"]["output"].str());
+      if (response.is_object())
+        events.result(response["id"].str(), response["response"]["output"].str());
     }
   }
   for (const auto& tool : body["tools"].items()) {
     for (const auto& f : tool["functionDeclarations"].items()) {
-      events.add("tool " + std::string(f["name"].str()) + " " + std::string(f["description"].str()) +
-                 " " + json::write(f["parametersJsonSchema"]));
+      events.add("tool " + std::string(f["name"].str()) + " " +
+                 std::string(f["description"].str()) + " " +
+                 json::write(f["parametersJsonSchema"]));
     }
   }
   const auto& config = body["toolConfig"]["functionCallingConfig"];
@@ -257,7 +259,8 @@ std::string responses_complaint(const Value& body) {
       if (open.erase(std::string(item["call_id"].str())) == 0) return "output without call";
     }
     if (type == "reasoning") {
-      if (i + 1 == input.size() || input[i + 1]["role"].str() == "user") return "reasoning at the end";
+      if (i + 1 == input.size() || input[i + 1]["role"].str() == "user")
+        return "reasoning at the end";
     }
   }
   return open.empty() ? "" : "dangling calls";
@@ -358,10 +361,18 @@ std::vector<std::string> read_events(std::string_view body, Protocol protocol) {
   Events events;
   if (!parsed) return {"invalid JSON"};
   switch (protocol) {
-    case Protocol::openai_chat: read_chat(*parsed, events); break;
-    case Protocol::openai_response: read_responses(*parsed, events); break;
-    case Protocol::claude: read_claude(*parsed, events); break;
-    default: read_gemini(*parsed, events); break;
+    case Protocol::openai_chat:
+      read_chat(*parsed, events);
+      break;
+    case Protocol::openai_response:
+      read_responses(*parsed, events);
+      break;
+    case Protocol::claude:
+      read_claude(*parsed, events);
+      break;
+    default:
+      read_gemini(*parsed, events);
+      break;
   }
   return events.take();
 }
@@ -371,10 +382,14 @@ std::string complaint(std::string_view body, Protocol protocol) {
   auto parsed = json::parse(body, arena);
   if (!parsed) return "invalid JSON";
   switch (protocol) {
-    case Protocol::openai_chat: return chat_complaint(*parsed);
-    case Protocol::openai_response: return responses_complaint(*parsed);
-    case Protocol::claude: return claude_complaint(*parsed);
-    default: return gemini_complaint(*parsed);
+    case Protocol::openai_chat:
+      return chat_complaint(*parsed);
+    case Protocol::openai_response:
+      return responses_complaint(*parsed);
+    case Protocol::claude:
+      return claude_complaint(*parsed);
+    default:
+      return gemini_complaint(*parsed);
   }
 }
 
