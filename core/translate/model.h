@@ -29,17 +29,15 @@ class List {
   T* end() { return data_ + size_; }
   const T* begin() const { return data_; }
   const T* end() const { return data_ + size_; }
-  T& back() { return data_[size_ - 1]; }
-  const T& back() const { return data_[size_ - 1]; }
+  // On an empty list (a push that found no memory): a scratch object.
+  T& back() { return size_ > 0 ? data_[size_ - 1] : scratch(); }
+  const T& back() const { return size_ > 0 ? data_[size_ - 1] : scratch(); }
   T& front() { return data_[0]; }
   const T& front() const { return data_[0]; }
   // When the arena's bound is reached the item goes to a scratch slot: callers check
   // arena.exhausted() once at the end.
   T& push(Arena& arena, const T& item) {
-    if (size_ == capacity_ && !grow(arena)) {
-      static thread_local T scratch;
-      return scratch = item;
-    }
+    if (size_ == capacity_ && !grow(arena)) return scratch() = item;
     return data_[size_++] = item;
   }
   void insert(Arena& arena, size_t at, const T& item) {
@@ -56,6 +54,10 @@ class List {
   void truncate(size_t size) { size_ = size < size_ ? size : size_; }
 
  private:
+  static T& scratch() {
+    static thread_local T object;
+    return object;
+  }
   bool grow(Arena& arena) {
     static_assert(std::is_trivially_destructible_v<T>);
     // Most messages hold one or two parts, and parts are large.

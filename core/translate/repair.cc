@@ -160,7 +160,7 @@ class Repair {
       }
       auto results = arena_.array<Part>(calls.size());
       auto have = arena_.array<bool>(calls.size());
-      if (results.size() != calls.size() || have.size() != calls.size()) return;
+      if (arena_.exhausted()) return;  // positions would not fit; the caller refuses the request
       List<Message> rest;
       size_t j = i + 1;
       for (; j < messages.size() && messages[j].role != Role::assistant; ++j) {

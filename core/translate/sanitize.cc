@@ -240,7 +240,7 @@ void sanitize_ids(Request& request, Protocol target, Arena& arena) {
             // Hashed first where the suffix does not fit any more.
             sent = fits ? arena.concat({base, suffix})
                         : arena.concat({"call_", short_hash(base), suffix});
-          } while (!taken.insert(sent).second);
+          } while (!taken.insert(sent).second && !arena.exhausted());
         }
         part.call->id = sent;
         turn[original].sent.push_back(sent);

@@ -289,7 +289,8 @@ class Encoder {
     } else {
       auto parts = Value::array();
       for (auto text : texts) parts.push(arena_, text_part(text));
-      if (marked) openai::encode_cache(part.cache, part.at, parts.items().back(), context_);
+      if (marked && !parts.empty())
+        openai::encode_cache(part.cache, part.at, parts.items().back(), context_);
       tool.add(arena_, "content", parts);
     }
     if (!part.cache.is_null() && !marked) {

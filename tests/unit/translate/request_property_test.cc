@@ -363,6 +363,30 @@ TEST_CASE("P23: depth and size beyond the limits are refused") {
   CHECK(refused.error().http() == 413);
 }
 
+TEST_CASE("P23: running out of memory anywhere is a refusal") {
+  std::mt19937 random(9);
+  auto conversation = testing::random_conversation(random);
+  while (conversation.turns.size() < 7 || conversation.tools.empty()) {
+    conversation = testing::random_conversation(random);
+  }
+  for (auto a : kProtocols) {
+    auto body = testing::write_request(conversation, a);
+    for (auto b : kProtocols) {
+      if (a == b) continue;
+      RequestMeta meta;
+      meta.model = "m";
+      bool succeeded = false;
+      for (size_t bytes = 1024; bytes < 400000 && !succeeded; bytes += bytes / 16) {
+        Arena arena(512, bytes);
+        auto got = translate_request(a, b, Operation::generate, body, meta, {}, Options(), arena);
+        if (!got.ok()) CHECK(got.error().http() == 413);
+        succeeded = got.ok();
+      }
+      CHECK(succeeded);
+    }
+  }
+}
+
 TEST_CASE("equal protocols: the bytes stay, only the model's name changes") {
   Arena arena;
   RequestMeta meta;
