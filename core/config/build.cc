@@ -22,11 +22,13 @@ struct SnapshotBuilder {
   void warn(std::string text) { built.warnings.push_back(std::move(text)); }
 
   // The instance of the last snapshot, if nothing that made it has changed.
-  std::shared_ptr<const modhost::Provider> kept(const ProviderConfig& config, const std::shared_ptr<const modhost::Module>& module) const {
+  std::shared_ptr<const modhost::Provider> kept(
+      const ProviderConfig& config, const std::shared_ptr<const modhost::Module>& module) const {
     const auto* before = previous != nullptr ? previous->find_provider(config.name) : nullptr;
     if (before == nullptr || before->provider == nullptr) return nullptr;
     const auto& old = *before->provider;
-    bool same = old.kind() == config.kind && before->settings_json == config.settings_json && &old.module() == module.get();
+    bool same = old.kind() == config.kind && before->settings_json == config.settings_json &&
+                &old.module() == module.get();
     return same ? before->provider : nullptr;
   }
 
@@ -39,24 +41,29 @@ struct SnapshotBuilder {
       entry.provider = std::move(old);
       return;
     } else {
-      auto made = modhost::Provider::create(module, {config.name, config.kind, config.settings_json}, clock);
+      auto made = modhost::Provider::create(
+          module, {config.name, config.kind, config.settings_json}, clock);
       if (made.ok()) {
         entry.provider = std::move(*made);
         return;
       }
       const auto& error = made.error();
-      entry.fault = error.param.empty() ? error.message : fmt::format("{}: {}", error.param, error.message);
+      entry.fault =
+          error.param.empty() ? error.message : fmt::format("{}: {}", error.param, error.message);
     }
     warn(fmt::format("provider {}: {}", config.name, entry.fault));
     const auto* before = previous != nullptr ? previous->find_provider(config.name) : nullptr;
-    if (before != nullptr && before->provider != nullptr && before->kind == config.kind && before->settings_json == config.settings_json) {
+    if (before != nullptr && before->provider != nullptr && before->kind == config.kind &&
+        before->settings_json == config.settings_json) {
       built.lost.push_back({config.name, config.kind, entry.fault});
     }
   }
 
-  Result<void> add_credentials(const ProviderConfig& config, ProviderEntry& entry, size_t provider_index) {
+  Result<void> add_credentials(const ProviderConfig& config, ProviderEntry& entry,
+                               size_t provider_index) {
     for (const auto& c : config.credentials) {
-      if (c.id == 0) return internal_error(fmt::format("credential `{}` of {} has no id", c.name, config.name));
+      if (c.id == 0)
+        return internal_error(fmt::format("credential `{}` of {} has no id", c.name, config.name));
       auto slot = slots.put(c.id, c.secret_json, c.revision);
       CredentialEntry credential;
       credential.id = c.id;
@@ -73,11 +80,16 @@ struct SnapshotBuilder {
           credential.opened = std::move(*opened);
         } else {
           const auto& error = opened.error();
-          credential.fault = error.param.empty() ? error.message : fmt::format("{}: {}", error.param, error.message);
-          warn(fmt::format("credential {} ({}) of {}: {}", c.id, c.name, config.name, credential.fault));
+          credential.fault = error.param.empty()
+                                 ? error.message
+                                 : fmt::format("{}: {}", error.param, error.message);
+          warn(fmt::format("credential {} ({}) of {}: {}", c.id, c.name, config.name,
+                           credential.fault));
         }
       }
-      bool fresh = snapshot->by_credential_.emplace(c.id, Snapshot::Place{provider_index, entry.credentials.size()}).second;
+      bool fresh = snapshot->by_credential_
+                       .emplace(c.id, Snapshot::Place{provider_index, entry.credentials.size()})
+                       .second;
       if (!fresh) return internal_error(fmt::format("credential id {} occurs twice", c.id));
       snapshot->slots_.push_back(std::move(slot));
       entry.credentials.push_back(std::move(credential));
@@ -88,9 +100,11 @@ struct SnapshotBuilder {
   Result<void> add_providers() {
     std::vector<const ProviderConfig*> sorted;
     for (const auto& provider : inputs.providers) sorted.push_back(&provider);
-    std::sort(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
+    std::sort(sorted.begin(), sorted.end(),
+              [](const auto* a, const auto* b) { return a->name < b->name; });
     for (const auto* config : sorted) {
-      if (config->id == 0) return internal_error(fmt::format("provider `{}` has no id", config->name));
+      if (config->id == 0)
+        return internal_error(fmt::format("provider `{}` has no id", config->name));
       ProviderEntry entry;
       entry.id = config->id;
       entry.name = config->name;
@@ -154,37 +168,41 @@ struct SnapshotBuilder {
     for (const auto& slot : snapshot->slots_) ids.push_back(slot->id());
     slots.retain(ids);
     // The last holder may be a loop, whose turn must not pay for taking large tables apart.
-    built.snapshot = std::shared_ptr<const Snapshot>(made.release(), [reaper = reaper](const Snapshot* dead) {
-      std::shared_ptr<const void> corpse(static_cast<const void*>(dead), [dead](const void*) { delete dead; });
-      if (reaper != nullptr) reaper->bury(std::move(corpse));
-    });
+    built.snapshot =
+        std::shared_ptr<const Snapshot>(made.release(), [reaper = reaper](const Snapshot* dead) {
+          std::shared_ptr<const void> corpse(static_cast<const void*>(dead),
+                                             [dead](const void*) { delete dead; });
+          if (reaper != nullptr) reaper->bury(std::move(corpse));
+        });
     return std::move(built);
   }
 };
 
-Result<Built> build_snapshot(const BuildInputs& inputs, const FindKind& find_kind, SlotTable& slots, const Snapshot* previous,
-                             const Clock& clock) {
+Result<Built> build_snapshot(const BuildInputs& inputs, const FindKind& find_kind, SlotTable& slots,
+                             const Snapshot* previous, const Clock& clock) {
   return SnapshotBuilder{inputs, find_kind, slots, previous, clock, {}, nullptr, nullptr}.run();
 }
 
-Result<Built> build_snapshot(const BuildInputs& inputs, const modhost::ModuleRegistry& registry, SlotTable& slots,
-                             const Snapshot* previous, const Clock& clock) {
-  return build_snapshot(inputs, [&registry](std::string_view kind) { return registry.find_kind(kind); }, slots, previous, clock);
+Result<Built> build_snapshot(const BuildInputs& inputs, const modhost::ModuleRegistry& registry,
+                             SlotTable& slots, const Snapshot* previous, const Clock& clock) {
+  return build_snapshot(
+      inputs, [&registry](std::string_view kind) { return registry.find_kind(kind); }, slots,
+      previous, clock);
 }
 
-Result<Built> reload_modules(const BuildInputs& inputs, modhost::ModuleRegistry& registry, SlotTable& slots,
-                             const Snapshot* previous, const Clock& clock) {
+Result<Built> reload_modules(const BuildInputs& inputs, modhost::ModuleRegistry& registry,
+                             SlotTable& slots, const Snapshot* previous, const Clock& clock) {
   auto candidate = registry.scan();
   FindKind find_kind = [&candidate](std::string_view kind) { return candidate->find_kind(kind); };
   GP_TRY(auto built, build_snapshot(inputs, find_kind, slots, previous, clock));
   bool reverted = false;
   for (const auto& lost : built.lost) {
-    auto changed = candidate->find_kind(lost.kind);
-    // A module that left its folder left on purpose.
-    if (changed == nullptr || registry.find_module(changed->id()) == nullptr) continue;
-    registry.revert(*candidate, changed->id(),
-                    fmt::format("{}: kept the generation in force, since provider {} fails on the new one: {}", changed->info().path,
-                                lost.provider, lost.fault));
+    auto before = registry.find_kind(lost.kind);
+    if (before == nullptr || before == candidate->find_kind(lost.kind)) continue;
+    registry.revert(
+        *candidate, before->id(),
+        fmt::format("{}: kept the generation in force: provider {} fails without it: {}",
+                    before->info().path, lost.provider, lost.fault));
     reverted = true;
   }
   if (reverted) {

@@ -1,6 +1,6 @@
-// Makes a Snapshot from what the store (and file) declare and the modules that are loaded. A provider
-// that cannot be made stays in the snapshot with its fault: one bad row never keeps the others away.
-// Main thread.
+// Makes a Snapshot from what the store (and file) declare and the modules that are loaded. A
+// provider that cannot be made stays in the snapshot with its fault: one bad row never keeps the
+// others away. Main thread.
 #pragma once
 
 #include <functional>
@@ -30,8 +30,8 @@ struct BuildInputs {
 struct Built {
   std::shared_ptr<const Snapshot> snapshot;
   std::vector<std::string> warnings;  // one per fault, for the log
-  // Providers that had an instance in `previous` under the same kind and settings and have none now: a
-  // new generation of their module refuses what the old one took.
+  // Providers that had an instance in `previous` under the same kind and settings and have none
+  // now: a new generation of their module refuses what the old one took.
   struct Lost {
     std::string provider, kind, fault;
   };
@@ -42,16 +42,19 @@ struct Built {
 using FindKind = std::function<std::shared_ptr<const modhost::Module>(std::string_view kind)>;
 
 // Instances of `previous` whose kind, settings and module generation did not change are kept, and
-// with them the opened credentials. Error: duplicates or a missing id; nothing a module says is one.
+// with them the opened credentials. Error: duplicates or a missing id; nothing a module says is
+// one.
 Result<Built> build_snapshot(const BuildInputs& inputs, const FindKind& find_kind, SlotTable& slots,
                              const Snapshot* previous, const Clock& clock = Clock::system());
-Result<Built> build_snapshot(const BuildInputs& inputs, const modhost::ModuleRegistry& registry, SlotTable& slots,
-                             const Snapshot* previous, const Clock& clock = Clock::system());
+Result<Built> build_snapshot(const BuildInputs& inputs, const modhost::ModuleRegistry& registry,
+                             SlotTable& slots, const Snapshot* previous,
+                             const Clock& clock = Clock::system());
 
 // Scans the module folders and builds on what they hold now. A module whose new generation loses a
-// provider is put back to its old one, with a fault that says so. The registry is committed; publishing
-// is the caller's.
-Result<Built> reload_modules(const BuildInputs& inputs, modhost::ModuleRegistry& registry, SlotTable& slots,
-                             const Snapshot* previous, const Clock& clock = Clock::system());
+// provider is put back to its old one, with a fault that says so. The registry is committed;
+// publishing is the caller's.
+Result<Built> reload_modules(const BuildInputs& inputs, modhost::ModuleRegistry& registry,
+                             SlotTable& slots, const Snapshot* previous,
+                             const Clock& clock = Clock::system());
 
 }  // namespace gproxy::config

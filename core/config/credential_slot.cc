@@ -14,12 +14,14 @@ Result<modhost::CredentialHandle> CredentialSlot::open(const modhost::Provider& 
     if (opened != nullptr && &opened->provider() == &provider) return opened;
   }
   std::erase_if(opened_, [](const auto& weak) { return weak.expired(); });
-  GP_TRY(auto handle, provider.open_credential(secret_.reveal(), version_.load(std::memory_order_relaxed)));
+  GP_TRY(auto handle,
+         provider.open_credential(secret_.reveal(), version_.load(std::memory_order_relaxed)));
   opened_.push_back(handle);
   return handle;
 }
 
-Result<modhost::CredentialHandle> CredentialSlot::replace(Secret secret_json, const modhost::Provider& provider) {
+Result<modhost::CredentialHandle> CredentialSlot::replace(Secret secret_json,
+                                                          const modhost::Provider& provider) {
   modhost::CredentialHandle handle;
   {
     std::lock_guard lock(mutex_);
@@ -71,8 +73,9 @@ void CredentialSlot::cool_down(int64_t until_ms, std::string_view reason, std::s
   auto at = models_.find(model);
   if (at == models_.end()) {
     if (models_.size() >= kMaxModels) {
-      auto soonest = std::min_element(models_.begin(), models_.end(),
-                                      [](const auto& a, const auto& b) { return a.second.until_ms < b.second.until_ms; });
+      auto soonest = std::min_element(
+          models_.begin(), models_.end(),
+          [](const auto& a, const auto& b) { return a.second.until_ms < b.second.until_ms; });
       models_.erase(soonest);
     }
     at = models_.emplace(std::string(model), CoolDown{}).first;
@@ -130,7 +133,8 @@ std::shared_ptr<CredentialSlot> SlotTable::find(int64_t id) const {
   return at == slots_.end() ? nullptr : at->second;
 }
 
-std::shared_ptr<CredentialSlot> SlotTable::put(int64_t id, const Secret& secret, uint64_t revision) {
+std::shared_ptr<CredentialSlot> SlotTable::put(int64_t id, const Secret& secret,
+                                               uint64_t revision) {
   std::shared_ptr<CredentialSlot> slot;
   {
     std::lock_guard lock(mutex_);

@@ -7,8 +7,8 @@
 namespace gproxy::config {
 namespace {
 
-// Walks valid JSON with comments and trailing commas; every function stays within the text whatever it
-// is given.
+// Walks valid JSON with comments and trailing commas; every function stays within the text whatever
+// it is given.
 class Walker {
  public:
   explicit Walker(std::string_view text) : text_(text) {}
@@ -16,7 +16,9 @@ class Walker {
   size_t at() const { return at_; }
   bool over() const { return at_ >= text_.size(); }
   char here() const { return over() ? '\0' : text_[at_]; }
-  void step() { if (!over()) ++at_; }
+  void step() {
+    if (!over()) ++at_;
+  }
 
   void skip_space() {
     while (!over()) {
@@ -55,7 +57,8 @@ class Walker {
       return;
     }
     if (here() != '{' && here() != '[') {
-      while (!over() && std::string_view(",]} \t\r\n/").find(here()) == std::string_view::npos) ++at_;
+      while (!over() && std::string_view(",]} \t\r\n/").find(here()) == std::string_view::npos)
+        ++at_;
       return;
     }
     size_t depth = 0;

@@ -13,11 +13,13 @@ namespace gproxy::config {
 // One step down: a member by name (the n-th of that name), or an element by index.
 struct PlaceStep {
   std::string key;
-  size_t index = 0;      // of an element
-  size_t occurrence = 0; // of a member
+  size_t index = 0;       // of an element
+  size_t occurrence = 0;  // of a member
   bool is_member = false;
 
-  static PlaceStep member(std::string_view key, size_t occurrence = 0) { return {std::string(key), 0, occurrence, true}; }
+  static PlaceStep member(std::string_view key, size_t occurrence = 0) {
+    return {std::string(key), 0, occurrence, true};
+  }
   static PlaceStep element(size_t index) { return {{}, index, 0, false}; }
 };
 using PlacePath = std::vector<PlaceStep>;

@@ -1,5 +1,5 @@
-// Where a configured thing was declared. What a file, a variable or the command line declares is shown
-// with it and answered with 409 managed_by_<origin> when the admin API would change it.
+// Where a configured thing was declared. What a file, a variable or the command line declares is
+// shown with it and answered with 409 managed_by_<origin> when the admin API would change it.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +11,14 @@ enum class Origin : uint8_t { db, file, env, cli };
 
 constexpr std::string_view name(Origin origin) {
   switch (origin) {
-    case Origin::db: return "db";
-    case Origin::file: return "file";
-    case Origin::env: return "env";
-    case Origin::cli: return "cli";
+    case Origin::db:
+      return "db";
+    case Origin::file:
+      return "file";
+    case Origin::env:
+      return "env";
+    case Origin::cli:
+      return "cli";
   }
   return "db";
 }

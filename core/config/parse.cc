@@ -32,11 +32,12 @@ class FileReader {
     if (const auto* settings = root.find("settings")) {
       GP_CHECK(read_settings(*settings, {PlaceStep::member("settings")}, "", out.settings));
     }
-    GP_CHECK(each(root, {}, "providers", [&](const Value& item, const PlacePath& path) -> Result<void> {
-      GP_TRY(auto provider, read_provider(item, path));
-      out.declared.providers.push_back(std::move(provider));
-      return ok();
-    }));
+    GP_CHECK(
+        each(root, {}, "providers", [&](const Value& item, const PlacePath& path) -> Result<void> {
+          GP_TRY(auto provider, read_provider(item, path));
+          out.declared.providers.push_back(std::move(provider));
+          return ok();
+        }));
     GP_CHECK(each(root, {}, "users", [&](const Value& item, const PlacePath& path) -> Result<void> {
       GP_TRY(auto user, read_user(item, path));
       out.declared.users.push_back(std::move(user));
@@ -49,7 +50,9 @@ class FileReader {
     auto place = json::position_of(text_, find_place(text_, path, of).value_or(0));
     auto where = path_text(path);
     if (!where.empty()) message = fmt::format("{}: {}", where, message);
-    return Error{ErrorKind::invalid, "config_invalid", fmt::format("{}:{}:{}: {}", options_.path, place.line, place.column, message), where};
+    return Error{ErrorKind::invalid, "config_invalid",
+                 fmt::format("{}:{}:{}: {}", options_.path, place.line, place.column, message),
+                 where};
   }
 
  private:
@@ -59,8 +62,9 @@ class FileReader {
   }
 
   Error unknown(const PlacePath& path, std::string_view word, std::string_view near) const {
-    return fail(path, PlaceOf::key, near.empty() ? fmt::format("unknown member `{}`", word)
-                                                 : fmt::format("unknown member `{}`, did you mean `{}`?", word, near));
+    return fail(path, PlaceOf::key,
+                near.empty() ? fmt::format("unknown member `{}`", word)
+                             : fmt::format("unknown member `{}`, did you mean `{}`?", word, near));
   }
 
   // No member twice: the parser takes the last, which is rarely what was meant.
@@ -74,23 +78,27 @@ class FileReader {
     return ok();
   }
 
-  Result<void> known(const Value& object, const PlacePath& path, std::vector<std::string_view> names) const {
+  Result<void> known(const Value& object, const PlacePath& path,
+                     std::vector<std::string_view> names) const {
     if (!object.is_object()) return fail(path, PlaceOf::value, "must be an object");
     GP_CHECK(unique(object, path));
     for (const auto& member : object.members()) {
       if (std::find(names.begin(), names.end(), member.key) != names.end()) continue;
-      return unknown(below(path, PlaceStep::member(member.key)), member.key, nearest(member.key, names));
+      return unknown(below(path, PlaceStep::member(member.key)), member.key,
+                     nearest(member.key, names));
     }
     return ok();
   }
 
   template <class F>
-  Result<void> each(const Value& object, const PlacePath& path, std::string_view key, F&& read) const {
+  Result<void> each(const Value& object, const PlacePath& path, std::string_view key,
+                    F&& read) const {
     const auto* list = object.find(key);
     if (list == nullptr) return ok();
     auto where = below(path, PlaceStep::member(key));
     if (!list->is_array()) return fail(where, PlaceOf::value, "must be a list");
-    for (size_t i = 0; i < list->size(); ++i) GP_CHECK(read((*list)[i], below(where, PlaceStep::element(i))));
+    for (size_t i = 0; i < list->size(); ++i)
+      GP_CHECK(read((*list)[i], below(where, PlaceStep::element(i))));
     return ok();
   }
 
@@ -102,23 +110,28 @@ class FileReader {
     return std::string(trim(value->str()));
   }
 
-  Result<bool> flag(const Value& object, const PlacePath& path, std::string_view key, bool otherwise) const {
+  Result<bool> flag(const Value& object, const PlacePath& path, std::string_view key,
+                    bool otherwise) const {
     const auto* value = object.find(key);
     if (value == nullptr) return otherwise;
-    if (!value->is_bool()) return fail(below(path, PlaceStep::member(key)), PlaceOf::value, "must be true or false");
+    if (!value->is_bool())
+      return fail(below(path, PlaceStep::member(key)), PlaceOf::value, "must be true or false");
     return value->as_bool();
   }
 
-  Result<std::string> object_text(const Value& object, const PlacePath& path, std::string_view key) const {
+  Result<std::string> object_text(const Value& object, const PlacePath& path,
+                                  std::string_view key) const {
     const auto* value = object.find(key);
     if (value == nullptr) return std::string("{}");
-    if (!value->is_object()) return fail(below(path, PlaceStep::member(key)), PlaceOf::value, "must be an object");
+    if (!value->is_object())
+      return fail(below(path, PlaceStep::member(key)), PlaceOf::value, "must be an object");
     return json::write(*value);
   }
 
   // What a *_file member names; relative names start at this file's folder.
   Result<std::string> file_content(const Value& value, const PlacePath& where) const {
-    if (!value.is_string() || trim(value.str()).empty()) return fail(where, PlaceOf::value, "must be the name of a file");
+    if (!value.is_string() || trim(value.str()).empty())
+      return fail(where, PlaceOf::value, "must be the name of a file");
     std::filesystem::path name(std::string(trim(value.str())));
     if (name.is_relative()) name = std::filesystem::path(options_.path).parent_path() / name;
     auto content = read_secret_file(name.string(), path_text(where));
@@ -126,26 +139,33 @@ class FileReader {
     return std::move(*content);
   }
 
-  // A secret text: `key`, or the content of the file that `key`_file names. Empty when neither is there.
-  Result<Secret> secret_text(const Value& object, const PlacePath& path, std::string_view key) const {
+  // A secret text: `key`, or the content of the file that `key`_file names. Empty when neither is
+  // there.
+  Result<Secret> secret_text(const Value& object, const PlacePath& path,
+                             std::string_view key) const {
     auto file_key = std::string(key) + "_file";
     const auto* file = object.find(file_key);
     GP_TRY(auto plain, text(object, path, key));
     if (file == nullptr) {
       if (plain.empty()) return Secret();
       auto clean = sanitize(plain);
-      if (!clean) return fail(below(path, PlaceStep::member(key)), PlaceOf::value, "is an unexpanded placeholder");
+      if (!clean)
+        return fail(below(path, PlaceStep::member(key)), PlaceOf::value,
+                    "is an unexpanded placeholder");
       return Secret(*clean);
     }
     auto where = below(path, PlaceStep::member(file_key));
-    if (object.has(key)) return fail(where, PlaceOf::key, fmt::format("stands beside `{}`; one of them is enough", key));
+    if (object.has(key))
+      return fail(where, PlaceOf::key,
+                  fmt::format("stands beside `{}`; one of them is enough", key));
     GP_TRY(auto content, file_content(*file, where));
     return Secret(trim(content));
   }
 
   // --- settings ---
 
-  Result<void> read_settings(const Value& object, const PlacePath& path, const std::string& prefix, Settings& settings) const {
+  Result<void> read_settings(const Value& object, const PlacePath& path, const std::string& prefix,
+                             Settings& settings) const {
     if (!object.is_object()) return fail(path, PlaceOf::value, "must be an object");
     GP_CHECK(unique(object, path));
     for (const auto& member : object.members()) {
@@ -156,7 +176,9 @@ class FileReader {
       } else if (is_group(name)) {
         GP_CHECK(read_settings(member.value, where, name + ".", settings));
       } else if (auto stem = secret_of_file(name); !stem.empty()) {
-        if (object.has(stem)) return fail(where, PlaceOf::key, fmt::format("stands beside `{}`; one of them is enough", stem));
+        if (object.has(stem))
+          return fail(where, PlaceOf::key,
+                      fmt::format("stands beside `{}`; one of them is enough", stem));
         GP_TRY(auto content, file_content(member.value, where));
         GP_CHECK(placed(where, apply_setting_text(settings, stem, content, Origin::file)));
       } else {
@@ -166,8 +188,10 @@ class FileReader {
     return ok();
   }
 
-  Result<void> read_setting(const Value& value, const PlacePath& where, const std::string& name, Settings& settings) const {
-    // Texts obey the rules of variables: an empty one, or a placeholder nobody filled, sets nothing.
+  Result<void> read_setting(const Value& value, const PlacePath& where, const std::string& name,
+                            Settings& settings) const {
+    // Texts obey the rules of variables: an empty one, or a placeholder nobody filled, sets
+    // nothing.
     if (value.is_string() && !sanitize(value.str())) return ok();
     return placed(where, apply_setting(settings, name, value, Origin::file));
   }
@@ -180,7 +204,8 @@ class FileReader {
   static bool is_group(std::string_view name) {
     auto rows = setting_rows();
     return std::any_of(rows.begin(), rows.end(), [&](const auto& row) {
-      return row.name.size() > name.size() && row.name.starts_with(name) && row.name[name.size()] == '.';
+      return row.name.size() > name.size() && row.name.starts_with(name) &&
+             row.name[name.size()] == '.';
     });
   }
 
@@ -189,7 +214,9 @@ class FileReader {
     if (!name.ends_with("_file")) return {};
     const auto* row = find_setting(name.substr(0, name.size() - 5));
     Settings scratch;
-    return row != nullptr && std::holds_alternative<Secret*>(row->slot(scratch)) ? row->name : std::string_view();
+    return row != nullptr && std::holds_alternative<Secret*>(row->slot(scratch))
+               ? row->name
+               : std::string_view();
   }
 
   static std::string nearest_member(std::string_view prefix, std::string_view key) {
@@ -208,7 +235,8 @@ class FileReader {
     if (auto near = nearest(key, names); !near.empty()) return std::string(near);
     // The right word in the wrong group is named in full.
     for (const auto& row : setting_rows()) {
-      if (row.name.substr(row.name.rfind('.') + 1) == key) return "settings." + std::string(row.name);
+      if (row.name.substr(row.name.rfind('.') + 1) == key)
+        return "settings." + std::string(row.name);
     }
     return {};
   }
@@ -225,11 +253,12 @@ class FileReader {
     if (out.kind.empty()) out.kind = out.name;  // as the rows of the first start
     GP_TRY(out.enabled, flag(object, path, "enabled", true));
     GP_TRY(out.settings_json, object_text(object, path, "channel_settings"));
-    GP_CHECK(each(object, path, "credentials", [&](const Value& item, const PlacePath& where) -> Result<void> {
-      GP_TRY(auto credential, read_credential(item, where));
-      out.credentials.push_back(std::move(credential));
-      return ok();
-    }));
+    GP_CHECK(each(object, path, "credentials",
+                  [&](const Value& item, const PlacePath& where) -> Result<void> {
+                    GP_TRY(auto credential, read_credential(item, where));
+                    out.credentials.push_back(std::move(credential));
+                    return ok();
+                  }));
     return out;
   }
 
@@ -238,15 +267,19 @@ class FileReader {
     CredentialConfig out;
     out.origin = Origin::file;
     GP_TRY(out.name, text(object, path, "name"));
-    if (out.name.empty()) return fail(path, PlaceOf::value, "the member `name` is missing: it is what finds the credential again");
+    if (out.name.empty())
+      return fail(path, PlaceOf::value,
+                  "the member `name` is missing: it is what finds the credential again");
     GP_TRY(out.enabled, flag(object, path, "enabled", true));
     GP_TRY(out.settings_json, object_text(object, path, "settings"));
     const auto* secret = object.find("secret");
     const auto* file = object.find("secret_file");
-    if ((secret != nullptr) == (file != nullptr)) return fail(path, PlaceOf::value, "needs one of `secret` and `secret_file`");
+    if ((secret != nullptr) == (file != nullptr))
+      return fail(path, PlaceOf::value, "needs one of `secret` and `secret_file`");
     if (secret != nullptr) {
       auto where = below(path, PlaceStep::member("secret"));
-      if (!secret->is_object()) return fail(where, PlaceOf::value, "must be an object: {\"<tag>\": {…}}");
+      if (!secret->is_object())
+        return fail(where, PlaceOf::value, "must be an object: {\"<tag>\": {…}}");
       GP_TRY(auto filled, with_files(*secret, where));
       out.secret_json = Secret(json::write(filled));
       return out;
@@ -256,7 +289,8 @@ class FileReader {
     Arena scratch;
     auto parsed = json::parse(content, scratch);
     // The parser could quote the secret; that it is no JSON is all that is said.
-    if (!parsed.ok() || !parsed->is_object()) return fail(where, PlaceOf::value, "the file does not hold a JSON object");
+    if (!parsed.ok() || !parsed->is_object())
+      return fail(where, PlaceOf::value, "the file does not hold a JSON object");
     out.secret_json = Secret(content);
     return out;
   }
@@ -270,12 +304,15 @@ class FileReader {
       auto where = below(path, PlaceStep::member(member.key));
       if (member.key.ends_with("_file") && member.value.is_string()) {
         auto key = member.key.substr(0, member.key.size() - 5);
-        if (value.has(key)) return fail(where, PlaceOf::key, fmt::format("stands beside `{}`; one of them is enough", key));
+        if (value.has(key))
+          return fail(where, PlaceOf::key,
+                      fmt::format("stands beside `{}`; one of them is enough", key));
         GP_TRY(auto content, file_content(member.value, where));
         out.add(arena_, key, Value::string(arena_.copy(content)));
         continue;
       }
-      if (member.value.is_string() && !member.value.str().empty() && !sanitize(member.value.str())) {
+      if (member.value.is_string() && !member.value.str().empty() &&
+          !sanitize(member.value.str())) {
         return fail(where, PlaceOf::value, "is an unexpanded placeholder");
       }
       GP_TRY(auto inner, with_files(member.value, where));
@@ -293,11 +330,12 @@ class FileReader {
     GP_TRY(out.name, text(object, path, "name"));
     if (out.name.empty()) return fail(path, PlaceOf::value, "the member `name` is missing");
     GP_TRY(out.enabled, flag(object, path, "enabled", true));
-    GP_CHECK(each(object, path, "keys", [&](const Value& item, const PlacePath& where) -> Result<void> {
-      GP_TRY(auto key, read_key(item, where));
-      out.keys.push_back(std::move(key));
-      return ok();
-    }));
+    GP_CHECK(
+        each(object, path, "keys", [&](const Value& item, const PlacePath& where) -> Result<void> {
+          GP_TRY(auto key, read_key(item, where));
+          out.keys.push_back(std::move(key));
+          return ok();
+        }));
     return out;
   }
 
@@ -306,20 +344,23 @@ class FileReader {
     KeyConfig out;
     out.origin = Origin::file;
     GP_TRY(out.label, text(object, path, "label"));
-    if (out.label.empty()) return fail(path, PlaceOf::value, "the member `label` is missing: it is what finds the key again");
+    if (out.label.empty())
+      return fail(path, PlaceOf::value,
+                  "the member `label` is missing: it is what finds the key again");
     GP_TRY(out.key, secret_text(object, path, "key"));
     if (out.key.empty()) return fail(path, PlaceOf::value, "needs one of `key` and `key_file`");
     GP_TRY(out.enabled, flag(object, path, "enabled", true));
-    GP_CHECK(each(object, path, "permissions", [&](const Value& item, const PlacePath& where) -> Result<void> {
-      if (item.str() == "oauth") {
-        out.permissions.oauth = true;
-      } else if (item.str() == "quota") {
-        out.permissions.quota = true;
-      } else {
-        return fail(where, PlaceOf::value, "must be one of oauth, quota");
-      }
-      return ok();
-    }));
+    GP_CHECK(each(object, path, "permissions",
+                  [&](const Value& item, const PlacePath& where) -> Result<void> {
+                    if (item.str() == "oauth") {
+                      out.permissions.oauth = true;
+                    } else if (item.str() == "quota") {
+                      out.permissions.quota = true;
+                    } else {
+                      return fail(where, PlaceOf::value, "must be one of oauth, quota");
+                    }
+                    return ok();
+                  }));
     return out;
   }
 
@@ -335,8 +376,11 @@ Result<ConfigFile> parse_config(std::string_view text, const ParseOptions& optio
   json::Position place;
   auto root = json::parse_with_comments(text, arena, &place);
   if (!root.ok()) {
-    return Error{ErrorKind::invalid, "config_invalid",
-                 fmt::format("{}:{}:{}: {}", options.path, place.line, place.column, root.error().message), {}};
+    return Error{
+        ErrorKind::invalid,
+        "config_invalid",
+        fmt::format("{}:{}:{}: {}", options.path, place.line, place.column, root.error().message),
+        {}};
   }
   return FileReader(text, options, arena).read(*root);
 }
@@ -351,7 +395,8 @@ Result<ConfigFile> load_config(const std::string& path, const Settings& base) {
   char block[64 * 1024];
   while (in.read(block, sizeof block) || in.gcount() > 0) {
     text.append(block, static_cast<size_t>(in.gcount()));
-    if (text.size() > kMaxFileBytes) return fail(fmt::format("is longer than {} bytes", kMaxFileBytes));
+    if (text.size() > kMaxFileBytes)
+      return fail(fmt::format("is longer than {} bytes", kMaxFileBytes));
   }
   if (in.bad()) return fail("cannot be read");
   auto file = parse_config(text, {path, base});

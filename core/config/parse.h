@@ -1,6 +1,6 @@
-// The --config file: JSON with comments that declares settings, providers with their credentials, and
-// users with their keys. Unknown and repeated members are errors with line, column and a did-you-mean.
-// Main thread.
+// The --config file: JSON with comments that declares settings, providers with their credentials,
+// and users with their keys. Unknown and repeated members are errors with line, column and a
+// did-you-mean. Main thread.
 #pragma once
 
 #include <string>
@@ -18,8 +18,8 @@ struct ConfigFile {
 };
 
 struct ParseOptions {
-  std::string path;         // for messages; also the folder that relative *_file members start from
-  Settings base;            // what the file's settings go over
+  std::string path;  // for messages; also the folder that relative *_file members start from
+  Settings base;     // what the file's settings go over
 };
 
 // Error: invalid, code "config_invalid", message "<path>:<line>:<column>: …", param = JSON path.

@@ -7,18 +7,23 @@ namespace gproxy::config {
 LoopSnapshot::LoopSnapshot(std::shared_ptr<const Snapshot> base)
     : base_(std::move(base)), held_(base_->credential_count()) {}
 
-Result<modhost::CredentialHandle> LoopSnapshot::credential(const ProviderEntry& provider, const CredentialEntry& credential) {
+Result<modhost::CredentialHandle> LoopSnapshot::credential(const ProviderEntry& provider,
+                                                           const CredentialEntry& credential) {
   auto& held = held_[credential.ordinal];
   auto version = credential.slot->version();
   if (held.handle != nullptr && held.version == version) return held.handle;
   if (provider.provider == nullptr) {
-    return Error{ErrorKind::server, "provider_config_invalid", "the provider has no instance: " + provider.fault, {}};
+    return Error{ErrorKind::server,
+                 "provider_config_invalid",
+                 "the provider has no instance: " + provider.fault,
+                 {}};
   }
   GP_TRY(auto shared, credential.slot->open(*provider.provider));
   held.version = shared->version();
   // A handle with a count of this loop's own: the shared one's is touched by every core.
   const auto* raw = shared.get();
-  held.handle = modhost::CredentialHandle(raw, [keep = std::move(shared)](const modhost::OpenCredential*) {});
+  held.handle =
+      modhost::CredentialHandle(raw, [keep = std::move(shared)](const modhost::OpenCredential*) {});
   return held.handle;
 }
 

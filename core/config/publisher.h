@@ -1,6 +1,6 @@
 // Hands snapshots to the loops. Main builds, the Publisher posts to every loop, collects their
-// acknowledgements on main and then calls done. Each loop wraps what it gets in a LoopSnapshot of its
-// own, so that the reference count a request touches belongs to one core.
+// acknowledgements on main and then calls done. Each loop wraps what it gets in a LoopSnapshot of
+// its own, so that the reference count a request touches belongs to one core.
 #pragma once
 
 #include <cstdint>
@@ -20,10 +20,11 @@ class LoopSnapshot {
   const Snapshot& operator*() const { return *base_; }
   const Snapshot* operator->() const { return base_.get(); }
 
-  // The credential's current version, opened by this snapshot's instance of the provider, with a count
-  // of this loop's own. Costs one load unless the secret changed since the last call. The handle keeps
-  // what it needs alive; an exchange keeps the one it started with.
-  Result<modhost::CredentialHandle> credential(const ProviderEntry& provider, const CredentialEntry& credential);
+  // The credential's current version, opened by this snapshot's instance of the provider, with a
+  // count of this loop's own. Costs one load unless the secret changed since the last call. The
+  // handle keeps what it needs alive; an exchange keeps the one it started with.
+  Result<modhost::CredentialHandle> credential(const ProviderEntry& provider,
+                                               const CredentialEntry& credential);
 
  private:
   std::shared_ptr<const Snapshot> base_;
@@ -45,12 +46,14 @@ class PostTarget {
   ~PostTarget() = default;
 };
 
-// One per worker: where its current snapshot stands. Loop-owned; the Publisher only sets it through the
-// loop's own queue.
+// One per worker: where its current snapshot stands. Loop-owned; the Publisher only sets it through
+// the loop's own queue.
 class SnapshotSlot {
  public:
   const LoopSnapshotPtr& current() const { return current_; }
-  void set(std::shared_ptr<const Snapshot> snapshot) { current_ = std::make_shared<LoopSnapshot>(std::move(snapshot)); }
+  void set(std::shared_ptr<const Snapshot> snapshot) {
+    current_ = std::make_shared<LoopSnapshot>(std::move(snapshot));
+  }
 
  private:
   LoopSnapshotPtr current_;
@@ -65,8 +68,8 @@ class Publisher {
 
   // What is in force: what the last publish() gave. [main]
   const std::shared_ptr<const Snapshot>& current() const { return current_; }
-  // `done` runs on main after every loop has the snapshot (or is gone); may run before this returns only
-  // when there is no loop. Publishing again before done is fine: each has its own done.
+  // `done` runs on main after every loop has the snapshot (or is gone); may run before this returns
+  // only when there is no loop. Publishing again before done is fine: each has its own done.
   void publish(std::shared_ptr<const Snapshot> snapshot, std::function<void()> done = {});
   size_t pending() const { return pending_; }
 

@@ -34,11 +34,13 @@ Environment process_environment() {
   };
 }
 
-Result<std::optional<std::string>> read_variable(const Environment& environment, const std::string& name) {
+Result<std::optional<std::string>> read_variable(const Environment& environment,
+                                                 const std::string& name) {
   auto plain = environment(name).has_value() ? sanitize(*environment(name)) : std::nullopt;
   auto file_name = name + "_FILE";
   auto file = environment(file_name).has_value() ? sanitize(*environment(file_name)) : std::nullopt;
-  if (plain && file) return invalid_error(fmt::format("{} and {} are both set", name, file_name), name);
+  if (plain && file)
+    return invalid_error(fmt::format("{} and {} are both set", name, file_name), name);
   if (plain || !file) return plain;
   GP_TRY(auto content, read_secret_file(*file, file_name));
   return sanitize(content);
@@ -46,7 +48,9 @@ Result<std::optional<std::string>> read_variable(const Environment& environment,
 
 Result<std::string> read_secret_file(const std::string& path, std::string_view field) {
   constexpr size_t kMax = 64 * 1024;
-  auto fail = [&](std::string_view why) { return invalid_error(fmt::format("{}: the file {} {}", field, path, why), std::string(field)); };
+  auto fail = [&](std::string_view why) {
+    return invalid_error(fmt::format("{}: the file {} {}", field, path, why), std::string(field));
+  };
   std::ifstream in(path, std::ios::binary);
   if (!in) return fail("cannot be opened");
   std::string content(kMax + 1, '\0');

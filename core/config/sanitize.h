@@ -1,6 +1,6 @@
 // Texts from the command line and the environment: trimmed, empty means unset, and an unexpanded
-// "${NAME}" of some platform's template means unset too. Also NAME_FILE variables, whose file holds the
-// value. Main thread.
+// "${NAME}" of some platform's template means unset too. Also NAME_FILE variables, whose file holds
+// the value. Main thread.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +22,10 @@ std::optional<bool> parse_bool(std::string_view text);
 using Environment = std::function<std::optional<std::string>(const std::string& name)>;
 Environment process_environment();
 
-// The sanitised value of NAME, else the trimmed content of the file that NAME_FILE names. Both set is an
-// error, and so is a file that cannot be read.
-Result<std::optional<std::string>> read_variable(const Environment& environment, const std::string& name);
+// The sanitised value of NAME, else the trimmed content of the file that NAME_FILE names. Both set
+// is an error, and so is a file that cannot be read.
+Result<std::optional<std::string>> read_variable(const Environment& environment,
+                                                 const std::string& name);
 
 // A secret from a file: at most 64 KiB, without the final line break. Error: param = `field`.
 Result<std::string> read_secret_file(const std::string& path, std::string_view field);

@@ -1,5 +1,5 @@
-// What can be configured, as plain values with their defaults. Every limit of the process stands here.
-// Values are made on the main thread and then read anywhere as part of a Snapshot.
+// What can be configured, as plain values with their defaults. Every limit of the process stands
+// here. Values are made on the main thread and then read anywhere as part of a Snapshot.
 #pragma once
 
 #include <cstddef>
@@ -16,57 +16,76 @@ namespace gproxy::config {
 
 // Bounds. A name ends with its unit.
 struct Limits {
-  size_t max_connections = 16'384;             // open client connections of the process; beyond: closed at once
-  size_t max_connections_per_address = 0;      // of one client address; 0 = only max_connections (a reverse proxy is one address)
-  size_t max_request_line_bytes = 16 * 1024;   // 414 above this
-  size_t max_header_bytes = 64 * 1024;         // all header fields of a request together; 431 above this
-  size_t max_header_count = 128;               // 431 above this
-  size_t max_request_bytes = 50 * 1024 * 1024; // a request's body; 413 above this
-  size_t max_json_depth = 256;                 // containers inside each other; 400 above this
-  size_t min_body_bytes_per_second = 500;      // a body that comes slower for body_ms is given up with 408
-  size_t pipeline_bytes = 16 * 1024;           // read ahead behind a running request
-  size_t output_high_bytes = 256 * 1024;       // unsent answer bytes of a connection at which the upstream is paused
-  size_t output_low_bytes = 128 * 1024;        // and at which it goes on
-  size_t max_error_body_bytes = 64 * 1024;     // of an upstream's error, for judging and passing on
-  size_t max_buffered_bytes = 64 * 1024 * 1024;  // of a whole answer that must be collected (translated, edited); 502 above this
-  size_t max_event_bytes = 16 * 1024 * 1024;   // of one event in a stream that must be read
+  // Open client connections of the process; beyond: closed at once.
+  size_t max_connections = 16'384;
+  // Of one client address; 0 = only max_connections (a reverse proxy is one address).
+  size_t max_connections_per_address = 0;
+  size_t max_request_line_bytes = 16 * 1024;  // 414 above this
+  // All header fields of a request together; 431 above this.
+  size_t max_header_bytes = 64 * 1024;
+  size_t max_header_count = 128;                // 431 above this
+  size_t max_request_bytes = 50 * 1024 * 1024;  // a request's body; 413 above this
+  size_t max_json_depth = 256;                  // containers inside each other; 400 above this
+  // A body that comes slower for body_ms is given up with 408.
+  size_t min_body_bytes_per_second = 500;
+  size_t pipeline_bytes = 16 * 1024;  // read ahead behind a running request
+  // Unsent answer bytes of a connection at which the upstream is paused.
+  size_t output_high_bytes = 256 * 1024;
+  size_t output_low_bytes = 128 * 1024;  // and at which it goes on
+  // Of an upstream's error, for judging and passing on.
+  size_t max_error_body_bytes = 64 * 1024;
+  // Of a whole answer that must be collected (translated, edited); 502 above this.
+  size_t max_buffered_bytes = 64 * 1024 * 1024;
+  size_t max_event_bytes = 16 * 1024 * 1024;      // of one event in a stream that must be read
   size_t max_upstream_header_bytes = 256 * 1024;  // of an upstream's response head
-  size_t max_decompress_ratio = 100;           // of an answer that comes compressed though we ask for identity
+  // Of an answer that comes compressed though we ask for identity.
+  size_t max_decompress_ratio = 100;
   size_t max_exchange_bytes = 256 * 1024 * 1024;  // memory of one exchange: the arena's bound
-  size_t memory_budget_bytes = size_t{2} << 30;   // request bodies and answers in hand, whole process; 503 above this
-  size_t max_transfers = 16'384;               // running upstream transfers of the process
-  size_t max_transfers_per_host = 0;           // per loop and upstream host over HTTP/1.1; 0 = no own limit
-  size_t usage_ring_rows = 8192;               // rows per loop between it and the writer thread; 503 above 90 %
-  size_t log_ring_rows = 4096;                 // beyond: request logs are dropped and counted
-  size_t max_log_body_bytes = 256 * 1024;      // of each body in a request log
+  // Request bodies and answers in hand, whole process; 503 above this.
+  size_t memory_budget_bytes = size_t{2} << 30;
+  size_t max_transfers = 16'384;  // running upstream transfers of the process
+  // Per loop and upstream host over HTTP/1.1; 0 = no own limit.
+  size_t max_transfers_per_host = 0;
+  // Rows per loop between it and the writer thread; 503 above 90 %.
+  size_t usage_ring_rows = 8192;
+  size_t log_ring_rows = 4096;                    // beyond: request logs are dropped and counted
+  size_t max_log_body_bytes = 256 * 1024;         // of each body in a request log
   size_t max_admin_body_bytes = 2 * 1024 * 1024;  // of an admin request; 413 above this
-  size_t max_admin_queue = 256;                // admin queries waiting for the store; 503 above this
+  // Admin queries waiting for the store; 503 above this.
+  size_t max_admin_queue = 256;
 };
 
 // Times in milliseconds; 0 = none.
 struct Timeouts {
-  int64_t header_ms = 15'000;             // from the first byte of a request to the end of its head; 408
-  int64_t body_ms = 30'000;               // without a byte of the body, and the window of min_body_bytes_per_second; 408
+  // From the first byte of a request to the end of its head; 408.
+  int64_t header_ms = 15'000;
+  // Without a byte of the body, and the window of min_body_bytes_per_second; 408.
+  int64_t body_ms = 30'000;
   int64_t idle_ms = 75'000;               // a new connection without any request
   int64_t keep_alive_ms = 75'000;         // a connection between two requests
   int64_t downstream_stall_ms = 120'000;  // a client that takes no byte of a waiting answer
   int64_t budget_wait_ms = 5'000;         // a request waiting for memory_budget_bytes; then 503
   int64_t connect_ms = 10'000;            // to an upstream: name, TCP and TLS
-  int64_t first_byte_ms = 600'000;        // from the request sent to the upstream's head: models think
+  // From the request sent to the upstream's head: models think.
+  int64_t first_byte_ms = 600'000;
   int64_t stream_idle_ms = 300'000;       // between two pieces of an upstream's answer
   int64_t attempt_deadline_ms = 900'000;  // no new attempt after this
   int64_t list_ms = 10'000;               // per provider in an aggregate model list
   int64_t step_ms = 30'000;               // one fetch of a login, refresh or quota flow
-  int64_t drain_ms = 30'000;              // running answers at shutdown; then each ends with its protocol's error
-  int64_t ping_after_ms = 15'000;         // silence in a stream before a keep-alive ping, and between pings
+  // Running answers at shutdown; then each ends with its protocol's error.
+  int64_t drain_ms = 30'000;
+  // Silence in a stream before a keep-alive ping, and between pings.
+  int64_t ping_after_ms = 15'000;
 };
 
 struct Retry {
-  size_t max_attempts = 8;               // of one request, over all credentials
-  int64_t backoff_ms = 200;              // doubled per attempt, with jitter
+  size_t max_attempts = 8;   // of one request, over all credentials
+  int64_t backoff_ms = 200;  // doubled per attempt, with jitter
   int64_t max_backoff_ms = 2'000;
-  int64_t rate_limit_ms = 30'000;        // cooldown of (credential, model) after a 429 without Retry-After
-  int64_t server_error_ms = 10'000;      // cooldown of a credential after several server errors in a row
+  // Cooldown of (credential, model) after a 429 without Retry-After.
+  int64_t rate_limit_ms = 30'000;
+  // Cooldown of a credential after several server errors in a row.
+  int64_t server_error_ms = 10'000;
   size_t server_errors = 3;              // that many
   int64_t max_cool_down_ms = 3'600'000;  // what a Retry-After may cause
 };
@@ -76,18 +95,19 @@ enum class UpstreamHttp : uint8_t { automatic, http1, http2 };
 struct Settings {
   std::string host = "0.0.0.0";
   uint16_t port = 8787;
-  Secret admin_key;                    // empty = generated at the first start
-  std::string proxy;                   // URL for upstream traffic; empty = none
-  bool event_redact_sensitive = true;  // keys and bodies out of stored events
-  size_t workers = 0;                  // loops; 0 = one per core
+  Secret admin_key;                       // empty = generated at the first start
+  std::string proxy;                      // URL for upstream traffic; empty = none
+  bool event_redact_sensitive = true;     // keys and bodies out of stored events
+  size_t workers = 0;                     // loops; 0 = one per core
   std::vector<std::string> modules_dirs;  // empty = the installed folder, or the build tree's
-  Secret metrics_token;                // lets a scraper read /metrics besides the admin key
-  std::string log_level = "info";      // trace, debug, info, warn, error, off
-  std::string log_format = "text";     // text, json
-  std::string upstream_http = "auto";  // auto, 1.1, 2
-  bool upstream_tls_verify = true;     // false accepts any certificate: for measuring and closed networks only
-  bool request_log = true;             // keep a row per request and attempt
-  bool pings = true;                   // keep-alive pings in silent streams
+  Secret metrics_token;                   // lets a scraper read /metrics besides the admin key
+  std::string log_level = "info";         // trace, debug, info, warn, error, off
+  std::string log_format = "text";        // text, json
+  std::string upstream_http = "auto";     // auto, 1.1, 2
+  // False accepts any certificate: for measuring and closed networks only.
+  bool upstream_tls_verify = true;
+  bool request_log = true;  // keep a row per request and attempt
+  bool pings = true;        // keep-alive pings in silent streams
   Limits limits;
   Timeouts timeouts;
   Retry retry;
@@ -99,7 +119,9 @@ struct Settings {
     return at == origins.end() ? Origin::db : at->second;
   }
   UpstreamHttp upstream_version() const {
-    return upstream_http == "1.1" ? UpstreamHttp::http1 : upstream_http == "2" ? UpstreamHttp::http2 : UpstreamHttp::automatic;
+    return upstream_http == "1.1" ? UpstreamHttp::http1
+           : upstream_http == "2" ? UpstreamHttp::http2
+                                  : UpstreamHttp::automatic;
   }
 };
 
@@ -107,8 +129,8 @@ struct Settings {
 
 struct CredentialConfig {
   int64_t id = 0;
-  std::string name;                   // may be empty for rows made by the admin API
-  Secret secret_json;                 // {"<tag>": {…}}
+  std::string name;    // may be empty for rows made by the admin API
+  Secret secret_json;  // {"<tag>": {…}}
   std::string settings_json = "{}";
   bool enabled = true;
   Origin origin = Origin::db;
@@ -137,15 +159,15 @@ struct KeyConfig {
   int64_t id = 0;
   int64_t user_id = 0;
   std::string label;
-  Secret key;            // only where it was just read from a file or variable
-  std::string digest;    // 32 bytes (KeyHasher::digest) where it came from the store
+  Secret key;          // only where it was just read from a file or variable
+  std::string digest;  // 32 bytes (KeyHasher::digest) where it came from the store
   bool enabled = true;
   Permissions permissions;
   Origin origin = Origin::db;
 };
 
 struct UserConfig {
-  int64_t id = -1;       // user0 has 0; -1 = not stored yet
+  int64_t id = -1;  // user0 has 0; -1 = not stored yet
   std::string name;
   bool enabled = true;
   Origin origin = Origin::db;

@@ -16,57 +16,84 @@ constexpr int64_t kDayMs = 24LL * 3600 * 1000;
 constexpr int64_t kMany = 1'000'000;
 
 // A row whose value is a member of Settings, by its path there.
-#define GP_SETTING(name, member, min, max, words, applies, help) \
-  { name, [](Settings& s) -> SettingSlot { return &s.member; }, min, max, words, applies, help }
-#define GP_LIMIT(member, min, max, help) GP_SETTING("limits." #member, limits.member, min, max, "", Applies::at_once, help)
-#define GP_LIMIT_AT_START(member, min, max, help) GP_SETTING("limits." #member, limits.member, min, max, "", Applies::restart, help)
-#define GP_TIMEOUT(member, help) GP_SETTING("timeouts." #member, timeouts.member, 0, kDayMs, "", Applies::at_once, help)
-#define GP_RETRY(member, min, max, help) GP_SETTING("retry." #member, retry.member, min, max, "", Applies::at_once, help)
+#define GP_SETTING(name, member, min, max, words, applies, help)                               \
+  {                                                                                            \
+    name, [](Settings& s) -> SettingSlot { return &s.member; }, min, max, words, applies, help \
+  }
+#define GP_LIMIT(member, min, max, help) \
+  GP_SETTING("limits." #member, limits.member, min, max, "", Applies::at_once, help)
+#define GP_LIMIT_AT_START(member, min, max, help) \
+  GP_SETTING("limits." #member, limits.member, min, max, "", Applies::restart, help)
+#define GP_TIMEOUT(member, help) \
+  GP_SETTING("timeouts." #member, timeouts.member, 0, kDayMs, "", Applies::at_once, help)
+#define GP_RETRY(member, min, max, help) \
+  GP_SETTING("retry." #member, retry.member, min, max, "", Applies::at_once, help)
 
+// clang-format off: one row, one line
 const SettingRow kRows[] = {
     GP_SETTING("host", host, 0, 0, "", Applies::restart, "address to listen on"),
     GP_SETTING("port", port, 0, 65535, "", Applies::restart, "port to listen on; 0 = any free one"),
-    GP_SETTING("admin_key", admin_key, 0, 0, "", Applies::at_once, "key of the admin API; generated at the first start when not set"),
-    GP_SETTING("proxy", proxy, 0, 0, "", Applies::at_once, "proxy for upstream traffic: http, https, socks5 or socks5h URL"),
-    GP_SETTING("event_redact_sensitive", event_redact_sensitive, 0, 0, "", Applies::at_once, "keep keys and bodies out of stored events"),
+    GP_SETTING("admin_key", admin_key, 0, 0, "", Applies::at_once,
+               "key of the admin API; generated at the first start when not set"),
+    GP_SETTING("proxy", proxy, 0, 0, "", Applies::at_once,
+               "proxy for upstream traffic: http, https, socks5 or socks5h URL"),
+    GP_SETTING("event_redact_sensitive", event_redact_sensitive, 0, 0, "", Applies::at_once,
+               "keep keys and bodies out of stored events"),
     GP_SETTING("workers", workers, 0, 256, "", Applies::restart, "event loops; 0 = one per core"),
-    GP_SETTING("modules_dirs", modules_dirs, 0, 0, "", Applies::restart, "folders with modules, absolute; empty = the installed one"),
-    GP_SETTING("metrics_token", metrics_token, 0, 0, "", Applies::at_once, "bearer token that may read /metrics"),
-    GP_SETTING("log_level", log_level, 0, 0, "trace debug info warn error off", Applies::at_once, "least level of log lines"),
+    GP_SETTING("modules_dirs", modules_dirs, 0, 0, "", Applies::restart,
+               "folders with modules, absolute; empty = the installed one"),
+    GP_SETTING("metrics_token", metrics_token, 0, 0, "", Applies::at_once,
+               "bearer token that may read /metrics"),
+    GP_SETTING("log_level", log_level, 0, 0, "trace debug info warn error off", Applies::at_once,
+               "least level of log lines"),
     GP_SETTING("log_format", log_format, 0, 0, "text json", Applies::at_once, "form of log lines"),
-    GP_SETTING("upstream_tls_verify", upstream_tls_verify, 0, 0, "", Applies::restart, "check the certificates of upstreams"),
-    GP_SETTING("upstream_http", upstream_http, 0, 0, "auto 1.1 2", Applies::at_once, "HTTP version towards upstreams"),
-    GP_SETTING("request_log", request_log, 0, 0, "", Applies::at_once, "keep a row per request and attempt"),
+    GP_SETTING("upstream_tls_verify", upstream_tls_verify, 0, 0, "", Applies::restart,
+               "check the certificates of upstreams"),
+    GP_SETTING("upstream_http", upstream_http, 0, 0, "auto 1.1 2", Applies::at_once,
+               "HTTP version towards upstreams"),
+    GP_SETTING("request_log", request_log, 0, 0, "", Applies::at_once,
+               "keep a row per request and attempt"),
     GP_SETTING("pings", pings, 0, 0, "", Applies::at_once, "keep-alive pings in silent streams"),
 
     GP_LIMIT_AT_START(max_connections, 1, kMany, "open client connections of the process"),
-    GP_LIMIT_AT_START(max_connections_per_address, 0, kMany, "open connections of one client address; 0 = no limit of its own"),
+    GP_LIMIT_AT_START(max_connections_per_address, 0, kMany,
+                      "open connections of one client address; 0 = no limit of its own"),
     GP_LIMIT(max_request_line_bytes, 1024, kMiB, "request line; 414 above this"),
     GP_LIMIT(max_header_bytes, 4096, kMiB, "header fields of a request together; 431 above this"),
     GP_LIMIT(max_header_count, 16, 4096, "header fields of a request; 431 above this"),
     GP_LIMIT(max_request_bytes, 1024, 2 * kGiB, "request body; 413 above this"),
     GP_LIMIT(max_json_depth, 8, 1024, "containers inside each other in a request; 400 above this"),
-    GP_LIMIT(min_body_bytes_per_second, 0, kGiB, "a slower request body is given up with 408; 0 = any speed"),
+    GP_LIMIT(min_body_bytes_per_second, 0, kGiB,
+             "a slower request body is given up with 408; 0 = any speed"),
     GP_LIMIT_AT_START(pipeline_bytes, 1024, kMiB, "read ahead behind a running request"),
-    GP_LIMIT(output_high_bytes, 16 * 1024, 64 * kMiB, "unsent answer bytes of a connection at which its upstream is paused"),
+    GP_LIMIT(output_high_bytes, 16 * 1024, 64 * kMiB,
+             "unsent answer bytes of a connection at which its upstream is paused"),
     GP_LIMIT(output_low_bytes, 0, 64 * kMiB, "unsent answer bytes at which it goes on"),
-    GP_LIMIT(max_error_body_bytes, 1024, 16 * kMiB, "of an upstream's error, for judging it and passing it on"),
-    GP_LIMIT(max_buffered_bytes, 64 * 1024, 2 * kGiB, "of an answer that must be collected whole; 502 above this"),
+    GP_LIMIT(max_error_body_bytes, 1024, 16 * kMiB,
+             "of an upstream's error, for judging it and passing it on"),
+    GP_LIMIT(max_buffered_bytes, 64 * 1024, 2 * kGiB,
+             "of an answer that must be collected whole; 502 above this"),
     GP_LIMIT(max_event_bytes, 4096, kGiB, "of one event of a stream that must be read"),
     GP_LIMIT(max_upstream_header_bytes, 4096, 16 * kMiB, "of an upstream's response head"),
-    GP_LIMIT(max_decompress_ratio, 2, 10'000, "of an answer that comes compressed though identity was asked for"),
+    GP_LIMIT(max_decompress_ratio, 2, 10'000,
+             "of an answer that comes compressed though identity was asked for"),
     GP_LIMIT(max_exchange_bytes, kMiB, 4 * kGiB, "memory of one exchange"),
-    GP_LIMIT(memory_budget_bytes, 16 * kMiB, 1024 * kGiB, "bodies in hand, whole process; 503 above this"),
+    GP_LIMIT(memory_budget_bytes, 16 * kMiB, 1024 * kGiB,
+             "bodies in hand, whole process; 503 above this"),
     GP_LIMIT_AT_START(max_transfers, 1, kMany, "running upstream transfers of the process"),
-    GP_LIMIT_AT_START(max_transfers_per_host, 0, kMany, "per loop and upstream host over HTTP/1.1; 0 = no limit of its own"),
-    GP_LIMIT_AT_START(usage_ring_rows, 256, kMany, "usage rows per loop on their way to the store; 503 above 90 %"),
-    GP_LIMIT_AT_START(log_ring_rows, 64, kMany, "request log rows per loop on their way to the store; dropped beyond"),
+    GP_LIMIT_AT_START(max_transfers_per_host, 0, kMany,
+                      "per loop and upstream host over HTTP/1.1; 0 = no limit of its own"),
+    GP_LIMIT_AT_START(usage_ring_rows, 256, kMany,
+                      "usage rows per loop on their way to the store; 503 above 90 %"),
+    GP_LIMIT_AT_START(log_ring_rows, 64, kMany,
+                      "request log rows per loop on their way to the store; dropped beyond"),
     GP_LIMIT(max_log_body_bytes, 0, 64 * kMiB, "of each body in a request log"),
     GP_LIMIT(max_admin_body_bytes, 4096, 256 * kMiB, "body of an admin request; 413 above this"),
     GP_LIMIT(max_admin_queue, 1, 65536, "admin queries waiting for the store; 503 above this"),
 
     GP_TIMEOUT(header_ms, "from a request's first byte to the end of its head; 408"),
-    GP_TIMEOUT(body_ms, "without a byte of the request body, and the window of the minimum rate; 408"),
+    GP_TIMEOUT(body_ms,
+               "without a byte of the request body, and the window of the minimum rate; 408"),
     GP_TIMEOUT(idle_ms, "a new connection without any request"),
     GP_TIMEOUT(keep_alive_ms, "a connection between two requests"),
     GP_TIMEOUT(downstream_stall_ms, "a client that takes no byte of a waiting answer"),
@@ -83,11 +110,14 @@ const SettingRow kRows[] = {
     GP_RETRY(max_attempts, 1, 64, "of one request, over all credentials"),
     GP_RETRY(backoff_ms, 0, 60'000, "before the second attempt, doubled for each further one"),
     GP_RETRY(max_backoff_ms, 0, 600'000, "longest wait between two attempts"),
-    GP_RETRY(rate_limit_ms, 1'000, kDayMs, "rest of a credential for a model after a 429 that names no time"),
-    GP_RETRY(server_error_ms, 1'000, kDayMs, "rest of a credential after several server errors in a row"),
+    GP_RETRY(rate_limit_ms, 1'000, kDayMs,
+             "rest of a credential for a model after a 429 that names no time"),
+    GP_RETRY(server_error_ms, 1'000, kDayMs,
+             "rest of a credential after several server errors in a row"),
     GP_RETRY(server_errors, 1, 100, "server errors in a row that make a credential rest"),
     GP_RETRY(max_cool_down_ms, 1'000, 30 * kDayMs, "longest rest that a Retry-After may cause"),
 };
+// clang-format on
 
 Error wrong(const SettingRow& row, std::string what) {
   return Error{ErrorKind::invalid, "invalid_setting", std::move(what), std::string(row.name)};
@@ -101,9 +131,11 @@ bool is_word(const SettingRow& row, std::string_view text) {
   return false;
 }
 
-Result<int64_t> in_range(const SettingRow& row, std::optional<int64_t> number, std::string_view shown) {
+Result<int64_t> in_range(const SettingRow& row, std::optional<int64_t> number,
+                         std::string_view shown) {
   if (number && *number >= row.min && *number <= row.max) return *number;
-  return wrong(row, fmt::format("must be a whole number from {} to {}, is {}", row.min, row.max, shown));
+  return wrong(row,
+               fmt::format("must be a whole number from {} to {}, is {}", row.min, row.max, shown));
 }
 
 struct Store {
@@ -117,7 +149,8 @@ struct Store {
   }
   Result<void> operator()(std::string* at) const {
     if (!value.is_string()) return wrong(row, "must be a string");
-    if (!is_word(row, value.str())) return wrong(row, fmt::format("must be one of {}, is `{}`", row.words, value.str()));
+    if (!is_word(row, value.str()))
+      return wrong(row, fmt::format("must be one of {}, is `{}`", row.words, value.str()));
     *at = std::string(trim(value.str()));
     return ok();
   }
@@ -150,12 +183,15 @@ struct StoreText {
 
   Result<void> operator()(bool* at) const {
     auto flag = parse_bool(text);
-    if (!flag) return wrong(row, fmt::format("must be one of true, false, yes, no, on, off, 1, 0, is `{}`", text));
+    if (!flag)
+      return wrong(
+          row, fmt::format("must be one of true, false, yes, no, on, off, 1, 0, is `{}`", text));
     *at = *flag;
     return ok();
   }
   Result<void> operator()(std::string* at) const {
-    if (!is_word(row, text)) return wrong(row, fmt::format("must be one of {}, is `{}`", row.words, text));
+    if (!is_word(row, text))
+      return wrong(row, fmt::format("must be one of {}, is `{}`", row.words, text));
     *at = text;
     return ok();
   }
@@ -189,19 +225,24 @@ struct Show {
     w.end_array();
   }
   template <class I>
-  void operator()(const I* at) const { w.integer(static_cast<int64_t>(*at)); }
+  void operator()(const I* at) const {
+    w.integer(static_cast<int64_t>(*at));
+  }
 };
 
 Error unknown(std::string_view name) {
   auto near = nearest_setting(name);
   return Error{ErrorKind::invalid, "invalid_setting",
-               near.empty() ? fmt::format("unknown setting `{}`", name) : fmt::format("unknown setting `{}`, did you mean `{}`?", name, near),
+               near.empty() ? fmt::format("unknown setting `{}`", name)
+                            : fmt::format("unknown setting `{}`, did you mean `{}`?", name, near),
                std::string(name)};
 }
 
 }  // namespace
 
-std::span<const SettingRow> setting_rows() { return kRows; }
+std::span<const SettingRow> setting_rows() {
+  return kRows;
+}
 
 const SettingRow* find_setting(std::string_view name) {
   for (const auto& row : kRows) {
@@ -222,7 +263,8 @@ std::string_view nearest_setting(std::string_view name) {
   return {};
 }
 
-Result<void> apply_setting(Settings& settings, std::string_view name, const json::Value& value, Origin origin) {
+Result<void> apply_setting(Settings& settings, std::string_view name, const json::Value& value,
+                           Origin origin) {
   const auto* row = find_setting(name);
   if (row == nullptr) return unknown(name);
   GP_CHECK(std::visit(Store{*row, value}, row->slot(settings)));
@@ -230,7 +272,8 @@ Result<void> apply_setting(Settings& settings, std::string_view name, const json
   return ok();
 }
 
-Result<void> apply_setting_text(Settings& settings, std::string_view name, std::string_view text, Origin origin) {
+Result<void> apply_setting_text(Settings& settings, std::string_view name, std::string_view text,
+                                Origin origin) {
   const auto* row = find_setting(name);
   if (row == nullptr) return unknown(name);
   auto clean = sanitize(text);

@@ -1,6 +1,6 @@
-// One row per setting: its dotted name, where it lives in Settings, its bounds and what it is for. The
-// file parser, the command line, the admin API and docs/configuration.md all read this table. Static;
-// any thread.
+// One row per setting: its dotted name, where it lives in Settings, its bounds and what it is for.
+// The file parser, the command line, the admin API and docs/configuration.md all read this table.
+// Static; any thread.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,8 @@
 
 namespace gproxy::config {
 
-using SettingSlot = std::variant<bool*, uint16_t*, size_t*, int64_t*, std::string*, Secret*, std::vector<std::string>*>;
+using SettingSlot = std::variant<bool*, uint16_t*, size_t*, int64_t*, std::string*, Secret*,
+                                 std::vector<std::string>*>;
 
 // When a change takes effect.
 enum class Applies : uint8_t { at_once, restart };
@@ -24,10 +25,10 @@ enum class Applies : uint8_t { at_once, restart };
 struct SettingRow {
   std::string_view name;  // "port", "limits.max_request_bytes"
   SettingSlot (*slot)(Settings&);
-  int64_t min = 0, max = INT64_MAX;             // numbers
-  std::string_view words;                       // allowed texts, separated by spaces; empty = any
+  int64_t min = 0, max = INT64_MAX;  // numbers
+  std::string_view words;            // allowed texts, separated by spaces; empty = any
   Applies applies = Applies::at_once;
-  std::string_view help;                        // one line
+  std::string_view help;  // one line
 };
 
 std::span<const SettingRow> setting_rows();
@@ -36,10 +37,12 @@ const SettingRow* find_setting(std::string_view name);
 std::string_view nearest_setting(std::string_view name);
 
 // Sets one setting from JSON and records its origin. Error: invalid, param = the name.
-Result<void> apply_setting(Settings& settings, std::string_view name, const json::Value& value, Origin origin);
-// The same from a variable's or option's text, after core's sanitising rules (sanitize.h): an unset text
-// changes nothing. Lists are separated by ':'.
-Result<void> apply_setting_text(Settings& settings, std::string_view name, std::string_view text, Origin origin);
+Result<void> apply_setting(Settings& settings, std::string_view name, const json::Value& value,
+                           Origin origin);
+// The same from a variable's or option's text, after core's sanitising rules (sanitize.h): an unset
+// text changes nothing. Lists are separated by ':'.
+Result<void> apply_setting_text(Settings& settings, std::string_view name, std::string_view text,
+                                Origin origin);
 // The current value as JSON text; secrets give null.
 std::string setting_json(const Settings& settings, const SettingRow& row);
 

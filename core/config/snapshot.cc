@@ -18,7 +18,9 @@ const ProviderEntry* Snapshot::find_provider(std::string_view name) const {
 
 const CredentialEntry* Snapshot::find_credential(int64_t id) const {
   auto at = by_credential_.find(id);
-  return at == by_credential_.end() ? nullptr : &providers_[at->second.provider].credentials[at->second.credential];
+  return at == by_credential_.end()
+             ? nullptr
+             : &providers_[at->second.provider].credentials[at->second.credential];
 }
 
 const ProviderEntry* Snapshot::provider_of_credential(int64_t id) const {

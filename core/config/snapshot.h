@@ -1,5 +1,5 @@
-// Everything a request needs to know about the configuration, immutable. Built and validated on the main
-// thread, published to each loop (publisher.h), dead when its last exchange ends.
+// Everything a request needs to know about the configuration, immutable. Built and validated on the
+// main thread, published to each loop (publisher.h), dead when its last exchange ends.
 #pragma once
 
 #include <array>
@@ -27,10 +27,11 @@ struct CredentialEntry {
   bool enabled = true;
   Origin origin = Origin::db;
   CredentialSlot* slot = nullptr;  // kept alive by the snapshot
-  // The version that was current when the snapshot was built; LoopSnapshot::credential gives today's.
+  // The version that was current when the snapshot was built; LoopSnapshot::credential gives
+  // today's.
   modhost::CredentialHandle opened;
-  size_t ordinal = 0;              // over the whole snapshot, dense: index of per-loop state
-  std::string fault;               // why its secret does not open; empty = usable
+  size_t ordinal = 0;  // over the whole snapshot, dense: index of per-loop state
+  std::string fault;   // why its secret does not open; empty = usable
 };
 
 struct ProviderEntry {
@@ -42,8 +43,8 @@ struct ProviderEntry {
   std::string settings_json;
   std::shared_ptr<const modhost::Provider> provider;  // null with a fault
   std::string fault;  // why there is no instance: kind not loaded, settings refused, module error
-  std::vector<CredentialEntry> credentials;           // all, in the store's order
-  size_t ordinal = 0;                                 // dense, as the credentials'
+  std::vector<CredentialEntry> credentials;  // all, in the store's order
+  size_t ordinal = 0;                        // dense, as the credentials'
 
   bool usable() const { return enabled && provider != nullptr; }
 };

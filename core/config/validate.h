@@ -1,4 +1,5 @@
-// The rules for names, addresses and limits, for the file and the admin API alike. Pure; any thread.
+// The rules for names, addresses and limits, for the file and the admin API alike. Pure; any
+// thread.
 #pragma once
 
 #include <string>

@@ -39,14 +39,17 @@ bool is_header_pattern(std::string_view text) {
   });
 }
 
-Result<void> check_schema_field(gp_str text, const char* field, const KindInfo& kind, const Refusal& refuse, std::string& out) {
+Result<void> check_schema_field(gp_str text, const char* field, const KindInfo& kind,
+                                const Refusal& refuse, std::string& out) {
   if (!is_sound(text) || text.len > kMaxSchemaBytes) {
-    return refuse(fmt::format("kind {}: {} is longer than {} bytes", kind.name, field, kMaxSchemaBytes));
+    return refuse(
+        fmt::format("kind {}: {} is longer than {} bytes", kind.name, field, kMaxSchemaBytes));
   }
   out = view(text);
   Arena arena;
   if (auto schema = parse_schema(out, arena); !schema.ok()) {
-    return refuse(fmt::format("kind {}: {} cannot be used: {}", kind.name, field, schema.error().message));
+    return refuse(
+        fmt::format("kind {}: {} cannot be used: {}", kind.name, field, schema.error().message));
   }
   return ok();
 }
@@ -59,11 +62,14 @@ Result<KindInfo> check_kind(const gp_kind* from, size_t index, const Refusal& re
   }
   KindInfo kind;
   auto name = plain_text(from->name, 32);
-  if (!name || !matches(*name, 32, /*dots=*/false)) return refuse(fmt::format("kind {}: its name is not [a-z0-9-]{{1,32}}", index));
+  if (!name || !matches(*name, 32, /*dots=*/false))
+    return refuse(fmt::format("kind {}: its name is not [a-z0-9-]{{1,32}}", index));
   kind.name = *name;
   auto text = [&](gp_str field, const char* what, size_t max, std::string& out) -> Result<void> {
     auto copied = plain_text(field, max);
-    if (!copied) return refuse(fmt::format("kind {}: {} is not a text of at most {} bytes", kind.name, what, max));
+    if (!copied)
+      return refuse(
+          fmt::format("kind {}: {} is not a text of at most {} bytes", kind.name, what, max));
     out = std::move(*copied);
     return ok();
   };
@@ -72,24 +78,32 @@ Result<KindInfo> check_kind(const gp_kind* from, size_t index, const Refusal& re
   GP_CHECK(text(from->gen_ai_name, "gen_ai_name", 64, kind.gen_ai_name));
   if (kind.title.empty()) kind.title = kind.name;
   if (kind.gen_ai_name.empty()) kind.gen_ai_name = kind.name;
-  GP_CHECK(check_schema_field(from->settings_schema, "settings_schema", kind, refuse, kind.settings_schema));
-  GP_CHECK(check_schema_field(from->credential_schema, "credential_schema", kind, refuse, kind.credential_schema));
+  GP_CHECK(check_schema_field(from->settings_schema, "settings_schema", kind, refuse,
+                              kind.settings_schema));
+  GP_CHECK(check_schema_field(from->credential_schema, "credential_schema", kind, refuse,
+                              kind.credential_schema));
 
   if (from->alias_count > kMaxAliases || (from->alias_count > 0 && from->aliases == nullptr)) {
-    return refuse(fmt::format("kind {}: aliases are not a list of at most {}", kind.name, kMaxAliases));
+    return refuse(
+        fmt::format("kind {}: aliases are not a list of at most {}", kind.name, kMaxAliases));
   }
   for (size_t i = 0; i < from->alias_count; ++i) {
-    auto alias = plain_text(from->aliases[i].from, 64), field = plain_text(from->aliases[i].field, 64);
-    if (!alias || !field || alias->empty() || field->empty()) return refuse(fmt::format("kind {}: alias {} has no names", kind.name, i));
+    auto alias = plain_text(from->aliases[i].from, 64),
+         field = plain_text(from->aliases[i].field, 64);
+    if (!alias || !field || alias->empty() || field->empty())
+      return refuse(fmt::format("kind {}: alias {} has no names", kind.name, i));
     kind.aliases.push_back({std::move(*alias), std::move(*field)});
   }
-  if (from->forward_header_count > kMaxForwardHeaders || (from->forward_header_count > 0 && from->forward_headers == nullptr)) {
-    return refuse(fmt::format("kind {}: forward_headers are not a list of at most {}", kind.name, kMaxForwardHeaders));
+  if (from->forward_header_count > kMaxForwardHeaders ||
+      (from->forward_header_count > 0 && from->forward_headers == nullptr)) {
+    return refuse(fmt::format("kind {}: forward_headers are not a list of at most {}", kind.name,
+                              kMaxForwardHeaders));
   }
   for (size_t i = 0; i < from->forward_header_count; ++i) {
     auto header = plain_text(from->forward_headers[i], 64);
     if (!header || !is_header_pattern(*header)) {
-      return refuse(fmt::format("kind {}: forward_headers[{}] is not a header name in lower case", kind.name, i));
+      return refuse(fmt::format("kind {}: forward_headers[{}] is not a header name in lower case",
+                                kind.name, i));
     }
     kind.forward_headers.push_back(std::move(*header));
   }
@@ -104,12 +118,15 @@ Result<void> check_hooks(const gp_provider_vt* vt, const ModuleInfo& info, const
     return refuse(fmt::format("its provider table has {} bytes, at least {} are needed", vt->size,
                               GP_FIRST_SIZE(gp_provider_vt, release)));
   }
-  auto missing = [&](const char* hook) { return refuse(fmt::format("the required hook {} is null", hook)); };
+  auto missing = [&](const char* hook) {
+    return refuse(fmt::format("the required hook {} is null", hook));
+  };
   if (vt->create == nullptr) return missing("create");
   if (vt->destroy == nullptr) return missing("destroy");
   if (vt->prepare == nullptr) return missing("prepare");
   if (vt->release == nullptr) return missing("release");
-  bool tags = std::any_of(info.kinds.begin(), info.kinds.end(), [](const auto& k) { return !k.credential_tag.empty(); });
+  bool tags = std::any_of(info.kinds.begin(), info.kinds.end(),
+                          [](const auto& k) { return !k.credential_tag.empty(); });
   if (tags && vt->credential_open == nullptr) return missing("credential_open");
   if (tags && vt->credential_close == nullptr) return missing("credential_close");
   return ok();
@@ -117,27 +134,35 @@ Result<void> check_hooks(const gp_provider_vt* vt, const ModuleInfo& info, const
 
 }  // namespace
 
-std::string host_abi_version() { return fmt::format("{}.{}", GP_ABI_MAJOR, GP_ABI_MINOR); }
+std::string host_abi_version() {
+  return fmt::format("{}.{}", GP_ABI_MAJOR, GP_ABI_MINOR);
+}
 
 Result<ModuleInfo> check_entry(const gp_entry* entry, const std::string& path) {
   Refusal refuse{path};
   if (entry == nullptr) return refuse(GP_ENTRY_SYMBOL "() returned no table");
-  // The first eight bytes, which are the same in every version, decide whether the rest may be read.
+  // The first eight bytes, which are the same in every version, decide whether the rest may be
+  // read.
   if (entry->size < GP_FIRST_SIZE(gp_entry, abi_minor)) {
-    return refuse(fmt::format("its entry table has {} bytes, too short for a version", entry->size));
+    return refuse(
+        fmt::format("its entry table has {} bytes, too short for a version", entry->size));
   }
   auto version = fmt::format("{}.{}", entry->abi_major, entry->abi_minor);
-  if (entry->abi_major != GP_ABI_MAJOR || (GP_ABI_MAJOR == 0 && entry->abi_minor < GP_ABI_MINOR_OLDEST)) {
-    return refuse(fmt::format("made for module ABI {}, this gproxy speaks {}", version, host_abi_version()));
+  if (entry->abi_major != GP_ABI_MAJOR ||
+      (GP_ABI_MAJOR == 0 && entry->abi_minor < GP_ABI_MINOR_OLDEST)) {
+    return refuse(
+        fmt::format("made for module ABI {}, this gproxy speaks {}", version, host_abi_version()));
   }
   if (entry->size < GP_FIRST_SIZE(gp_entry, extension)) {
-    return refuse(fmt::format("its entry table has {} bytes, at least {} are needed (its ABI {}, this gproxy's {})",
-                              entry->size, GP_FIRST_SIZE(gp_entry, extension), version, host_abi_version()));
+    return refuse(fmt::format(
+        "its entry table has {} bytes, at least {} are needed (its ABI {}, this gproxy's {})",
+        entry->size, GP_FIRST_SIZE(gp_entry, extension), version, host_abi_version()));
   }
   const auto* from = entry->info;
   if (from == nullptr) return refuse("its info is null");
   if (from->size < GP_FIRST_SIZE(gp_info, kind_count)) {
-    return refuse(fmt::format("its info has {} bytes, at least {} are needed", from->size, GP_FIRST_SIZE(gp_info, kind_count)));
+    return refuse(fmt::format("its info has {} bytes, at least {} are needed", from->size,
+                              GP_FIRST_SIZE(gp_info, kind_count)));
   }
 
   ModuleInfo info;
@@ -162,7 +187,8 @@ Result<ModuleInfo> check_entry(const gp_entry* entry, const std::string& path) {
   std::set<std::string, std::less<>> names;
   for (size_t i = 0; i < from->kind_count; ++i) {
     GP_TRY(auto kind, check_kind(from->kinds[i], i, refuse));
-    if (!names.insert(kind.name).second) return refuse(fmt::format("kind {} occurs twice", kind.name));
+    if (!names.insert(kind.name).second)
+      return refuse(fmt::format("kind {} occurs twice", kind.name));
     info.kinds.push_back(std::move(kind));
   }
   GP_CHECK(check_hooks(entry->provider, info, refuse));

@@ -1,6 +1,6 @@
-// Reads a module's entry table with suspicion: sizes and the major version before anything else, then
-// everything the host will rely on, copied. A refusal names the module's path and both versions.
-// Main thread.
+// Reads a module's entry table with suspicion: sizes and the major version before anything else,
+// then everything the host will rely on, copied. A refusal names the module's path and both
+// versions. Main thread.
 #pragma once
 
 #include <string>

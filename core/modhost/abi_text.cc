@@ -20,7 +20,8 @@ std::string message_text(gp_str text, std::string_view otherwise) {
   auto bytes = view(text);
   if (bytes.size() > kMax) {
     bytes = bytes.substr(0, kMax);
-    while (!bytes.empty() && (static_cast<unsigned char>(bytes.back()) & 0xC0) == 0x80) bytes.remove_suffix(1);
+    while (!bytes.empty() && (static_cast<unsigned char>(bytes.back()) & 0xC0) == 0x80)
+      bytes.remove_suffix(1);
     if (!bytes.empty() && static_cast<unsigned char>(bytes.back()) >= 0xC0) bytes.remove_suffix(1);
   }
   if (!is_valid_utf8(bytes)) return std::string(otherwise);

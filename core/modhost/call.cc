@@ -27,10 +27,10 @@ gp_error fresh_error() {
 // What gp_sink.ctx points at while a data hook runs.
 struct SinkState {
   DataSink* sink;
-  size_t room;                 // what the hook may still write
-  Result<void> refused;        // the reader's error, once it has one
-  bool wrote_on = false;       // the hook wrote after it was told to stop
-  bool unsound = false;        // bytes with a length and no pointer
+  size_t room;            // what the hook may still write
+  Result<void> refused;   // the reader's error, once it has one
+  bool wrote_on = false;  // the hook wrote after it was told to stop
+  bool unsound = false;   // bytes with a length and no pointer
   bool too_much = false;
 };
 
@@ -56,38 +56,61 @@ gp_status sink_write(void* ctx, gp_str bytes) {
 
 int32_t kind_number(FailureKind kind) {
   switch (kind) {
-    case FailureKind::status: return GP_FAILURE_HTTP;
-    case FailureKind::stream_error: return GP_FAILURE_STREAM_ERROR;
-    case FailureKind::connect: return GP_FAILURE_CONNECT;
-    case FailureKind::dns: return GP_FAILURE_DNS;
-    case FailureKind::tls: return GP_FAILURE_TLS;
-    case FailureKind::connect_timeout: return GP_FAILURE_CONNECT_TIMEOUT;
-    case FailureKind::first_byte_timeout: return GP_FAILURE_FIRST_BYTE_TIMEOUT;
-    case FailureKind::idle_timeout: return GP_FAILURE_IDLE_TIMEOUT;
-    case FailureKind::total_timeout: return GP_FAILURE_TOTAL_TIMEOUT;
-    case FailureKind::reset: return GP_FAILURE_RESET;
-    case FailureKind::protocol: return GP_FAILURE_PROTOCOL;
-    case FailureKind::too_large: return GP_FAILURE_TOO_LARGE;
-    case FailureKind::proxy: return GP_FAILURE_PROXY;
-    case FailureKind::other: return GP_FAILURE_OTHER;
+    case FailureKind::status:
+      return GP_FAILURE_HTTP;
+    case FailureKind::stream_error:
+      return GP_FAILURE_STREAM_ERROR;
+    case FailureKind::connect:
+      return GP_FAILURE_CONNECT;
+    case FailureKind::dns:
+      return GP_FAILURE_DNS;
+    case FailureKind::tls:
+      return GP_FAILURE_TLS;
+    case FailureKind::connect_timeout:
+      return GP_FAILURE_CONNECT_TIMEOUT;
+    case FailureKind::first_byte_timeout:
+      return GP_FAILURE_FIRST_BYTE_TIMEOUT;
+    case FailureKind::idle_timeout:
+      return GP_FAILURE_IDLE_TIMEOUT;
+    case FailureKind::total_timeout:
+      return GP_FAILURE_TOTAL_TIMEOUT;
+    case FailureKind::reset:
+      return GP_FAILURE_RESET;
+    case FailureKind::protocol:
+      return GP_FAILURE_PROTOCOL;
+    case FailureKind::too_large:
+      return GP_FAILURE_TOO_LARGE;
+    case FailureKind::proxy:
+      return GP_FAILURE_PROXY;
+    case FailureKind::other:
+      return GP_FAILURE_OTHER;
   }
   return GP_FAILURE_OTHER;
 }
 
 Action action_of(int32_t number) {
   switch (number) {
-    case GP_ACTION_RETRY_SAME: return Action::retry_same;
-    case GP_ACTION_RETRY_PATCHED: return Action::retry_patched;
-    case GP_ACTION_REFRESH: return Action::refresh;
-    case GP_ACTION_NEXT: return Action::next;
-    case GP_ACTION_COOL_DOWN: return Action::cool_down;
-    case GP_ACTION_DEAD: return Action::dead;
-    default: return Action::deliver;
+    case GP_ACTION_RETRY_SAME:
+      return Action::retry_same;
+    case GP_ACTION_RETRY_PATCHED:
+      return Action::retry_patched;
+    case GP_ACTION_REFRESH:
+      return Action::refresh;
+    case GP_ACTION_NEXT:
+      return Action::next;
+    case GP_ACTION_COOL_DOWN:
+      return Action::cool_down;
+    case GP_ACTION_DEAD:
+      return Action::dead;
+    default:
+      return Action::deliver;
   }
 }
 
 Scope scope_of(int32_t number) {
-  return number == GP_SCOPE_MODEL ? Scope::model : number == GP_SCOPE_OPERATION ? Scope::operation : Scope::credential;
+  return number == GP_SCOPE_MODEL       ? Scope::model
+         : number == GP_SCOPE_OPERATION ? Scope::operation
+                                        : Scope::credential;
 }
 
 // How long the host's rule would let it rest, for a cooldown without an end.
@@ -97,13 +120,14 @@ int64_t default_rest(const Failure& failure, const CoolDownLimits& limits) {
 }
 
 // The module's verdict, bounded; an error names the broken rule.
-Result<Verdict> check_verdict(const gp_verdict& from, const Provider& provider, const Failure& failure,
-                              const CoolDownLimits& limits) {
+Result<Verdict> check_verdict(const gp_verdict& from, const Provider& provider,
+                              const Failure& failure, const CoolDownLimits& limits) {
   auto broken = [](std::string rule) { return invalid_error(std::move(rule)); };
   Verdict verdict;
   verdict.action = action_of(from.action);
   verdict.scope = scope_of(from.scope);
-  if (!is_sound(from.reason) || from.reason.len > 64) return broken("reason is not a word of at most 64 bytes");
+  if (!is_sound(from.reason) || from.reason.len > 64)
+    return broken("reason is not a word of at most 64 bytes");
   verdict.reason = view(from.reason);
   for (char c : verdict.reason) {
     if (c <= 0x20 || c >= 0x7f) return broken("reason is not a word of at most 64 bytes");
@@ -111,17 +135,20 @@ Result<Verdict> check_verdict(const gp_verdict& from, const Provider& provider, 
   switch (verdict.action) {
     case Action::cool_down: {
       if (from.until_ms < 0) return broken("until_ms is negative");
-      auto rest = from.until_ms == 0 ? default_rest(failure, limits) : from.until_ms - failure.wall_ms;
+      auto rest =
+          from.until_ms == 0 ? default_rest(failure, limits) : from.until_ms - failure.wall_ms;
       verdict.cool_down_ms = std::clamp(rest, limits.min_ms, limits.max_ms);
       if (verdict.scope == Scope::model && failure.model.empty()) verdict.scope = Scope::operation;
       break;
     }
     case Action::refresh:
-      if (!provider.can_refresh()) return broken("REFRESH without the extension " GP_EXT_CREDENTIAL);
+      if (!provider.can_refresh())
+        return broken("REFRESH without the extension " GP_EXT_CREDENTIAL);
       verdict.cause = from.cause;
       break;
     case Action::retry_patched: {
-      if (!is_sound(from.credential_json)) return broken("credential_json has a length and no bytes");
+      if (!is_sound(from.credential_json))
+        return broken("credential_json has a length and no bytes");
       verdict.credential_json = view(from.credential_json);
       if (auto fits = provider.check_credential(verdict.credential_json); !fits.ok()) {
         return broken("credential_json: " + fits.error().message);
@@ -157,10 +184,18 @@ void Call::release() {
   provider_->note_duration("release", started);
 }
 
-bool Call::has_head() const { return provider_ != nullptr && provider_->module().vt().head != nullptr; }
-bool Call::has_data() const { return provider_ != nullptr && !upstream_.buffer && provider_->module().vt().data != nullptr; }
-bool Call::has_body() const { return provider_ != nullptr && upstream_.buffer; }
-bool Call::has_classify() const { return provider_ != nullptr && provider_->module().vt().classify != nullptr; }
+bool Call::has_head() const {
+  return provider_ != nullptr && provider_->module().vt().head != nullptr;
+}
+bool Call::has_data() const {
+  return provider_ != nullptr && !upstream_.buffer && provider_->module().vt().data != nullptr;
+}
+bool Call::has_body() const {
+  return provider_ != nullptr && upstream_.buffer;
+}
+bool Call::has_classify() const {
+  return provider_ != nullptr && provider_->module().vt().classify != nullptr;
+}
 
 Result<Reply> Call::head(const Reply& in) {
   gp_head from{};
@@ -174,7 +209,8 @@ Result<Reply> Call::head(const Reply& in) {
   auto status = provider_->module().vt().head(call_, &from, &to);
   provider_->note_duration("head", started);
   if (status != GP_OK) return provider_->refusal("head", status, fresh_error(), *arena_);
-  if (to.status < 200 || to.status > 599) return provider_->breach("head", fmt::format("the status {} is not 200 to 599", to.status));
+  if (to.status < 200 || to.status > 599)
+    return provider_->breach("head", fmt::format("the status {} is not 200 to 599", to.status));
   auto headers = check_headers(to.headers, to.header_count, Direction::down, *arena_);
   if (!headers.ok()) return provider_->breach("head", headers.error().message);
   return Reply{to.status, *headers, {}};
@@ -186,14 +222,16 @@ Result<void> Call::data(std::string_view in, Last last, DataSink& sink) {
   SinkState state{&sink, room_, {}, false, false, false};
   gp_sink to{&state, sink_write};
   auto started = provider_->clock().now_us();
-  auto status = provider_->module().vt().data(call_, to_gp(in), last == Last::yes ? GP_DATA_LAST : 0u, &to);
+  auto status =
+      provider_->module().vt().data(call_, to_gp(in), last == Last::yes ? GP_DATA_LAST : 0u, &to);
   provider_->note_duration("data", started);
   room_ = state.room;
   if (state.too_much) return provider_->breach("data", "wrote far more than it was given");
   if (state.unsound) return provider_->breach("data", "wrote bytes with a length and no pointer");
   if (!state.refused.ok()) {
     // The reader is gone or full either way; that the hook did not notice counts against it.
-    if (state.wrote_on || status == GP_OK) return provider_->breach("data", "went on after the sink had refused");
+    if (state.wrote_on || status == GP_OK)
+      return provider_->breach("data", "went on after the sink had refused");
     return std::move(state.refused).error();
   }
   if (status != GP_OK) return provider_->refusal("data", status, fresh_error(), *arena_);
@@ -214,10 +252,12 @@ Result<Reply> Call::body(const Reply& whole) {
   auto status = provider_->module().vt().body(call_, &from, &to, &error);
   provider_->note_duration("body", started);
   if (status != GP_OK) return provider_->refusal("body", status, error, *arena_);
-  if (to.status < 200 || to.status > 599) return provider_->breach("body", fmt::format("the status {} is not 200 to 599", to.status));
+  if (to.status < 200 || to.status > 599)
+    return provider_->breach("body", fmt::format("the status {} is not 200 to 599", to.status));
   auto headers = check_headers(to.headers, to.header_count, Direction::down, *arena_);
   if (!headers.ok()) return provider_->breach("body", headers.error().message);
-  if (!is_sound(to.body) || to.body.len > kMaxReplyBytes) return provider_->breach("body", "the body has no bytes, or too many");
+  if (!is_sound(to.body) || to.body.len > kMaxReplyBytes)
+    return provider_->breach("body", "the body has no bytes, or too many");
   return Reply{to.status, *headers, view(to.body)};
 }
 
@@ -225,7 +265,8 @@ Verdict Call::classify(const Failure& failure, const CoolDownLimits& limits) {
   return modhost::classify(*provider_, call_, failure, *arena_, limits);
 }
 
-Verdict classify(const Provider& provider, gp_call* call, const Failure& failure, Arena& arena, const CoolDownLimits& limits) {
+Verdict classify(const Provider& provider, gp_call* call, const Failure& failure, Arena& arena,
+                 const CoolDownLimits& limits) {
   auto hook = provider.module().vt().classify;
   if (hook == nullptr) return default_verdict(failure, limits);
   gp_failure in{};

@@ -1,6 +1,6 @@
-// One attempt as the module sees it: made by Provider::prepare, released exactly once. Lives on the loop
-// that made it; owned by the exchange, whose snapshot keeps the Provider alive and whose arena outlives
-// the Call.
+// One attempt as the module sees it: made by Provider::prepare, released exactly once. Lives on the
+// loop that made it; owned by the exchange, whose snapshot keeps the Provider alive and whose arena
+// outlives the Call.
 #pragma once
 
 #include <cstdint>
@@ -61,8 +61,8 @@ class Call {
   Result<void> data(std::string_view in, Last last, DataSink& sink);
   // The whole answer.
   Result<Reply> body(const Reply& whole);
-  // What a failure means. Falls back to default_verdict when the hook is absent or breaks its contract.
-  // The verdict's durations are bounded.
+  // What a failure means. Falls back to default_verdict when the hook is absent or breaks its
+  // contract. The verdict's durations are bounded.
   Verdict classify(const Failure& failure, const CoolDownLimits& limits = {});
   // Idempotent; also by the destructor.
   void release();
@@ -76,7 +76,8 @@ class Call {
   size_t room_ = size_t{1} << 20;  // what the data hook may write; grows with what it is given
 };
 
-// A failure of an attempt that never got a Call (prepare refused): the module's classify without one.
+// A failure of an attempt that never got a Call (prepare refused): the module's classify without
+// one.
 Verdict classify(const Provider& provider, gp_call* call, const Failure& failure, Arena& arena,
                  const CoolDownLimits& limits = {});
 

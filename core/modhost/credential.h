@@ -1,6 +1,6 @@
 // One version of one secret, opened by one provider instance. Immutable, any thread; shared by the
-// credential's slot and the exchanges that started with it; closed by its last holder (closing is an
-// any-thread function of the ABI).
+// credential's slot and the exchanges that started with it; closed by its last holder (closing is
+// an any-thread function of the ABI).
 #pragma once
 
 #include <cstdint>
@@ -22,12 +22,12 @@ class OpenCredential {
   const gp_credential* handle() const { return handle_; }
   // The instance that opened it; no other may be given it.
   const Provider& provider() const { return *provider_; }
-  int64_t expires_at_ms() const { return expires_at_ms_; }        // UTC, 0 = never
+  int64_t expires_at_ms() const { return expires_at_ms_; }           // UTC, 0 = never
   const std::string& identity() const { return identity_; }          // account id, may be empty
   const std::string& display_name() const { return display_name_; }  // never secret
   bool refreshable() const { return refreshable_; }  // gproxy.credential/1 can renew it
   bool incomplete() const { return incomplete_; }    // must be refreshed before its first use
-  uint64_t version() const { return version_; }                      // of the secret in its slot
+  uint64_t version() const { return version_; }      // of the secret in its slot
 
  private:
   friend class Provider;

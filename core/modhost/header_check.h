@@ -19,9 +19,9 @@ enum class Direction : uint8_t {
   down,  // towards the client: framing and connection fields are left out
 };
 
-// The list as it may be used: the module's own array, or a shorter copy in the arena. Errors have code
-// "module_error", status 502; values never stand in messages.
-Result<std::span<const http::HeaderView>> check_headers(const gp_header* headers, size_t count, Direction direction,
-                                                        Arena& arena);
+// The list as it may be used: the module's own array, or a shorter copy in the arena. Errors have
+// code "module_error", status 502; values never stand in messages.
+Result<std::span<const http::HeaderView>> check_headers(const gp_header* headers, size_t count,
+                                                        Direction direction, Arena& arena);
 
 }  // namespace gproxy::modhost

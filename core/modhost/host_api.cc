@@ -14,15 +14,24 @@ std::atomic<bool> checks_wanted{false};
 thread_local bool this_is_main = false;
 thread_local std::unordered_set<const gp_call*> calls_here;
 
-int32_t check_is_main() { return is_main_thread() ? 1 : 0; }
-int32_t check_is_loop_of(const gp_call* call) { return is_loop_of(call) ? 1 : 0; }
+int32_t check_is_main() {
+  return is_main_thread() ? 1 : 0;
+}
+int32_t check_is_loop_of(const gp_call* call) {
+  return is_loop_of(call) ? 1 : 0;
+}
 
-constexpr gp_thread_check_ext kThreadCheck = {sizeof(gp_thread_check_ext), 0, check_is_main, check_is_loop_of};
+constexpr gp_thread_check_ext kThreadCheck = {sizeof(gp_thread_check_ext), 0, check_is_main,
+                                              check_is_loop_of};
 
 }  // namespace
 
-void mark_main_thread() { this_is_main = true; }
-bool is_main_thread() { return this_is_main; }
+void mark_main_thread() {
+  this_is_main = true;
+}
+bool is_main_thread() {
+  return this_is_main;
+}
 
 void enter_call(const gp_call* call) {
   if (checks_wanted.load(std::memory_order_relaxed)) calls_here.insert(call);
@@ -30,9 +39,13 @@ void enter_call(const gp_call* call) {
 void leave_call(const gp_call* call) {
   if (checks_wanted.load(std::memory_order_relaxed)) calls_here.erase(call);
 }
-bool is_loop_of(const gp_call* call) { return calls_here.contains(call); }
+bool is_loop_of(const gp_call* call) {
+  return calls_here.contains(call);
+}
 
-const gp_thread_check_ext* thread_check_extension() { return &kThreadCheck; }
+const gp_thread_check_ext* thread_check_extension() {
+  return &kThreadCheck;
+}
 
 const void* host_extension(std::string_view id) {
   if (id == GP_EXT_CRYPTO) return crypto_extension();

@@ -22,8 +22,8 @@ const gp_thread_check_ext* thread_check_extension();
 void mark_main_thread();
 bool is_main_thread();
 
-// The calls that live on this thread. Counted only once some module has asked for thread-check, so that
-// requests do not pay for it otherwise.
+// The calls that live on this thread. Counted only once some module has asked for thread-check, so
+// that requests do not pay for it otherwise.
 void enter_call(const gp_call* call);
 void leave_call(const gp_call* call);
 bool is_loop_of(const gp_call* call);

@@ -26,7 +26,9 @@ gp_status give(gp_arena* arena, std::string_view bytes, gp_str* out) {
   return GP_OK;
 }
 
-bool usable(gp_str text) { return is_sound(text) && text.len <= kMaxInput; }
+bool usable(gp_str text) {
+  return is_sound(text) && text.len <= kMaxInput;
+}
 
 gp_status crypto_random(void* out, size_t len) {
   if (out == nullptr && len > 0) return GP_ERR_INVALID;
@@ -50,7 +52,8 @@ gp_status crypto_hmac_sha256(gp_str key, gp_str data, uint8_t* out) {
 }
 
 gp_status crypto_rs256_sign(gp_arena* arena, gp_str pem, gp_str data, gp_str* signature) {
-  if (arena == nullptr || signature == nullptr || !usable(pem) || !usable(data)) return GP_ERR_INVALID;
+  if (arena == nullptr || signature == nullptr || !usable(pem) || !usable(data))
+    return GP_ERR_INVALID;
   auto signed_bytes = rs256_sign(view(pem), view(data));
   if (!signed_bytes.ok()) return GP_ERR_INVALID;
   return give(arena, *signed_bytes, signature);
@@ -75,6 +78,8 @@ constexpr gp_crypto_ext kCrypto = {sizeof(gp_crypto_ext),   0,
 
 }  // namespace
 
-const gp_crypto_ext* crypto_extension() { return &kCrypto; }
+const gp_crypto_ext* crypto_extension() {
+  return &kCrypto;
+}
 
 }  // namespace gproxy::modhost

@@ -1,5 +1,6 @@
-// gproxy.json/1 over base/json_scan. Everything but validate walks text that is known to be valid JSON;
-// given other text it answers nonsense within the text or GP_ERR_INVALID, never reads past its end.
+// gproxy.json/1 over base/json_scan. Everything but validate walks text that is known to be valid
+// JSON; given other text it answers nonsense within the text or GP_ERR_INVALID, never reads past
+// its end.
 #include <array>
 #include <cstring>
 #include <string>
@@ -21,17 +22,25 @@ constexpr size_t kMaxSegments = 64;
 
 int32_t type_of(char c) {
   switch (c) {
-    case '"': return GP_JSON_STRING;
-    case '{': return GP_JSON_OBJECT;
-    case '[': return GP_JSON_ARRAY;
+    case '"':
+      return GP_JSON_STRING;
+    case '{':
+      return GP_JSON_OBJECT;
+    case '[':
+      return GP_JSON_ARRAY;
     case 't':
-    case 'f': return GP_JSON_BOOL;
-    case 'n': return GP_JSON_NULL;
-    default: return GP_JSON_NUMBER;
+    case 'f':
+      return GP_JSON_BOOL;
+    case 'n':
+      return GP_JSON_NULL;
+    default:
+      return GP_JSON_NUMBER;
   }
 }
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 size_t skip_space(std::string_view text, size_t at) {
   while (at < text.size() && is_space(text[at])) ++at;
@@ -55,7 +64,9 @@ size_t end_of_value(std::string_view text, size_t at) {
   if (text[at] == '"') return end_of_string(text, at);
   if (text[at] != '{' && text[at] != '[') {
     size_t begin = at;
-    while (at < text.size() && !is_space(text[at]) && text[at] != ',' && text[at] != '}' && text[at] != ']') ++at;
+    while (at < text.size() && !is_space(text[at]) && text[at] != ',' && text[at] != '}' &&
+           text[at] != ']')
+      ++at;
     return at > begin ? at : 0;
   }
   size_t depth = 0;
@@ -78,7 +89,8 @@ size_t end_of_value(std::string_view text, size_t at) {
 gp_json_node node_at(std::string_view text, size_t at, size_t end) {
   auto type = type_of(text[at]);
   uint32_t flags = GP_NODE_FOUND;
-  if (type == GP_JSON_STRING && text.substr(at, end - at).find('\\') != std::string_view::npos) flags |= GP_NODE_ESCAPED;
+  if (type == GP_JSON_STRING && text.substr(at, end - at).find('\\') != std::string_view::npos)
+    flags |= GP_NODE_ESCAPED;
   return {at, end - at, type, flags};
 }
 
@@ -116,12 +128,14 @@ gp_json_node find_node(std::string_view text, const std::vector<std::string>& se
   std::array<std::string_view, kMaxSegments> path;
   for (size_t i = 0; i < segments.size(); ++i) path[i] = segments[i];
   auto span = json::find(text, std::span<const std::string_view>(path.data(), segments.size()));
-  if (!span.found || span.len == 0 || span.at > text.size() || span.len > text.size() - span.at) return {};
+  if (!span.found || span.len == 0 || span.at > text.size() || span.len > text.size() - span.at)
+    return {};
   return node_at(text, span.at, span.at + span.len);
 }
 
 bool lies_in(std::string_view text, const gp_json_node& node) {
-  return (node.flags & GP_NODE_FOUND) != 0 && node.len > 0 && node.at < text.size() && node.len <= text.size() - node.at;
+  return (node.flags & GP_NODE_FOUND) != 0 && node.len > 0 && node.at < text.size() &&
+         node.len <= text.size() - node.at;
 }
 
 gp_status give(gp_arena* arena, std::string_view bytes, gp_str* out) {
@@ -134,14 +148,16 @@ gp_status give(gp_arena* arena, std::string_view bytes, gp_str* out) {
   return GP_OK;
 }
 
-gp_status decode_node(gp_arena* arena, std::string_view text, const gp_json_node& node, gp_str* out) {
+gp_status decode_node(gp_arena* arena, std::string_view text, const gp_json_node& node,
+                      gp_str* out) {
   if (!lies_in(text, node) || text[node.at] != '"' || node.len < 2) return GP_ERR_INVALID;
   if ((node.flags & GP_NODE_ESCAPED) == 0) {
     *out = to_gp(text.substr(node.at + 1, node.len - 2));
     return GP_OK;
   }
   if (arena == nullptr) return GP_ERR_INVALID;
-  json::Span span{node.at, node.len, json::Kind::string, /*found=*/true, /*escaped=*/true, /*key_escaped=*/false};
+  json::Span span{node.at,        node.len,         json::Kind::string,
+                  /*found=*/true, /*escaped=*/true, /*key_escaped=*/false};
   return give(arena, json::decode_string(text, span), out);
 }
 
@@ -157,8 +173,10 @@ gp_status json_validate(gp_str text, gp_json_node* root, gp_error* error) {
   if (!is_sound(text)) return fail(GP_ERR_INVALID, "no text");
   auto result = json::validate(view(text));
   if (!result.ok()) {
-    if (result.error().kind == ErrorKind::too_large) return fail(GP_ERR_TOO_LARGE, "the JSON text is too large");
-    if (result.error().code == "json_too_deep") return fail(GP_ERR_INVALID, "the JSON text is nested too deeply");
+    if (result.error().kind == ErrorKind::too_large)
+      return fail(GP_ERR_TOO_LARGE, "the JSON text is too large");
+    if (result.error().code == "json_too_deep")
+      return fail(GP_ERR_INVALID, "the JSON text is nested too deeply");
     return fail(GP_ERR_INVALID, "not valid JSON");
   }
   if (root != nullptr) *root = top_level(view(text));
@@ -166,10 +184,13 @@ gp_status json_validate(gp_str text, gp_json_node* root, gp_error* error) {
 }
 
 gp_status json_index(gp_str text, const gp_str* pointers, size_t count, gp_json_node* out) {
-  if (!is_sound(text) || count > kMaxPointers || (count > 0 && (pointers == nullptr || out == nullptr))) return GP_ERR_INVALID;
+  if (!is_sound(text) || count > kMaxPointers ||
+      (count > 0 && (pointers == nullptr || out == nullptr)))
+    return GP_ERR_INVALID;
   std::vector<std::string> segments;
   for (size_t i = 0; i < count; ++i) {
-    if (!is_sound(pointers[i]) || !split_pointer(view(pointers[i]), segments)) return GP_ERR_INVALID;
+    if (!is_sound(pointers[i]) || !split_pointer(view(pointers[i]), segments))
+      return GP_ERR_INVALID;
     out[i] = find_node(view(text), segments);
   }
   return GP_OK;
@@ -177,7 +198,9 @@ gp_status json_index(gp_str text, const gp_str* pointers, size_t count, gp_json_
 
 gp_status json_get(gp_arena* arena, gp_str text, gp_str pointer, int32_t* type, gp_str* value) {
   std::vector<std::string> segments;
-  if (value == nullptr || !is_sound(text) || !is_sound(pointer) || !split_pointer(view(pointer), segments)) return GP_ERR_INVALID;
+  if (value == nullptr || !is_sound(text) || !is_sound(pointer) ||
+      !split_pointer(view(pointer), segments))
+    return GP_ERR_INVALID;
   auto node = find_node(view(text), segments);
   if ((node.flags & GP_NODE_FOUND) == 0) return GP_ERR_NOT_FOUND;
   if (type != nullptr) *type = node.type;
@@ -187,7 +210,8 @@ gp_status json_get(gp_arena* arena, gp_str text, gp_str pointer, int32_t* type, 
 }
 
 // The member or element that begins at or after `at`, before the container's closing bracket.
-gp_status member_at(std::string_view text, const gp_json_node& container, size_t at, gp_json_member* out) {
+gp_status member_at(std::string_view text, const gp_json_node& container, size_t at,
+                    gp_json_member* out) {
   auto inside = text.substr(0, container.at + container.len - 1);
   at = skip_space(inside, at);
   if (at >= inside.size()) return GP_ERR_NOT_FOUND;
@@ -210,7 +234,8 @@ gp_status member_at(std::string_view text, const gp_json_node& container, size_t
 
 bool is_container(std::string_view text, const gp_json_node* node) {
   return node != nullptr && lies_in(text, *node) && node->len >= 2 &&
-         ((node->type == GP_JSON_OBJECT && text[node->at] == '{') || (node->type == GP_JSON_ARRAY && text[node->at] == '['));
+         ((node->type == GP_JSON_OBJECT && text[node->at] == '{') ||
+          (node->type == GP_JSON_ARRAY && text[node->at] == '['));
 }
 
 gp_status json_first(gp_str text, const gp_json_node* container, gp_json_member* out) {
@@ -269,12 +294,17 @@ gp_status json_quote(gp_arena* arena, gp_str raw, gp_str* out) {
 constexpr gp_json_ext kJson = {sizeof(gp_json_ext), 0,         json_validate, json_index, json_get,
                                json_first,          json_next, json_decode,   json_quote};
 
-static_assert(static_cast<int>(json::Kind::null) == GP_JSON_NULL && static_cast<int>(json::Kind::boolean) == GP_JSON_BOOL &&
-              static_cast<int>(json::Kind::number) == GP_JSON_NUMBER && static_cast<int>(json::Kind::string) == GP_JSON_STRING &&
-              static_cast<int>(json::Kind::array) == GP_JSON_ARRAY && static_cast<int>(json::Kind::object) == GP_JSON_OBJECT);
+static_assert(static_cast<int>(json::Kind::null) == GP_JSON_NULL &&
+              static_cast<int>(json::Kind::boolean) == GP_JSON_BOOL &&
+              static_cast<int>(json::Kind::number) == GP_JSON_NUMBER &&
+              static_cast<int>(json::Kind::string) == GP_JSON_STRING &&
+              static_cast<int>(json::Kind::array) == GP_JSON_ARRAY &&
+              static_cast<int>(json::Kind::object) == GP_JSON_OBJECT);
 
 }  // namespace
 
-const gp_json_ext* json_extension() { return &kJson; }
+const gp_json_ext* json_extension() {
+  return &kJson;
+}
 
 }  // namespace gproxy::modhost

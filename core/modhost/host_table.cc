@@ -17,7 +17,9 @@ void* host_alloc(gp_arena* arena, size_t bytes, size_t align) {
   return reinterpret_cast<Arena*>(arena)->alloc(bytes, align);
 }
 
-int64_t host_now_ms() { return Clock::system().wall_ms(); }
+int64_t host_now_ms() {
+  return Clock::system().wall_ms();
+}
 
 const void* host_extension_by_id(const gp_host*, gp_str id) {
   return is_sound(id) ? host_extension(view(id)) : nullptr;
@@ -48,7 +50,8 @@ void HostTable::on_log(const gp_host* self, int32_t level, gp_str message) {
 bool HostTable::may_log(int64_t now_ms) {
   if (now_ms < muted_until_.load(std::memory_order_relaxed)) return false;
   auto second = now_ms / 1000;
-  if (second_.exchange(second, std::memory_order_relaxed) != second) lines_.store(0, std::memory_order_relaxed);
+  if (second_.exchange(second, std::memory_order_relaxed) != second)
+    lines_.store(0, std::memory_order_relaxed);
   if (lines_.fetch_add(1, std::memory_order_relaxed) < kLinesPerSecond) return true;
   auto until = now_ms + kMuteMs;
   if (muted_until_.exchange(until, std::memory_order_relaxed) < now_ms) {
@@ -58,7 +61,7 @@ bool HostTable::may_log(int64_t now_ms) {
 }
 
 void HostTable::log(int32_t level, gp_str message) {
-  auto to = level == GP_LOG_DEBUG  ? log::Level::debug
+  auto to = level == GP_LOG_DEBUG   ? log::Level::debug
             : level == GP_LOG_WARN  ? log::Level::warn
             : level == GP_LOG_ERROR ? log::Level::error
                                     : log::Level::info;

@@ -1,5 +1,5 @@
-// gp_host as one module sees it: the host's functions, with log lines that carry the module's id and a
-// bound on how many there are. Owned by its Module; any thread.
+// gp_host as one module sees it: the host's functions, with log lines that carry the module's id
+// and a bound on how many there are. Owned by its Module; any thread.
 #pragma once
 
 #include <atomic>

@@ -20,7 +20,8 @@ Inspection inspect(const std::shared_ptr<const Module>& module) {
       table.routes.assign(rows.begin(), rows.end());
     } else {
       const auto& error = provider.error();
-      table.note = error.param.empty() ? error.message : fmt::format("{}: {}", error.param, error.message);
+      table.note =
+          error.param.empty() ? error.message : fmt::format("{}: {}", error.param, error.message);
     }
     out.tables.push_back(std::move(table));
   }
@@ -56,8 +57,9 @@ std::string inspection_json(const Inspection& inspection) {
     w.field("gen_ai_name", kind.gen_ai_name);
     w.field("seed", kind.seed);
     w.field("user_created", kind.user_created);
-    for (auto [name, schema] : {std::pair<std::string_view, const std::string*>{"settings_schema", &kind.settings_schema},
-                                {"credential_schema", &kind.credential_schema}}) {
+    for (auto [name, schema] :
+         {std::pair<std::string_view, const std::string*>{"settings_schema", &kind.settings_schema},
+          {"credential_schema", &kind.credential_schema}}) {
       w.key(name);
       if (schema->empty()) {
         w.null();
@@ -99,18 +101,28 @@ std::string inspection_json(const Inspection& inspection) {
 
 std::string inspection_text(const Inspection& inspection) {
   const auto& info = inspection.info;
-  std::string out = fmt::format("{} {} ({})\n  path        {}\n  abi         {}.{}\n  licence     {}\n  generation  {}\n  extensions  {}\n", info.id,
-                                info.version, info.title, info.path, info.abi_major, info.abi_minor, info.licence, info.generation,
-                                info.extensions.empty() ? "none" : fmt::format("{}", fmt::join(info.extensions, ", ")));
+  std::string out = fmt::format(
+      "{} {} ({})\n  path        {}\n  abi         {}.{}\n  licence     {}\n  generation  {}\n  "
+      "extensions  {}\n",
+      info.id, info.version, info.title, info.path, info.abi_major, info.abi_minor, info.licence,
+      info.generation,
+      info.extensions.empty() ? "none" : fmt::format("{}", fmt::join(info.extensions, ", ")));
   for (size_t i = 0; i < info.kinds.size(); ++i) {
     const auto& kind = info.kinds[i];
-    out += fmt::format("kind {} ({})\n  credential  {}\n", kind.name, kind.title, kind.credential_tag.empty() ? "none" : kind.credential_tag);
-    out += fmt::format("  rows        {}\n", kind.seed ? "one at first start" : kind.user_created ? "the operator's" : "by configuration");
+    out += fmt::format("kind {} ({})\n  credential  {}\n", kind.name, kind.title,
+                       kind.credential_tag.empty() ? "none" : kind.credential_tag);
+    out += fmt::format("  rows        {}\n", kind.seed           ? "one at first start"
+                                             : kind.user_created ? "the operator's"
+                                                                 : "by configuration");
     const auto& table = inspection.tables[i];
-    if (!table.note.empty()) out += fmt::format("  routes      depend on settings: {}\n", table.note);
+    if (!table.note.empty())
+      out += fmt::format("  routes      depend on settings: {}\n", table.note);
     for (const auto& row : table.routes) {
-      out += fmt::format("  {:<16} {:<22} {}{}\n", translate::name(row.protocol), translate::name(row.operation), name(row.mode),
-                         row.mode == RouteMode::translate ? fmt::format(" to {}", translate::name(row.target)) : std::string());
+      out += fmt::format("  {:<16} {:<22} {}{}\n", translate::name(row.protocol),
+                         translate::name(row.operation), name(row.mode),
+                         row.mode == RouteMode::translate
+                             ? fmt::format(" to {}", translate::name(row.target))
+                             : std::string());
     }
   }
   return out;

@@ -39,19 +39,24 @@ class Fd {
   int fd_;
 };
 
-std::string error_text(int error) { return std::strerror(error); }
+std::string error_text(int error) {
+  return std::strerror(error);
+}
 
 // Judged on the descriptor, so that the file judged is the file read.
 Result<void> check_file(const struct stat& st, const std::string& path) {
   if (!S_ISREG(st.st_mode)) return refused(path, "not a regular file");
   if (st.st_uid != 0 && st.st_uid != ::geteuid()) {
-    return refused(path, fmt::format("owned by uid {}, must be root's or uid {}'s", st.st_uid, ::geteuid()));
+    return refused(
+        path, fmt::format("owned by uid {}, must be root's or uid {}'s", st.st_uid, ::geteuid()));
   }
   if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return refused(path, fmt::format("writable by others (mode {:04o}); chmod go-w it", st.st_mode & 07777U));
+    return refused(
+        path, fmt::format("writable by others (mode {:04o}); chmod go-w it", st.st_mode & 07777U));
   }
   if (static_cast<size_t>(st.st_size) > kMaxModuleBytes) {
-    return refused(path, fmt::format("{} bytes, a module may have {}", st.st_size, kMaxModuleBytes));
+    return refused(path,
+                   fmt::format("{} bytes, a module may have {}", st.st_size, kMaxModuleBytes));
   }
   if (st.st_size < 64) return refused(path, "not a shared library");
   return ok();
@@ -77,17 +82,21 @@ Result<int> sealed_copy(int source, size_t size, const std::string& path) {
     }
   }
   if (copied != size) return refused(path, "changed while it was read");
-  if (::fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0) {
+  if (::fcntl(memory.get(), F_ADD_SEALS,
+              F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0) {
     return refused(path, "its copy cannot be sealed: " + error_text(errno));
   }
   return memory.release();
 }
 
 FileId id_of(const struct stat& st) {
-  return {st.st_dev, st.st_ino, static_cast<uint64_t>(st.st_size), int64_t{st.st_ctim.tv_sec} * 1'000'000'000 + st.st_ctim.tv_nsec};
+  return {st.st_dev, st.st_ino, static_cast<uint64_t>(st.st_size),
+          int64_t{st.st_ctim.tv_sec} * 1'000'000'000 + st.st_ctim.tv_nsec};
 }
 
-std::string link_name(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
+std::string link_name(int fd) {
+  return fmt::format("/proc/self/fd/{}", fd);
+}
 
 // The linker's own words, with the file's name instead of the copy's.
 std::string linker_error(const std::string& copy) {
@@ -117,8 +126,9 @@ Result<std::unique_ptr<Library>> Library::open(const std::string& path) {
   std::unique_ptr<Library> library(new Library);
   library->path_ = path;
   library->file_ = id_of(st);
-  // The copy's descriptor stays open as long as the library: the linker compares names before it looks
-  // at files, so a second module that got the same descriptor number would be given the first one.
+  // The copy's descriptor stays open as long as the library: the linker compares names before it
+  // looks at files, so a second module that got the same descriptor number would be given the first
+  // one.
   library->memory_fd_ = copy;
   auto name = link_name(copy);
   library->handle_ = ::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -126,7 +136,8 @@ Result<std::unique_ptr<Library>> Library::open(const std::string& path) {
 
   auto* symbol = ::dlsym(library->handle_, GP_ENTRY_SYMBOL);
   if (symbol == nullptr) {
-    return refused(path, "not a gproxy module: looked for the symbol " GP_ENTRY_SYMBOL " and did not find it");
+    return refused(
+        path, "not a gproxy module: looked for the symbol " GP_ENTRY_SYMBOL " and did not find it");
   }
   using EntryFunction = const gp_entry* (*)();
   library->entry_ = reinterpret_cast<EntryFunction>(symbol)();

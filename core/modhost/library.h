@@ -1,5 +1,6 @@
 // One module file, opened: checked, copied into sealed memory, linked and its entry found. dlopen
-// stands behind this file alone. Main thread only; owned by its Module, whose last holder closes it.
+// stands behind this file alone. Main thread only; owned by its Module, whose last holder closes
+// it.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +26,9 @@ std::optional<FileId> file_id(const std::string& path);
 
 class Library {
  public:
-  // Refuses files that somebody else could have written: the owner must be root or our own user, and
-  // nobody else may write it. Then links a sealed copy, so that overwriting the file in place never
-  // touches running code. [main]
+  // Refuses files that somebody else could have written: the owner must be root or our own user,
+  // and nobody else may write it. Then links a sealed copy, so that overwriting the file in place
+  // never touches running code. [main]
   static Result<std::unique_ptr<Library>> open(const std::string& path);
   ~Library();  // dlclose [main]
   Library(const Library&) = delete;

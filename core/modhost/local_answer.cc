@@ -42,17 +42,21 @@ Result<LocalAnswer> LocalAnswer::respond(const Provider& provider, const CallReq
     }
   }
   if (status != GP_OK) return provider.refusal("respond", status, error, *request.arena);
-  if (out.status < 200 || out.status > 599) return provider.breach("respond", fmt::format("the status {} is not 200 to 599", out.status));
+  if (out.status < 200 || out.status > 599)
+    return provider.breach("respond", fmt::format("the status {} is not 200 to 599", out.status));
   auto headers = check_headers(out.headers, out.header_count, Direction::down, *request.arena);
   if (!headers.ok()) return provider.breach("respond", headers.error().message);
   answer.streamed_ = (out.flags & GP_LOCAL_STREAM) != 0;
   if (answer.streamed_) {
-    if (local->next == nullptr) return provider.breach("respond", "STREAM is set, but next is null");
-    if (answer.call_ == nullptr) return provider.breach("respond", "STREAM is set, but *call is not");
+    if (local->next == nullptr)
+      return provider.breach("respond", "STREAM is set, but next is null");
+    if (answer.call_ == nullptr)
+      return provider.breach("respond", "STREAM is set, but *call is not");
     answer.reply_ = {out.status, *headers, {}};
     return answer;
   }
-  if (!is_sound(out.body) || out.body.len > kMaxBody) return provider.breach("respond", "the body has no bytes, or too many");
+  if (!is_sound(out.body) || out.body.len > kMaxBody)
+    return provider.breach("respond", "the body has no bytes, or too many");
   answer.reply_ = {out.status, *headers, view(out.body)};
   return answer;
 }
@@ -83,15 +87,19 @@ Result<LocalAnswer::Piece> LocalAnswer::next() {
     return provider_->refusal("next", status, none, *arena_);
   }
   if (!is_sound(piece.bytes) || piece.bytes.len > kMaxPiece) {
-    return provider_->breach("next", fmt::format("a piece has no bytes, or more than {}", kMaxPiece));
+    return provider_->breach("next",
+                             fmt::format("a piece has no bytes, or more than {}", kMaxPiece));
   }
   if (piece.delay_ms < 0 || piece.delay_ms > kMaxDelayMs) {
-    return provider_->breach("next", fmt::format("the delay {} is not 0 to {} ms", piece.delay_ms, kMaxDelayMs));
+    return provider_->breach(
+        "next", fmt::format("the delay {} is not 0 to {} ms", piece.delay_ms, kMaxDelayMs));
   }
   // Without bytes and without delay the answer would run in place for ever.
   bool last = (piece.flags & GP_PIECE_LAST) != 0;
   idle_ = piece.bytes.len == 0 && piece.delay_ms == 0 && !last ? idle_ + 1 : 0;
-  if (idle_ > kMaxIdlePieces) return provider_->breach("next", fmt::format("more than {} empty pieces in a row", kMaxIdlePieces));
+  if (idle_ > kMaxIdlePieces)
+    return provider_->breach("next",
+                             fmt::format("more than {} empty pieces in a row", kMaxIdlePieces));
   return Piece{view(piece.bytes), piece.delay_ms, last};
 }
 

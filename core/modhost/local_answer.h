@@ -1,5 +1,5 @@
-// An answer that the module makes itself (LOCAL routes): whole, or in pieces with a delay between them.
-// No credential, no upstream. Lives on the loop that made it; owned by the exchange.
+// An answer that the module makes itself (LOCAL routes): whole, or in pieces with a delay between
+// them. No credential, no upstream. Lives on the loop that made it; owned by the exchange.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +27,8 @@ class LocalAnswer {
   bool streamed() const { return streamed_; }
 
   struct Piece {
-    std::string_view bytes;   // valid until the next call
-    int64_t delay_ms = 0;     // to send it so much later than the piece before
+    std::string_view bytes;  // valid until the next call
+    int64_t delay_ms = 0;    // to send it so much later than the piece before
     bool last = false;
   };
   // REQUIRES: streamed(), and no piece with `last` came yet.

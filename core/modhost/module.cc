@@ -23,24 +23,32 @@ Error refused(const std::string& path, std::string why) {
 
 // Asks for one extension; refuses a table that is too short for its first version.
 template <class T>
-Result<const T*> query(const gp_entry* entry, const char* id, size_t first_size, const std::string& path) {
+Result<const T*> query(const gp_entry* entry, const char* id, size_t first_size,
+                       const std::string& path) {
   const auto* table = static_cast<const T*>(entry->extension(to_gp(id)));
   if (table != nullptr && table->size < first_size) {
-    return refused(path, fmt::format("the table of {} has {} bytes, at least {} are needed", id, table->size, first_size));
+    return refused(path, fmt::format("the table of {} has {} bytes, at least {} are needed", id,
+                                     table->size, first_size));
   }
   return table;
 }
 
-Result<void> query_all(const gp_entry* entry, const std::string& path, Extensions& out, std::vector<std::string>& ids) {
+Result<void> query_all(const gp_entry* entry, const std::string& path, Extensions& out,
+                       std::vector<std::string>& ids) {
   if (entry->extension == nullptr) return ok();
   auto missing = [&](const char* id, const char* function) {
     return refused(path, fmt::format("{}: the required function {} is null", id, function));
   };
-  GP_TRY(out.oauth, query<gp_oauth_ext>(entry, GP_EXT_OAUTH, GP_FIRST_SIZE(gp_oauth_ext, resume), path));
-  GP_TRY(out.credential, query<gp_credential_ext>(entry, GP_EXT_CREDENTIAL, GP_FIRST_SIZE(gp_credential_ext, resume), path));
-  GP_TRY(out.local, query<gp_local_ext>(entry, GP_EXT_LOCAL, GP_FIRST_SIZE(gp_local_ext, release), path));
-  GP_TRY(out.quota, query<gp_quota_ext>(entry, GP_EXT_QUOTA, GP_FIRST_SIZE(gp_quota_ext, resume), path));
-  GP_TRY(out.usage, query<gp_usage_ext>(entry, GP_EXT_USAGE, GP_FIRST_SIZE(gp_usage_ext, extract), path));
+  GP_TRY(out.oauth,
+         query<gp_oauth_ext>(entry, GP_EXT_OAUTH, GP_FIRST_SIZE(gp_oauth_ext, resume), path));
+  GP_TRY(out.credential, query<gp_credential_ext>(entry, GP_EXT_CREDENTIAL,
+                                                  GP_FIRST_SIZE(gp_credential_ext, resume), path));
+  GP_TRY(out.local,
+         query<gp_local_ext>(entry, GP_EXT_LOCAL, GP_FIRST_SIZE(gp_local_ext, release), path));
+  GP_TRY(out.quota,
+         query<gp_quota_ext>(entry, GP_EXT_QUOTA, GP_FIRST_SIZE(gp_quota_ext, resume), path));
+  GP_TRY(out.usage,
+         query<gp_usage_ext>(entry, GP_EXT_USAGE, GP_FIRST_SIZE(gp_usage_ext, extract), path));
   if (out.oauth != nullptr) {
     if (out.oauth->start == nullptr) return missing(GP_EXT_OAUTH, "start");
     if (out.oauth->callback == nullptr) return missing(GP_EXT_OAUTH, "callback");
@@ -76,13 +84,15 @@ Result<std::shared_ptr<const Module>> Module::load(const std::string& path, uint
   return start(std::move(library), entry, path, generation, std::move(reaper));
 }
 
-Result<std::shared_ptr<const Module>> Module::from_entry(const gp_entry* entry, const std::string& name,
+Result<std::shared_ptr<const Module>> Module::from_entry(const gp_entry* entry,
+                                                         const std::string& name,
                                                          std::shared_ptr<Reaper> reaper) {
   return start(nullptr, entry, name, 1, std::move(reaper));
 }
 
-Result<std::shared_ptr<const Module>> Module::start(std::unique_ptr<Library> library, const gp_entry* entry,
-                                                    const std::string& path, uint64_t generation,
+Result<std::shared_ptr<const Module>> Module::start(std::unique_ptr<Library> library,
+                                                    const gp_entry* entry, const std::string& path,
+                                                    uint64_t generation,
                                                     std::shared_ptr<Reaper> reaper) {
   std::shared_ptr<Module> module(new Module);
   if (library) module->file_ = library->file();
@@ -105,7 +115,8 @@ Result<std::shared_ptr<const Module>> Module::start(std::unique_ptr<Library> lib
     error.size = sizeof error;
     auto status = entry->init(module->host_->table(), &error);
     if (status != GP_OK) {
-      return refused(path, fmt::format("init failed ({}): {}", status, message_text(error.message, "no reason given")));
+      return refused(path, fmt::format("init failed ({}): {}", status,
+                                       message_text(error.message, "no reason given")));
     }
   }
   module->initialised_ = true;

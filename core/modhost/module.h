@@ -1,6 +1,6 @@
-// One loaded generation of a module: its library, tables and extensions. Made and destroyed on the main
-// thread, read on any. Shared by the registry and by every Provider made from it; when the last of them
-// is gone (Reaper), deinit runs and the library is closed.
+// One loaded generation of a module: its library, tables and extensions. Made and destroyed on the
+// main thread, read on any. Shared by the registry and by every Provider made from it; when the
+// last of them is gone (Reaper), deinit runs and the library is closed.
 #pragma once
 
 #include <memory>
@@ -47,7 +47,8 @@ class Module {
   static Result<std::shared_ptr<const Module>> load(const std::string& path, uint64_t generation,
                                                     std::shared_ptr<Reaper> reaper);
   // A module linked into this program (static twins in tests). [main]
-  static Result<std::shared_ptr<const Module>> from_entry(const gp_entry* entry, const std::string& name,
+  static Result<std::shared_ptr<const Module>> from_entry(const gp_entry* entry,
+                                                          const std::string& name,
                                                           std::shared_ptr<Reaper> reaper);
   ~Module();
   Module(const Module&) = delete;
@@ -58,21 +59,24 @@ class Module {
   const gp_provider_vt& vt() const { return *vt_; }
   const Extensions& extensions() const { return extensions_; }
   // REQUIRES: `kind` is one of info().kinds.
-  const KindSchemas& schemas(const KindInfo& kind) const { return *schemas_[static_cast<size_t>(&kind - info_.kinds.data())]; }
+  const KindSchemas& schemas(const KindInfo& kind) const {
+    return *schemas_[static_cast<size_t>(&kind - info_.kinds.data())];
+  }
   // Of the file it was loaded from; zeroes for a static twin.
   const FileId& file() const { return file_; }
   const std::shared_ptr<Reaper>& reaper() const { return reaper_; }
 
  private:
   Module();
-  static Result<std::shared_ptr<const Module>> start(std::unique_ptr<Library> library, const gp_entry* entry,
-                                                     const std::string& path, uint64_t generation,
+  static Result<std::shared_ptr<const Module>> start(std::unique_ptr<Library> library,
+                                                     const gp_entry* entry, const std::string& path,
+                                                     uint64_t generation,
                                                      std::shared_ptr<Reaper> reaper);
 
   std::unique_ptr<Library> library_;  // null for a static twin
   const gp_entry* entry_ = nullptr;
   const gp_provider_vt* vt_ = nullptr;
-  std::unique_ptr<HostTable> host_;   // its own: log lines carry the module's id
+  std::unique_ptr<HostTable> host_;  // its own: log lines carry the module's id
   ModuleInfo info_;
   std::vector<std::unique_ptr<KindSchemas>> schemas_;  // as info_.kinds
   Extensions extensions_;

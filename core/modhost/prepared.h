@@ -1,5 +1,6 @@
 // What a module asks the host to send: gp_upstream, checked once and turned into what the transfer
-// reads. Views into the exchange's arena, the client's body or the module's static storage. One loop.
+// reads. Views into the exchange's arena, the client's body or the module's static storage. One
+// loop.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +17,11 @@ namespace gproxy::modhost {
 
 struct Prepared {
   std::string_view method;
-  std::string_view url;           // http or https, no fragment, no user information, no control characters
+  std::string_view url;  // http or https, no fragment, no user information, no control characters
   std::string_view secret_query;  // appended by the transfer; never logged
   std::span<const http::HeaderView> headers;
-  std::span<const std::string_view> body;  // pieces: the client's body with the splices, or a new one
+  std::span<const std::string_view>
+      body;  // pieces: the client's body with the splices, or a new one
   size_t body_bytes = 0;
   bool has_body = false;
   bool stream = false;       // a 2xx answer is a stream: pass it on as it comes
@@ -40,8 +42,8 @@ struct ClientSide {
   std::string_view body;    // what splices speak about
 };
 
-// No byte of the client's body is copied. Errors have code "module_error", status 502, and a message
-// that names the broken rule.
+// No byte of the client's body is copied. Errors have code "module_error", status 502, and a
+// message that names the broken rule.
 Result<Prepared> check_upstream(const gp_upstream& upstream, const ClientSide& client, Arena& arena,
                                 const PreparedLimits& limits = {});
 

@@ -19,19 +19,25 @@ using translate::Operation;
 using translate::Protocol;
 
 // Handing a header list or a text to a module is handing over a pointer.
-static_assert(sizeof(http::Text) == sizeof(gp_str) && offsetof(http::Text, ptr) == offsetof(gp_str, ptr) &&
+static_assert(sizeof(http::Text) == sizeof(gp_str) &&
+              offsetof(http::Text, ptr) == offsetof(gp_str, ptr) &&
               offsetof(http::Text, len) == offsetof(gp_str, len));
-static_assert(sizeof(http::HeaderView) == sizeof(gp_header) && offsetof(http::HeaderView, name) == offsetof(gp_header, name) &&
+static_assert(sizeof(http::HeaderView) == sizeof(gp_header) &&
+              offsetof(http::HeaderView, name) == offsetof(gp_header, name) &&
               offsetof(http::HeaderView, value) == offsetof(gp_header, value));
 
-static_assert(static_cast<int>(Protocol::none) == GP_PROTOCOL_NONE && static_cast<int>(Protocol::claude) == GP_PROTOCOL_CLAUDE &&
+static_assert(static_cast<int>(Protocol::none) == GP_PROTOCOL_NONE &&
+              static_cast<int>(Protocol::claude) == GP_PROTOCOL_CLAUDE &&
               static_cast<int>(Protocol::openai_chat) == GP_PROTOCOL_OPENAI_CHAT &&
               static_cast<int>(Protocol::openai_response) == GP_PROTOCOL_OPENAI_RESPONSE &&
-              static_cast<int>(Protocol::gemini) == GP_PROTOCOL_GEMINI && static_cast<int>(Protocol::openai) == GP_PROTOCOL_OPENAI);
-static_assert(static_cast<int>(Operation::none) == GP_OP_NONE && static_cast<int>(Operation::generate) == GP_OP_GENERATE &&
+              static_cast<int>(Protocol::gemini) == GP_PROTOCOL_GEMINI &&
+              static_cast<int>(Protocol::openai) == GP_PROTOCOL_OPENAI);
+static_assert(static_cast<int>(Operation::none) == GP_OP_NONE &&
+              static_cast<int>(Operation::generate) == GP_OP_GENERATE &&
               static_cast<int>(Operation::stream_generate) == GP_OP_STREAM_GENERATE &&
               static_cast<int>(Operation::count_tokens) == GP_OP_COUNT_TOKENS &&
-              static_cast<int>(Operation::model_list) == GP_OP_MODEL_LIST && static_cast<int>(Operation::model_get) == GP_OP_MODEL_GET &&
+              static_cast<int>(Operation::model_list) == GP_OP_MODEL_LIST &&
+              static_cast<int>(Operation::model_get) == GP_OP_MODEL_GET &&
               static_cast<int>(Operation::response_get) == GP_OP_RESPONSE_GET &&
               static_cast<int>(Operation::response_delete) == GP_OP_RESPONSE_DELETE &&
               static_cast<int>(Operation::response_cancel) == GP_OP_RESPONSE_CANCEL &&
@@ -39,7 +45,8 @@ static_assert(static_cast<int>(Operation::none) == GP_OP_NONE && static_cast<int
               static_cast<int>(Operation::response_compact) == GP_OP_RESPONSE_COMPACT &&
               static_cast<int>(Operation::memory_trace_summarize) == GP_OP_MEMORY_TRACE_SUMMARIZE &&
               static_cast<int>(Operation::oauth_start) == GP_OP_OAUTH_START &&
-              static_cast<int>(Operation::oauth_callback) == GP_OP_OAUTH_CALLBACK && static_cast<int>(Operation::usage) == GP_OP_USAGE);
+              static_cast<int>(Operation::oauth_callback) == GP_OP_OAUTH_CALLBACK &&
+              static_cast<int>(Operation::usage) == GP_OP_USAGE);
 
 void Health::record(int64_t now_ms) {
   auto at = at_.fetch_add(1, std::memory_order_relaxed);
@@ -70,24 +77,28 @@ gp_error fresh_error() {
   return error;
 }
 
-// Rows with numbers this host does not know are a newer module's; from one of our own age they are a
-// mistake.
+// Rows with numbers this host does not know are a newer module's; from one of our own age they are
+// a mistake.
 Result<std::vector<Route>> read_routes(const gp_route* routes, size_t count, bool newer) {
   if (count == 0 || count > kMaxRoutes || routes == nullptr) {
-    return invalid_error(fmt::format("the route table has {} rows, must have 1 to {}", count, kMaxRoutes));
+    return invalid_error(
+        fmt::format("the route table has {} rows, must have 1 to {}", count, kMaxRoutes));
   }
   std::vector<Route> rows;
   for (size_t i = 0; i < count; ++i) {
     const auto& row = routes[i];
-    bool known = row.protocol >= GP_PROTOCOL_NONE && row.protocol <= GP_PROTOCOL_OPENAI && row.operation > GP_OP_NONE &&
-                 row.operation <= GP_OP_USAGE &&
-                 (row.mode != GP_ROUTE_TRANSLATE || (row.target > GP_PROTOCOL_NONE && row.target <= GP_PROTOCOL_OPENAI));
+    bool known = row.protocol >= GP_PROTOCOL_NONE && row.protocol <= GP_PROTOCOL_OPENAI &&
+                 row.operation > GP_OP_NONE && row.operation <= GP_OP_USAGE &&
+                 (row.mode != GP_ROUTE_TRANSLATE ||
+                  (row.target > GP_PROTOCOL_NONE && row.target <= GP_PROTOCOL_OPENAI));
     if (!known) {
       if (newer) continue;
-      return invalid_error(fmt::format("route {} has an unknown number: protocol {}, operation {}, target {}", i, row.protocol,
-                                       row.operation, row.target));
+      return invalid_error(
+          fmt::format("route {} has an unknown number: protocol {}, operation {}, target {}", i,
+                      row.protocol, row.operation, row.target));
     }
-    Route out{static_cast<Protocol>(row.protocol), static_cast<Operation>(row.operation), RouteMode::unsupported, Protocol::none};
+    Route out{static_cast<Protocol>(row.protocol), static_cast<Operation>(row.operation),
+              RouteMode::unsupported, Protocol::none};
     if (row.mode == GP_ROUTE_NATIVE) out.mode = RouteMode::native;
     if (row.mode == GP_ROUTE_LOCAL) out.mode = RouteMode::local;
     if (row.mode == GP_ROUTE_TRANSLATE) {
@@ -107,19 +118,25 @@ Result<std::string> check_settings(const KindSchemas& schemas, std::string_view 
   limits.max_depth = 64;
   auto settings = json::parse(settings_json.empty() ? "{}" : settings_json, arena, limits);
   if (!settings.ok()) {
-    return Error{ErrorKind::invalid, "invalid_settings", "not valid JSON: " + settings.error().message, {}};
+    return Error{
+        ErrorKind::invalid, "invalid_settings", "not valid JSON: " + settings.error().message, {}};
   }
-  if (!settings->is_object()) return Error{ErrorKind::invalid, "invalid_settings", "must be a JSON object", {}};
-  GP_CHECK(check_schema(schemas.settings, *settings, {UnknownMembers::refuse, {}, "invalid_settings"}));
+  if (!settings->is_object())
+    return Error{ErrorKind::invalid, "invalid_settings", "must be a JSON object", {}};
+  GP_CHECK(
+      check_schema(schemas.settings, *settings, {UnknownMembers::refuse, {}, "invalid_settings"}));
   return json::write(without_absent(schemas.settings, *settings, arena));
 }
 
 // The same for a secret, {"<tag>": {…}}; unknown members are kept.
-Result<std::string> check_secret(const KindInfo& kind, const KindSchemas& schemas, std::string_view secret_json) {
+Result<std::string> check_secret(const KindInfo& kind, const KindSchemas& schemas,
+                                 std::string_view secret_json) {
   auto invalid = [](std::string message, std::string param = {}) {
-    return Error{ErrorKind::invalid, "invalid_credential_json", std::move(message), std::move(param)};
+    return Error{ErrorKind::invalid, "invalid_credential_json", std::move(message),
+                 std::move(param)};
   };
-  if (secret_json.size() > kMaxSecretBytes) return invalid(fmt::format("longer than {} bytes", kMaxSecretBytes));
+  if (secret_json.size() > kMaxSecretBytes)
+    return invalid(fmt::format("longer than {} bytes", kMaxSecretBytes));
   Arena arena;
   json::Limits limits;
   limits.max_depth = 64;
@@ -131,10 +148,14 @@ Result<std::string> check_secret(const KindInfo& kind, const KindSchemas& schema
   }
   const auto& member = secret->members()[0];
   if (member.key != kind.credential_tag) {
-    return Error{ErrorKind::invalid, "credential_kind_mismatch",
-                 fmt::format("kind {} takes a credential tagged `{}`", kind.name, kind.credential_tag), {}};
+    return Error{
+        ErrorKind::invalid,
+        "credential_kind_mismatch",
+        fmt::format("kind {} takes a credential tagged `{}`", kind.name, kind.credential_tag),
+        {}};
   }
-  GP_CHECK(check_schema(schemas.credential, member.value, {UnknownMembers::ignore, kind.credential_tag, "invalid_credential_json"}));
+  GP_CHECK(check_schema(schemas.credential, member.value,
+                        {UnknownMembers::ignore, kind.credential_tag, "invalid_credential_json"}));
   auto out = json::Value::object();
   out.add(arena, member.key, without_absent(schemas.credential, member.value, arena));
   return json::write(out);
@@ -142,18 +163,20 @@ Result<std::string> check_secret(const KindInfo& kind, const KindSchemas& schema
 
 }  // namespace
 
-Result<std::shared_ptr<const Provider>> Provider::create(std::shared_ptr<const Module> module, ProviderSpec spec,
-                                                         const Clock& clock) {
+Result<std::shared_ptr<const Provider>> Provider::create(std::shared_ptr<const Module> module,
+                                                         ProviderSpec spec, const Clock& clock) {
   const auto* kind = module->info().find_kind(spec.kind);
   if (kind == nullptr) {
-    return Error{ErrorKind::invalid, "unknown_kind", fmt::format("module {} has no kind `{}`", module->id(), spec.kind), "kind"};
+    return Error{ErrorKind::invalid, "unknown_kind",
+                 fmt::format("module {} has no kind `{}`", module->id(), spec.kind), "kind"};
   }
   GP_TRY(auto settings, check_settings(module->schemas(*kind), spec.settings_json));
 
   auto reaper = module->reaper();
   // The last holder may be a loop; destroy is a main-thread function.
   std::shared_ptr<Provider> provider(new Provider(clock), [reaper](Provider* dead) {
-    reaper->bury(std::shared_ptr<const void>(static_cast<const void*>(dead), [dead](const void*) { delete dead; }));
+    reaper->bury(std::shared_ptr<const void>(static_cast<const void*>(dead),
+                                             [dead](const void*) { delete dead; }));
   });
   provider->module_ = std::move(module);
   provider->kind_ = kind;
@@ -164,7 +187,8 @@ Result<std::shared_ptr<const Provider>> Provider::create(std::shared_ptr<const M
   gp_instance instance{};
   instance.size = sizeof instance;
   instance.arena = reinterpret_cast<gp_arena*>(&arena);
-  auto status = provider->module_->vt().create(to_gp(kind->name), to_gp(provider->spec_.name), to_gp(settings), &instance, &error);
+  auto status = provider->module_->vt().create(to_gp(kind->name), to_gp(provider->spec_.name),
+                                               to_gp(settings), &instance, &error);
   if (status != GP_OK) {
     auto message = message_text(error.message, fmt::format("create failed ({})", status));
     if (status == GP_ERR_INVALID) {
@@ -190,7 +214,8 @@ Result<void> Provider::check_abilities() const {
     if (row.mode != RouteMode::native || row.protocol != Protocol::none) continue;
     bool quota = row.operation == Operation::usage;
     if (quota ? module_->extensions().quota == nullptr : module_->extensions().oauth == nullptr) {
-      return breach("create", fmt::format("the route {} is native, but the module has no {}", translate::name(row.operation),
+      return breach("create", fmt::format("the route {} is native, but the module has no {}",
+                                          translate::name(row.operation),
                                           quota ? "gproxy.quota/1" : "gproxy.oauth/1"));
     }
   }
@@ -209,27 +234,39 @@ Error Provider::breach(std::string_view hook, std::string_view what) const {
     log::warn("provider unhealthy: its module failed three times in a minute",
               {{"module", module_->id()}, {"provider", name()}, {"hook", hook}, {"last", what}});
   }
-  return Error{ErrorKind::server, "module_error", fmt::format("module {} (provider {}): {}: {}", module_->id(), name(), hook, what), {}, 502};
+  return Error{ErrorKind::server,
+               "module_error",
+               fmt::format("module {} (provider {}): {}: {}", module_->id(), name(), hook, what),
+               {},
+               502};
 }
 
 void Provider::note_duration(std::string_view hook, int64_t started_us) const {
   auto took = clock_.now_us() - started_us;
   if (took > kSlowHookUs) {
-    log::warn("slow module hook", {{"module", module_->id()}, {"provider", name()}, {"hook", hook}, {"us", took}});
+    log::warn("slow module hook",
+              {{"module", module_->id()}, {"provider", name()}, {"hook", hook}, {"us", took}});
   }
 }
 
 Result<void> Provider::check_credential(std::string_view secret_json) const {
   if (kind_->credential_tag.empty()) {
-    return Error{ErrorKind::invalid, "credential_kind_mismatch", fmt::format("kind {} takes no credential", kind()), {}};
+    return Error{ErrorKind::invalid,
+                 "credential_kind_mismatch",
+                 fmt::format("kind {} takes no credential", kind()),
+                 {}};
   }
   GP_CHECK(check_secret(*kind_, module_->schemas(*kind_), secret_json));
   return ok();
 }
 
-Result<CredentialHandle> Provider::open_credential(std::string_view secret_json, uint64_t version) const {
+Result<CredentialHandle> Provider::open_credential(std::string_view secret_json,
+                                                   uint64_t version) const {
   if (kind_->credential_tag.empty()) {
-    return Error{ErrorKind::invalid, "credential_kind_mismatch", fmt::format("kind {} takes no credential", kind()), {}};
+    return Error{ErrorKind::invalid,
+                 "credential_kind_mismatch",
+                 fmt::format("kind {} takes no credential", kind()),
+                 {}};
   }
   GP_TRY(auto secret, check_secret(*kind_, module_->schemas(*kind_), secret_json));
   Arena arena;
@@ -242,7 +279,8 @@ Result<CredentialHandle> Provider::open_credential(std::string_view secret_json,
   if (status != GP_OK) {
     auto message = message_text(error.message, fmt::format("credential_open failed ({})", status));
     if (status == GP_ERR_INVALID) {
-      return Error{ErrorKind::invalid, "invalid_credential_json", message, message_text(error.param, "")};
+      return Error{ErrorKind::invalid, "invalid_credential_json", message,
+                   message_text(error.param, "")};
     }
     return breach("credential_open", message);
   }
@@ -251,12 +289,14 @@ Result<CredentialHandle> Provider::open_credential(std::string_view secret_json,
   open->handle_ = info.credential;
   open->opened_ = true;
   auto identity = plain_text(info.identity, 256), display = plain_text(info.display_name, 256);
-  if (!identity || !display) return breach("credential_open", "identity or display_name is not a text of at most 256 bytes");
+  if (!identity || !display)
+    return breach("credential_open", "identity or display_name is not a text of at most 256 bytes");
   if (info.expires_at_ms < 0) return breach("credential_open", "expires_at_ms is negative");
   open->expires_at_ms_ = info.expires_at_ms;
   open->identity_ = std::move(*identity);
   open->display_name_ = std::move(*display);
-  open->refreshable_ = (info.flags & GP_CREDENTIAL_REFRESHABLE) != 0 && module_->extensions().credential != nullptr;
+  open->refreshable_ =
+      (info.flags & GP_CREDENTIAL_REFRESHABLE) != 0 && module_->extensions().credential != nullptr;
   open->incomplete_ = (info.flags & GP_CREDENTIAL_INCOMPLETE) != 0;
   open->version_ = version;
   return CredentialHandle(std::move(open));
@@ -268,7 +308,8 @@ OpenCredential::~OpenCredential() {
 
 void fill_request(const CallRequest& request, gp_request& out) {
   out.size = sizeof out;
-  out.flags = (request.translated ? GP_REQUEST_TRANSLATED : 0u) | (request.needs_sse ? GP_REQUEST_NEEDS_SSE : 0u) |
+  out.flags = (request.translated ? GP_REQUEST_TRANSLATED : 0u) |
+              (request.needs_sse ? GP_REQUEST_NEEDS_SSE : 0u) |
               (request.model_differs ? GP_REQUEST_MODEL_DIFFERS : 0u);
   out.protocol = static_cast<int32_t>(request.protocol);
   out.operation = static_cast<int32_t>(request.operation);
@@ -289,29 +330,54 @@ void fill_request(const CallRequest& request, gp_request& out) {
   out.request_id = to_gp(request.request_id);
 }
 
-Error Provider::refusal(std::string_view hook, int32_t status, const gp_error& error, const Arena& arena) const {
+Error Provider::refusal(std::string_view hook, int32_t status, const gp_error& error,
+                        const Arena& arena) const {
   auto message = message_text(error.message, "");
   auto param = message_text(error.param, "");
-  auto or_else = [&](std::string_view text) { return message.empty() ? std::string(text) : message; };
+  auto or_else = [&](std::string_view text) {
+    return message.empty() ? std::string(text) : message;
+  };
   switch (status) {
-    case GP_ERR_INVALID: return Error{ErrorKind::invalid, "invalid_request", or_else("the provider refuses this request"), param};
-    case GP_ERR_NOT_FOUND: return Error{ErrorKind::not_found, "model_not_found", or_else("not found"), param};
-    case GP_ERR_TOO_LARGE: return Error{ErrorKind::too_large, "request_too_large", or_else("the request is too large"), param};
+    case GP_ERR_INVALID:
+      return Error{ErrorKind::invalid, "invalid_request",
+                   or_else("the provider refuses this request"), param};
+    case GP_ERR_NOT_FOUND:
+      return Error{ErrorKind::not_found, "model_not_found", or_else("not found"), param};
+    case GP_ERR_TOO_LARGE:
+      return Error{ErrorKind::too_large, "request_too_large", or_else("the request is too large"),
+                   param};
     case GP_ERR_UNSUPPORTED:
-      return Error{ErrorKind::unsupported, "unsupported_operation", or_else("the provider does not offer this"), param, 501};
-    case GP_ERR_CREDENTIAL_EXPIRED: return Error{ErrorKind::auth, "credential_expired", or_else("the credential must be refreshed"), {}, 502};
-    case GP_ERR_CREDENTIAL: return Error{ErrorKind::auth, "credential_unusable", or_else("the credential cannot serve this"), {}, 502};
+      return Error{ErrorKind::unsupported, "unsupported_operation",
+                   or_else("the provider does not offer this"), param, 501};
+    case GP_ERR_CREDENTIAL_EXPIRED:
+      return Error{ErrorKind::auth,
+                   "credential_expired",
+                   or_else("the credential must be refreshed"),
+                   {},
+                   502};
+    case GP_ERR_CREDENTIAL:
+      return Error{ErrorKind::auth,
+                   "credential_unusable",
+                   or_else("the credential cannot serve this"),
+                   {},
+                   502};
     case GP_ERR_NO_MEMORY:
       // Its own arena's bound is the host's doing.
-      if (arena.exhausted()) return Error{ErrorKind::overloaded, "memory_limit", "the request needs more memory than it may have", {}};
+      if (arena.exhausted())
+        return Error{ErrorKind::overloaded,
+                     "memory_limit",
+                     "the request needs more memory than it may have",
+                     {}};
       break;
     default:
       break;
   }
-  return breach(hook, message.empty() ? fmt::format("failed ({})", status) : fmt::format("failed ({}): {}", status, message));
+  return breach(hook, message.empty() ? fmt::format("failed ({})", status)
+                                      : fmt::format("failed ({}): {}", status, message));
 }
 
-Result<Call> Provider::prepare(const CallRequest& request, int32_t* refresh_cause, const PreparedLimits& limits) const {
+Result<Call> Provider::prepare(const CallRequest& request, int32_t* refresh_cause,
+                               const PreparedLimits& limits) const {
   if (request.credential != nullptr && &request.credential->provider() != this) {
     return internal_error("a credential that another instance opened");
   }
@@ -328,7 +394,8 @@ Result<Call> Provider::prepare(const CallRequest& request, int32_t* refresh_caus
   note_duration("prepare", started);
   if (call.call_ != nullptr) enter_call(call.call_);
   if (status != GP_OK) {
-    if (refresh_cause != nullptr) *refresh_cause = status == GP_ERR_CREDENTIAL_EXPIRED ? error.code : 0;
+    if (refresh_cause != nullptr)
+      *refresh_cause = status == GP_ERR_CREDENTIAL_EXPIRED ? error.code : 0;
     return refusal("prepare", status, error, *request.arena);
   }
   auto prepared = check_upstream(out, {request.method, request.body}, *request.arena, limits);
@@ -336,7 +403,8 @@ Result<Call> Provider::prepare(const CallRequest& request, int32_t* refresh_caus
     if (prepared.error().code != "module_error") return std::move(prepared).error();
     return breach("prepare", prepared.error().message);
   }
-  if (prepared->buffer && module_->vt().body == nullptr) return breach("prepare", "BUFFER is set, but the hook body is null");
+  if (prepared->buffer && module_->vt().body == nullptr)
+    return breach("prepare", "BUFFER is set, but the hook body is null");
   call.upstream_ = *prepared;
   return call;
 }

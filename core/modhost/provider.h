@@ -1,6 +1,6 @@
 // A provider: one configured instance of a kind. Immutable after create and readable on any thread;
-// created on the main thread; destroyed there too, by way of the Reaper, whoever lets go last. Owned by
-// the snapshots (and opened credentials) that share it.
+// created on the main thread; destroyed there too, by way of the Reaper, whoever lets go last.
+// Owned by the snapshots (and opened credentials) that share it.
 //
 // Everything a module answers is checked here; a broken contract becomes an Error with code
 // "module_error", status 502, that names the module, and counts against the provider's health.
@@ -32,8 +32,8 @@ namespace gproxy::modhost {
 
 class Call;
 
-// What the module is asked, in the protocol it is asked in (already translated). Views live as long as
-// the arena.
+// What the module is asked, in the protocol it is asked in (already translated). Views live as long
+// as the arena.
 struct CallRequest {
   translate::Protocol protocol = translate::Protocol::none;
   translate::Operation operation = translate::Operation::none;
@@ -48,8 +48,9 @@ struct CallRequest {
   std::string_view model;     // without provider prefix and without models/
   std::string_view resource;  // RESPONSE_* sub-resources: the decoded id
   std::string_view body;
-  std::span<const http::HeaderView> headers;  // the client's, without keys, cookies and hop-by-hop fields
-  std::span<const FieldSpan> spans;           // ascending; the first is the root
+  std::span<const http::HeaderView>
+      headers;                       // the client's, without keys, cookies and hop-by-hop fields
+  std::span<const FieldSpan> spans;  // ascending; the first is the root
   std::string_view request_id;
   const OpenCredential* credential = nullptr;  // null for LOCAL and for kinds that take none
   Arena* arena = nullptr;
@@ -61,8 +62,8 @@ struct ProviderSpec {
   std::string settings_json = "{}";  // the kind's channel_settings
 };
 
-// Failures of the module itself, not of its upstream: three in a minute make the provider unhealthy for
-// a minute after the last. Relaxed atomics: any thread.
+// Failures of the module itself, not of its upstream: three in a minute make the provider unhealthy
+// for a minute after the last. Relaxed atomics: any thread.
 class Health {
  public:
   void record(int64_t now_ms);
@@ -80,9 +81,11 @@ class Health {
 
 class Provider : public std::enable_shared_from_this<Provider> {
  public:
-  // Validates the settings against the kind's schema, creates the instance, copies and checks its route
-  // table. Error: kind invalid, code "invalid_settings", param = JSON path; or "module_error". [main]
-  static Result<std::shared_ptr<const Provider>> create(std::shared_ptr<const Module> module, ProviderSpec spec,
+  // Validates the settings against the kind's schema, creates the instance, copies and checks its
+  // route table. Error: kind invalid, code "invalid_settings", param = JSON path; or
+  // "module_error". [main]
+  static Result<std::shared_ptr<const Provider>> create(std::shared_ptr<const Module> module,
+                                                        ProviderSpec spec,
                                                         const Clock& clock = Clock::system());
   ~Provider();
   Provider(const Provider&) = delete;
@@ -102,23 +105,25 @@ class Provider : public std::enable_shared_from_this<Provider> {
   uint64_t breaches() const { return health_.breaches(); }
   bool can_refresh() const { return module_->extensions().credential != nullptr; }
 
-  // Checks a stored secret, {"<tag>": {…}}, without opening it: tag and schema. Error: kind invalid, code
-  // "invalid_credential_json" or "credential_kind_mismatch". [any]
+  // Checks a stored secret, {"<tag>": {…}}, without opening it: tag and schema. Error: kind
+  // invalid, code "invalid_credential_json" or "credential_kind_mismatch". [any]
   Result<void> check_credential(std::string_view secret_json) const;
   // Opens it. `version` is the slot's count. [any]
-  Result<CredentialHandle> open_credential(std::string_view secret_json, uint64_t version = 0) const;
+  Result<CredentialHandle> open_credential(std::string_view secret_json,
+                                           uint64_t version = 0) const;
 
-  // One attempt: what to send, and the Call whose hooks see the answer. Error codes: invalid_request
-  // (400), model_not_found (404), request_too_large (413), unsupported_operation (501) are the client's
-  // fault; "credential_expired": refresh with *refresh_cause and prepare again, once;
-  // "credential_unusable": try another; "module_error" (502): the module's. [loop]
+  // One attempt: what to send, and the Call whose hooks see the answer. Error codes:
+  // invalid_request (400), model_not_found (404), request_too_large (413), unsupported_operation
+  // (501) are the client's fault; "credential_expired": refresh with *refresh_cause and prepare
+  // again, once; "credential_unusable": try another; "module_error" (502): the module's. [loop]
   Result<Call> prepare(const CallRequest& request, int32_t* refresh_cause = nullptr,
                        const PreparedLimits& limits = {}) const;
 
   // Counts a failure of the module and makes the Error; `what` names the broken rule.
   Error breach(std::string_view hook, std::string_view what) const;
   // What a hook's negative status means: the client's fault, the credential's, or a breach. [loop]
-  Error refusal(std::string_view hook, int32_t status, const gp_error& error, const Arena& arena) const;
+  Error refusal(std::string_view hook, int32_t status, const gp_error& error,
+                const Arena& arena) const;
   // Logs a hook that took longer than 5 ms.
   void note_duration(std::string_view hook, int64_t started_us) const;
   const Clock& clock() const { return clock_; }

@@ -17,15 +17,19 @@ ModuleRegistry::~ModuleRegistry() {
   reaper_->close();
 }
 
-void ModuleRegistry::set_directories(std::vector<std::string> directories) { directories_ = std::move(directories); }
+void ModuleRegistry::set_directories(std::vector<std::string> directories) {
+  directories_ = std::move(directories);
+}
 
 namespace {
 
 // The *.so of a folder by name, so that "the first file keeps the kind" means something.
-std::vector<std::string> module_files(const std::string& directory, std::vector<LoadFault>& faults) {
+std::vector<std::string> module_files(const std::string& directory,
+                                      std::vector<LoadFault>& faults) {
   std::vector<std::string> files;
   std::error_code error;
-  for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
+  for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end;
+       at.increment(error)) {
     if (at->path().extension() == ".so") files.push_back(at->path().string());
   }
   if (error) faults.push_back({directory, "the folder cannot be read: " + error.message()});
@@ -38,13 +42,19 @@ std::vector<std::string> module_files(const std::string& directory, std::vector<
 Result<void> Candidate::add(std::shared_ptr<const Module> module) {
   const auto& info = module->info();
   if (auto taken = modules_.find(info.id); taken != modules_.end()) {
-    return Error{ErrorKind::conflict, "module_refused",
-                 fmt::format("{}: has the id {}, which {} has already", info.path, info.id, taken->second->info().path), {}};
+    return Error{ErrorKind::conflict,
+                 "module_refused",
+                 fmt::format("{}: has the id {}, which {} has already", info.path, info.id,
+                             taken->second->info().path),
+                 {}};
   }
   for (const auto& kind : info.kinds) {
     if (auto other = find_kind(kind.name)) {
-      return Error{ErrorKind::conflict, "module_refused",
-                   fmt::format("{}: offers the kind {}, which {} offers already", info.path, kind.name, other->info().path), {}};
+      return Error{ErrorKind::conflict,
+                   "module_refused",
+                   fmt::format("{}: offers the kind {}, which {} offers already", info.path,
+                               kind.name, other->info().path),
+                   {}};
     }
   }
   for (const auto& kind : info.kinds) kinds_.emplace(kind.name, module);
@@ -74,11 +84,13 @@ std::shared_ptr<Candidate> ModuleRegistry::scan() {
   std::map<std::string, std::shared_ptr<const Module>, std::less<>> by_path;
   for (const auto& [id, module] : current_->modules_) {
     by_path.emplace(module->info().path, module);
-    if (module->file() == FileId{}) (void)next->add(module);  // static twins have no file to look at
+    if (module->file() == FileId{})
+      (void)next->add(module);  // static twins have no file to look at
   }
   auto take = [&](std::shared_ptr<const Module> module) {
     auto path = module->info().path;
-    if (auto added = next->add(std::move(module)); !added.ok()) next->faults_.push_back({path, added.error().message});
+    if (auto added = next->add(std::move(module)); !added.ok())
+      next->faults_.push_back({path, added.error().message});
   };
   for (const auto& directory : directories_) {
     for (const auto& path : module_files(directory, next->faults_)) {
@@ -103,14 +115,17 @@ std::shared_ptr<Candidate> ModuleRegistry::scan() {
 }
 
 void ModuleRegistry::revert(Candidate& candidate, const std::string& id, const std::string& why) {
-  auto changed = candidate.find_module(id);
   auto old = find_module(id);
-  if (changed == nullptr || changed == old) return;
-  auto path = changed->info().path;
+  auto changed = candidate.find_module(id);
+  if (changed == old) return;
+  candidate.faults_.push_back({old != nullptr ? old->info().path : changed->info().path, why});
   candidate.remove(id);
-  candidate.faults_.push_back({path, why});
   if (old == nullptr) return;
-  if (auto added = candidate.add(std::move(old)); !added.ok()) candidate.faults_.push_back({path, added.error().message});
+  // Whatever took its kinds meanwhile gives way: after this each of them is the old module's again.
+  for (const auto& kind : old->info().kinds) {
+    if (auto other = candidate.find_kind(kind.name)) candidate.remove(std::string(other->id()));
+  }
+  (void)candidate.add(std::move(old));
 }
 
 void ModuleRegistry::commit(const std::shared_ptr<Candidate>& candidate) {
@@ -118,18 +133,27 @@ void ModuleRegistry::commit(const std::shared_ptr<Candidate>& candidate) {
     auto before = current_->find_module(id);
     if (before == module) continue;
     log::info(before ? "module reloaded" : "module loaded",
-              {{"module", id}, {"version", module->info().version}, {"generation", module->info().generation}, {"path", module->info().path}});
+              {{"module", id},
+               {"version", module->info().version},
+               {"generation", module->info().generation},
+               {"path", module->info().path}});
   }
   for (const auto& [id, module] : current_->modules_) {
-    if (!candidate->find_module(id)) log::info("module left", {{"module", id}, {"path", module->info().path}});
+    if (!candidate->find_module(id))
+      log::info("module left", {{"module", id}, {"path", module->info().path}});
   }
-  for (const auto& fault : candidate->faults_) log::warn("module not loaded", {{"path", fault.path}, {"error", fault.message}});
+  for (const auto& fault : candidate->faults_)
+    log::warn("module not loaded", {{"path", fault.path}, {"error", fault.message}});
   current_ = candidate;
 }
 
-void ModuleRegistry::load_all() { commit(scan()); }
+void ModuleRegistry::load_all() {
+  commit(scan());
+}
 
-Result<void> ModuleRegistry::add(std::shared_ptr<const Module> module) { return current_->add(std::move(module)); }
+Result<void> ModuleRegistry::add(std::shared_ptr<const Module> module) {
+  return current_->add(std::move(module));
+}
 
 std::vector<std::shared_ptr<const Module>> ModuleRegistry::modules() const {
   std::vector<std::shared_ptr<const Module>> out;

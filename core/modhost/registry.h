@@ -1,5 +1,6 @@
-// All loaded modules: which file gives which kind. Main thread only; owned by the server. Snapshots hold
-// the Providers they use, so a module that left the registry lives on until its last exchange ends.
+// All loaded modules: which file gives which kind. Main thread only; owned by the server. Snapshots
+// hold the Providers they use, so a module that left the registry lives on until its last exchange
+// ends.
 #pragma once
 
 #include <map>
@@ -57,17 +58,19 @@ class ModuleRegistry {
   ModuleRegistry(const ModuleRegistry&) = delete;
   ModuleRegistry& operator=(const ModuleRegistry&) = delete;
 
-  // Absolute folders, searched in order for *.so. The first file with an id or a kind keeps it; later
-  // ones are refused, with both paths in the fault.
+  // Absolute folders, searched in order for *.so. The first file with an id or a kind keeps it;
+  // later ones are refused, with both paths in the fault.
   void set_directories(std::vector<std::string> directories);
   const std::vector<std::string>& directories() const { return directories_; }
 
-  // Builds the set of modules as the folders are now, without touching the current one. Unchanged files
-  // keep their generation; a changed file becomes a new one; one that fails to load keeps its old
-  // generation and adds a fault. Nothing is in force before commit(): the caller first builds its
-  // providers on the candidate.
+  // Builds the set of modules as the folders are now, without touching the current one. Unchanged
+  // files keep their generation; a changed file becomes a new one; one that fails to load keeps its
+  // old generation and adds a fault. Nothing is in force before commit(): the caller first builds
+  // its providers on the candidate.
   std::shared_ptr<Candidate> scan();
-  // Puts the module in force back into the candidate, in place of its changed one.
+  // Puts the module in force back into the candidate, in place of its changed one, of its absence,
+  // or of another module that has its kinds now; `why` becomes a fault. After this the candidate's
+  // modules of its kinds are the ones in force.
   void revert(Candidate& candidate, const std::string& id, const std::string& why);
   void commit(const std::shared_ptr<Candidate>& candidate);
   // scan() and commit() at once, for the start and for tools.
@@ -76,8 +79,12 @@ class ModuleRegistry {
   Result<void> add(std::shared_ptr<const Module> module);
 
   // The module of a kind, or null. Kinds are unique over all modules.
-  std::shared_ptr<const Module> find_kind(std::string_view kind) const { return current_->find_kind(kind); }
-  std::shared_ptr<const Module> find_module(std::string_view id) const { return current_->find_module(id); }
+  std::shared_ptr<const Module> find_kind(std::string_view kind) const {
+    return current_->find_kind(kind);
+  }
+  std::shared_ptr<const Module> find_module(std::string_view id) const {
+    return current_->find_module(id);
+  }
   std::vector<std::shared_ptr<const Module>> modules() const;  // by id
   std::vector<std::string> kinds() const;                      // sorted
   const std::vector<LoadFault>& faults() const { return current_->faults(); }

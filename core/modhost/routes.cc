@@ -9,17 +9,22 @@ using translate::Protocol;
 
 std::string_view name(RouteMode mode) {
   switch (mode) {
-    case RouteMode::unsupported: return "unsupported";
-    case RouteMode::native: return "native";
-    case RouteMode::translate: return "translate";
-    case RouteMode::local: return "local";
+    case RouteMode::unsupported:
+      return "unsupported";
+    case RouteMode::native:
+      return "native";
+    case RouteMode::translate:
+      return "translate";
+    case RouteMode::local:
+      return "local";
   }
   return "unsupported";
 }
 
 namespace {
 
-// Which operations a protocol has (core vocabulary; rows of protocol `none` are a provider's abilities).
+// Which operations a protocol has (core vocabulary; rows of protocol `none` are a provider's
+// abilities).
 bool goes_together(Protocol protocol, Operation operation) {
   switch (operation) {
     case Operation::generate:
@@ -29,7 +34,8 @@ bool goes_together(Protocol protocol, Operation operation) {
     case Operation::count_tokens:
     case Operation::model_list:
     case Operation::model_get:
-      return protocol == Protocol::claude || protocol == Protocol::gemini || protocol == Protocol::openai;
+      return protocol == Protocol::claude || protocol == Protocol::gemini ||
+             protocol == Protocol::openai;
     case Operation::response_get:
     case Operation::response_delete:
     case Operation::response_cancel:
@@ -65,16 +71,20 @@ Result<RouteTable> RouteTable::make(std::vector<Route> rows, bool can_local) {
   bool seen[kProtocols][kOperations] = {};
   for (const auto& row : table.rows_) {
     if (!goes_together(row.protocol, row.operation)) {
-      return invalid_error(fmt::format("route {}: the protocol has no such operation", row_name(row)));
+      return invalid_error(
+          fmt::format("route {}: the protocol has no such operation", row_name(row)));
     }
     auto p = static_cast<size_t>(row.protocol), o = static_cast<size_t>(row.operation);
     if (seen[p][o]) return invalid_error(fmt::format("route {} occurs twice", row_name(row)));
     seen[p][o] = true;
     if (row.mode == RouteMode::local && !can_local) {
-      return invalid_error(fmt::format("route {} is local, but the module has no gproxy.local/1", row_name(row)));
+      return invalid_error(
+          fmt::format("route {} is local, but the module has no gproxy.local/1", row_name(row)));
     }
-    if (row.protocol == Protocol::none && row.mode != RouteMode::native && row.mode != RouteMode::unsupported) {
-      return invalid_error(fmt::format("route {} can be native or unsupported only", row_name(row)));
+    if (row.protocol == Protocol::none && row.mode != RouteMode::native &&
+        row.mode != RouteMode::unsupported) {
+      return invalid_error(
+          fmt::format("route {} can be native or unsupported only", row_name(row)));
     }
     modes[p][o] = row.mode;
     targets[p][o] = row.target;
@@ -87,10 +97,12 @@ Result<RouteTable> RouteTable::make(std::vector<Route> rows, bool can_local) {
   auto resolve_row = [&](Protocol protocol, Operation operation) -> Resolved {
     auto p = static_cast<size_t>(protocol), o = static_cast<size_t>(operation);
     auto mode = modes[p][o];
-    if (mode == RouteMode::native || mode == RouteMode::local) return {mode, mode, protocol, operation};
+    if (mode == RouteMode::native || mode == RouteMode::local)
+      return {mode, mode, protocol, operation};
     if (mode != RouteMode::translate) return {};
     auto target = targets[p][o];
-    for (auto at : {operation, translate::is_generate(operation) ? other_stream(operation) : operation}) {
+    for (auto at :
+         {operation, translate::is_generate(operation) ? other_stream(operation) : operation}) {
       if (served(target, at)) {
         return {mode, modes[static_cast<size_t>(target)][static_cast<size_t>(at)], target, at};
       }
@@ -102,8 +114,9 @@ Result<RouteTable> RouteTable::make(std::vector<Route> rows, bool can_local) {
     if (row.mode != RouteMode::translate) continue;
     if (row.target == row.protocol || !goes_together(row.target, row.operation) ||
         !resolve_row(row.protocol, row.operation).supported()) {
-      return invalid_error(fmt::format("route {} translates to {}, which is neither native nor local there",
-                                       row_name(row), translate::name(row.target)));
+      return invalid_error(
+          fmt::format("route {} translates to {}, which is neither native nor local there",
+                      row_name(row), translate::name(row.target)));
     }
   }
   for (size_t p = 0; p < kProtocols; ++p) {

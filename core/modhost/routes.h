@@ -14,9 +14,9 @@ namespace gproxy::modhost {
 
 // What a request for (protocol, operation) comes to.
 struct Resolved {
-  RouteMode mode = RouteMode::unsupported;  // native, translate, local or unsupported
+  RouteMode mode = RouteMode::unsupported;    // native, translate, local or unsupported
   RouteMode served = RouteMode::unsupported;  // how the target is served: native or local
-  translate::Protocol target_protocol = translate::Protocol::none;    // what the module is asked in
+  translate::Protocol target_protocol = translate::Protocol::none;  // what the module is asked in
   translate::Operation target_operation = translate::Operation::none;
 
   bool supported() const { return mode != RouteMode::unsupported; }
@@ -36,7 +36,6 @@ class RouteTable {
   std::span<const Route> rows() const { return rows_; }
 
  private:
-
   static constexpr size_t kProtocols = 6;
   static constexpr size_t kOperations = 15;
   std::vector<Route> rows_;

@@ -1,7 +1,7 @@
 // Validates JSON against the subset of JSON Schema draft 4 that modules use for settings and
 // credentials: type, properties, required, additionalProperties, items, enum, minLength, maxLength,
-// minimum, maximum, minItems, maxItems, anyOf, oneOf, allOf, and $ref to #/definitions. Other keywords
-// (title, description, default, format, x-…) are for forms and ignored. Pure; any thread.
+// minimum, maximum, minItems, maxItems, anyOf, oneOf, allOf, and $ref to #/definitions. Other
+// keywords (title, description, default, format, x-…) are for forms and ignored. Pure; any thread.
 #pragma once
 
 #include <string>
@@ -19,12 +19,12 @@ enum class UnknownMembers { refuse, ignore };
 
 struct SchemaOptions {
   UnknownMembers unknown = UnknownMembers::refuse;
-  std::string_view root = {};                    // how paths in errors start
-  std::string_view code = "invalid_settings";    // of the error; static
+  std::string_view root = {};                  // how paths in errors start
+  std::string_view code = "invalid_settings";  // of the error; static
 };
 
-// A member whose value is an empty string or null counts as absent unless its schema allows that very
-// value. Error: kind invalid; param is the path ("dispatch.ops[3]").
+// A member whose value is an empty string or null counts as absent unless its schema allows that
+// very value. Error: kind invalid; param is the path ("dispatch.ops[3]").
 Result<void> check_schema(const json::Value& schema, const json::Value& value,
                           const SchemaOptions& options);
 

@@ -13,25 +13,42 @@ namespace {
 constexpr size_t kMaxRequestBytes = size_t{1} << 20;
 
 Error lacking(const Provider& provider, std::string_view extension) {
-  return Error{ErrorKind::unsupported, "provider_unsupported", fmt::format("kind {} has no {}", provider.kind(), extension), {}, 501};
+  return Error{ErrorKind::unsupported,
+               "provider_unsupported",
+               fmt::format("kind {} has no {}", provider.kind(), extension),
+               {},
+               501};
 }
 
 int32_t failure_number(const StepReply& reply) {
   switch (reply.failure) {
     case FailureKind::status:
-    case FailureKind::stream_error: return 0;
-    case FailureKind::connect: return GP_FAILURE_CONNECT;
-    case FailureKind::dns: return GP_FAILURE_DNS;
-    case FailureKind::tls: return GP_FAILURE_TLS;
-    case FailureKind::connect_timeout: return GP_FAILURE_CONNECT_TIMEOUT;
-    case FailureKind::first_byte_timeout: return GP_FAILURE_FIRST_BYTE_TIMEOUT;
-    case FailureKind::idle_timeout: return GP_FAILURE_IDLE_TIMEOUT;
-    case FailureKind::total_timeout: return GP_FAILURE_TOTAL_TIMEOUT;
-    case FailureKind::reset: return GP_FAILURE_RESET;
-    case FailureKind::protocol: return GP_FAILURE_PROTOCOL;
-    case FailureKind::too_large: return GP_FAILURE_TOO_LARGE;
-    case FailureKind::proxy: return GP_FAILURE_PROXY;
-    case FailureKind::other: return GP_FAILURE_OTHER;
+    case FailureKind::stream_error:
+      return 0;
+    case FailureKind::connect:
+      return GP_FAILURE_CONNECT;
+    case FailureKind::dns:
+      return GP_FAILURE_DNS;
+    case FailureKind::tls:
+      return GP_FAILURE_TLS;
+    case FailureKind::connect_timeout:
+      return GP_FAILURE_CONNECT_TIMEOUT;
+    case FailureKind::first_byte_timeout:
+      return GP_FAILURE_FIRST_BYTE_TIMEOUT;
+    case FailureKind::idle_timeout:
+      return GP_FAILURE_IDLE_TIMEOUT;
+    case FailureKind::total_timeout:
+      return GP_FAILURE_TOTAL_TIMEOUT;
+    case FailureKind::reset:
+      return GP_FAILURE_RESET;
+    case FailureKind::protocol:
+      return GP_FAILURE_PROTOCOL;
+    case FailureKind::too_large:
+      return GP_FAILURE_TOO_LARGE;
+    case FailureKind::proxy:
+      return GP_FAILURE_PROXY;
+    case FailureKind::other:
+      return GP_FAILURE_OTHER;
   }
   return GP_FAILURE_OTHER;
 }
@@ -39,23 +56,34 @@ int32_t failure_number(const StepReply& reply) {
 // A JSON text of the module's, bounded and valid; empty stays empty.
 Result<std::string> json_text(gp_str text, const char* field) {
   if (!is_sound(text)) return invalid_error(fmt::format("{} has a length and no bytes", field));
-  if (text.len > StepMachine::kMaxJsonBytes) return invalid_error(fmt::format("{} is longer than {} bytes", field, StepMachine::kMaxJsonBytes));
+  if (text.len > StepMachine::kMaxJsonBytes)
+    return invalid_error(
+        fmt::format("{} is longer than {} bytes", field, StepMachine::kMaxJsonBytes));
   if (text.len == 0) return std::string();
   Arena arena;
-  if (!json::parse(view(text), arena).ok()) return invalid_error(fmt::format("{} is not valid JSON", field));
+  if (!json::parse(view(text), arena).ok())
+    return invalid_error(fmt::format("{} is not valid JSON", field));
   return std::string(view(text));
 }
 
-int http_status_or(int32_t status, int otherwise) { return status >= 200 && status <= 599 ? status : otherwise; }
+int http_status_or(int32_t status, int otherwise) {
+  return status >= 200 && status <= 599 ? status : otherwise;
+}
 
 StepKind step_kind(int32_t kind) {
   switch (kind) {
-    case GP_STEP_FETCH: return StepKind::fetch;
-    case GP_STEP_WAIT: return StepKind::wait;
-    case GP_STEP_COMPUTE: return StepKind::compute;
-    case GP_STEP_REPLY: return StepKind::reply;
-    case GP_STEP_DONE: return StepKind::done;
-    default: return StepKind::fail;
+    case GP_STEP_FETCH:
+      return StepKind::fetch;
+    case GP_STEP_WAIT:
+      return StepKind::wait;
+    case GP_STEP_COMPUTE:
+      return StepKind::compute;
+    case GP_STEP_REPLY:
+      return StepKind::reply;
+    case GP_STEP_DONE:
+      return StepKind::done;
+    default:
+      return StepKind::fail;
   }
 }
 
@@ -73,7 +101,8 @@ Result<Step> read_step(const gp_step& from, const Provider& provider, Arena& are
     }
     case StepKind::wait:
       if (from.wait_ms < 1 || from.wait_ms > StepMachine::kMaxWaitMs) {
-        return broken(fmt::format("wait_ms is {}, must be 1 to {}", from.wait_ms, StepMachine::kMaxWaitMs));
+        return broken(
+            fmt::format("wait_ms is {}, must be 1 to {}", from.wait_ms, StepMachine::kMaxWaitMs));
       }
       step.wait_ms = from.wait_ms;
       break;
@@ -89,12 +118,14 @@ Result<Step> read_step(const gp_step& from, const Provider& provider, Arena& are
       GP_TRY(step.reply_json, json_text(from.reply_json, "reply_json"));
       GP_TRY(step.settings_json, json_text(from.settings_json, "settings_json"));
       GP_TRY(step.windows_json, json_text(from.windows_json, "windows_json"));
-      if (!is_sound(from.credential_json) || from.credential_json.len > StepMachine::kMaxJsonBytes) {
+      if (!is_sound(from.credential_json) ||
+          from.credential_json.len > StepMachine::kMaxJsonBytes) {
         return broken("credential_json is too long or has no bytes");
       }
       if (from.credential_json.len > 0) {
         if (auto fits = provider.check_credential(view(from.credential_json)); !fits.ok()) {
-          return broken(fmt::format("credential_json: {} {}", fits.error().message, fits.error().param));
+          return broken(
+              fmt::format("credential_json: {} {}", fits.error().message, fits.error().param));
         }
         step.credential_json = Secret(view(from.credential_json));
       }
@@ -118,9 +149,11 @@ Result<Step> read_step(const gp_step& from, const Provider& provider, Arena& are
 
 }  // namespace
 
-Result<StepMachine> StepMachine::refresh(std::shared_ptr<const Provider> provider, CredentialHandle credential,
-                                         Secret credential_json, int32_t cause) {
-  if (provider->module().extensions().credential == nullptr) return lacking(*provider, GP_EXT_CREDENTIAL);
+Result<StepMachine> StepMachine::refresh(std::shared_ptr<const Provider> provider,
+                                         CredentialHandle credential, Secret credential_json,
+                                         int32_t cause) {
+  if (provider->module().extensions().credential == nullptr)
+    return lacking(*provider, GP_EXT_CREDENTIAL);
   StepMachine machine;
   machine.what_ = What::refresh;
   machine.provider_ = std::move(provider);
@@ -130,10 +163,11 @@ Result<StepMachine> StepMachine::refresh(std::shared_ptr<const Provider> provide
   return machine;
 }
 
-Result<StepMachine> StepMachine::quota(std::shared_ptr<const Provider> provider, CredentialHandle credential,
-                                       Secret credential_json) {
+Result<StepMachine> StepMachine::quota(std::shared_ptr<const Provider> provider,
+                                       CredentialHandle credential, Secret credential_json) {
   bool routed = provider->route(translate::Protocol::none, translate::Operation::usage).supported();
-  if (provider->module().extensions().quota == nullptr || !routed) return lacking(*provider, GP_EXT_QUOTA);
+  if (provider->module().extensions().quota == nullptr || !routed)
+    return lacking(*provider, GP_EXT_QUOTA);
   StepMachine machine;
   machine.what_ = What::quota;
   machine.provider_ = std::move(provider);
@@ -142,9 +176,12 @@ Result<StepMachine> StepMachine::quota(std::shared_ptr<const Provider> provider,
   return machine;
 }
 
-Result<StepMachine> StepMachine::oauth_start(std::shared_ptr<const Provider> provider, FlowRequest person) {
-  bool routed = provider->route(translate::Protocol::none, translate::Operation::oauth_start).supported();
-  if (provider->module().extensions().oauth == nullptr || !routed) return lacking(*provider, GP_EXT_OAUTH);
+Result<StepMachine> StepMachine::oauth_start(std::shared_ptr<const Provider> provider,
+                                             FlowRequest person) {
+  bool routed =
+      provider->route(translate::Protocol::none, translate::Operation::oauth_start).supported();
+  if (provider->module().extensions().oauth == nullptr || !routed)
+    return lacking(*provider, GP_EXT_OAUTH);
   StepMachine machine;
   machine.what_ = What::oauth_start;
   machine.provider_ = std::move(provider);
@@ -152,9 +189,12 @@ Result<StepMachine> StepMachine::oauth_start(std::shared_ptr<const Provider> pro
   return machine;
 }
 
-Result<StepMachine> StepMachine::oauth_callback(std::shared_ptr<const Provider> provider, FlowRequest person, std::string flow) {
-  bool routed = provider->route(translate::Protocol::none, translate::Operation::oauth_callback).supported();
-  if (provider->module().extensions().oauth == nullptr || !routed) return lacking(*provider, GP_EXT_OAUTH);
+Result<StepMachine> StepMachine::oauth_callback(std::shared_ptr<const Provider> provider,
+                                                FlowRequest person, std::string flow) {
+  bool routed =
+      provider->route(translate::Protocol::none, translate::Operation::oauth_callback).supported();
+  if (provider->module().extensions().oauth == nullptr || !routed)
+    return lacking(*provider, GP_EXT_OAUTH);
   StepMachine machine;
   machine.what_ = What::oauth_callback;
   machine.provider_ = std::move(provider);
@@ -167,10 +207,14 @@ StepMachine::StepFunction StepMachine::function() const {
   const auto& extensions = provider_->module().extensions();
   bool first = steps_ == 0;
   switch (what_) {
-    case What::refresh: return first ? extensions.credential->refresh : extensions.credential->resume;
-    case What::quota: return first ? extensions.quota->start : extensions.quota->resume;
-    case What::oauth_start: return first ? extensions.oauth->start : extensions.oauth->resume;
-    case What::oauth_callback: return first ? extensions.oauth->callback : extensions.oauth->resume;
+    case What::refresh:
+      return first ? extensions.credential->refresh : extensions.credential->resume;
+    case What::quota:
+      return first ? extensions.quota->start : extensions.quota->resume;
+    case What::oauth_start:
+      return first ? extensions.oauth->start : extensions.oauth->resume;
+    case What::oauth_callback:
+      return first ? extensions.oauth->callback : extensions.oauth->resume;
   }
   return nullptr;
 }
@@ -180,9 +224,13 @@ Result<Step> StepMachine::next(Arena& arena, const StepReply* last) {
   finished_ = true;  // until this step turns out to have a successor
   auto now = provider_->clock().now_ms();
   if (steps_ == 0) started_ms_ = now;
-  if (steps_ >= kMaxSteps) return provider_->breach("step", fmt::format("more than {} steps", kMaxSteps));
+  if (steps_ >= kMaxSteps)
+    return provider_->breach("step", fmt::format("more than {} steps", kMaxSteps));
   if (now - started_ms_ > kMaxDurationMs) {
-    return Error{ErrorKind::timeout, "provider_error", fmt::format("the flow took more than {} s", kMaxDurationMs / 1000), {}};
+    return Error{ErrorKind::timeout,
+                 "provider_error",
+                 fmt::format("the flow took more than {} s", kMaxDurationMs / 1000),
+                 {}};
   }
   auto function_ptr = function();
   if (function_ptr == nullptr) return provider_->breach("step", "resume is null");
@@ -231,7 +279,8 @@ Result<Step> StepMachine::next(Arena& arena, const StepReply* last) {
   if (what_ == What::refresh && step->kind == StepKind::done && step->credential_json.empty()) {
     return provider_->breach("step", "a refresh is DONE without credential_json");
   }
-  bool goes_on = step->kind == StepKind::fetch || step->kind == StepKind::wait || step->kind == StepKind::compute;
+  bool goes_on = step->kind == StepKind::fetch || step->kind == StepKind::wait ||
+                 step->kind == StepKind::compute;
   if (goes_on || step->keep_flow) {
     if (!is_sound(out.flow) || out.flow.len > kMaxFlowBytes) {
       return provider_->breach("step", fmt::format("flow is longer than {} bytes", kMaxFlowBytes));

@@ -1,7 +1,8 @@
-// What needs I/O outside the proxied request (token refresh, login, quota) is a step machine: the module
-// gets the flow bytes and the last reply and returns one step; somebody else performs it. This class
-// keeps the bounds (32 steps, 120 s, 8 KiB of flow) and checks every step; it does no I/O itself. One
-// thread at a time: the loop's, or the thread pool's after a COMPUTE step. Owned by the step runner.
+// What needs I/O outside the proxied request (token refresh, login, quota) is a step machine: the
+// module gets the flow bytes and the last reply and returns one step; somebody else performs it.
+// This class keeps the bounds (32 steps, 120 s, 8 KiB of flow) and checks every step; it does no
+// I/O itself. One thread at a time: the loop's, or the thread pool's after a COMPUTE step. Owned by
+// the step runner.
 #pragma once
 
 #include <cstdint>
@@ -31,23 +32,23 @@ enum class StepKind : uint8_t {
   fail,
 };
 
-// Strings are owned: a step outlives the arena it was made in, except `fetch`, whose views live in the
-// arena given to next().
+// Strings are owned: a step outlives the arena it was made in, except `fetch`, whose views live in
+// the arena given to next().
 struct Step {
   StepKind kind = StepKind::fail;
   Prepared fetch;
   int64_t wait_ms = 0;
-  int status = 0;              // reply, fail: HTTP status
-  bool keep_flow = false;      // reply
-  bool definitive = false;     // fail: trying again will not help
-  std::string reply_json;      // reply, done
-  Secret credential_json;      // done: the credential's new version, tagged; empty = unchanged
-  std::string identity;        // done: account id
-  std::string name;            // done: a proposed name for the credential's row
-  std::string settings_json;   // done: the credential row's settings; empty = unchanged
-  std::string windows_json;    // done of a quota machine
-  std::string code;            // fail
-  std::string message;         // fail
+  int status = 0;             // reply, fail: HTTP status
+  bool keep_flow = false;     // reply
+  bool definitive = false;    // fail: trying again will not help
+  std::string reply_json;     // reply, done
+  Secret credential_json;     // done: the credential's new version, tagged; empty = unchanged
+  std::string identity;       // done: account id
+  std::string name;           // done: a proposed name for the credential's row
+  std::string settings_json;  // done: the credential row's settings; empty = unchanged
+  std::string windows_json;   // done of a quota machine
+  std::string code;           // fail
+  std::string message;        // fail
 };
 
 // What the last step brought: a fetched answer, or nothing after wait and compute.
@@ -74,20 +75,22 @@ class StepMachine {
   static constexpr size_t kMaxFlowBytes = 8 * 1024;
   static constexpr size_t kMaxJsonBytes = 256 * 1024;
 
-  // Error: kind unsupported, code "provider_unsupported", status 501, when the module lacks the extension.
-  // `cause` is a number of the ABI (GP_CAUSE_*, or the module's own from 1000 on).
-  static Result<StepMachine> refresh(std::shared_ptr<const Provider> provider, CredentialHandle credential,
-                                     Secret credential_json, int32_t cause);
-  static Result<StepMachine> quota(std::shared_ptr<const Provider> provider, CredentialHandle credential,
-                                   Secret credential_json);
-  static Result<StepMachine> oauth_start(std::shared_ptr<const Provider> provider, FlowRequest person);
+  // Error: kind unsupported, code "provider_unsupported", status 501, when the module lacks the
+  // extension. `cause` is a number of the ABI (GP_CAUSE_*, or the module's own from 1000 on).
+  static Result<StepMachine> refresh(std::shared_ptr<const Provider> provider,
+                                     CredentialHandle credential, Secret credential_json,
+                                     int32_t cause);
+  static Result<StepMachine> quota(std::shared_ptr<const Provider> provider,
+                                   CredentialHandle credential, Secret credential_json);
+  static Result<StepMachine> oauth_start(std::shared_ptr<const Provider> provider,
+                                         FlowRequest person);
   // `flow` is what oauth_start's machine left in flow() when it replied.
-  static Result<StepMachine> oauth_callback(std::shared_ptr<const Provider> provider, FlowRequest person,
-                                            std::string flow);
+  static Result<StepMachine> oauth_callback(std::shared_ptr<const Provider> provider,
+                                            FlowRequest person, std::string flow);
 
-  // The first call starts the machine, each further one hands over what the last step brought. Errors:
-  // the module's breach, its refusal, or a bound. After done, fail, a reply without keep_flow, or an error
-  // it may not be called again.
+  // The first call starts the machine, each further one hands over what the last step brought.
+  // Errors: the module's breach, its refusal, or a bound. After done, fail, a reply without
+  // keep_flow, or an error it may not be called again.
   Result<Step> next(Arena& arena, const StepReply* last);
 
   const std::string& flow() const { return flow_; }

@@ -10,33 +10,54 @@ namespace gproxy::modhost {
 
 std::string_view name(FailureKind kind) {
   switch (kind) {
-    case FailureKind::status: return "status";
-    case FailureKind::connect: return "connect";
-    case FailureKind::dns: return "dns";
-    case FailureKind::tls: return "tls";
-    case FailureKind::connect_timeout: return "connect_timeout";
-    case FailureKind::first_byte_timeout: return "first_byte_timeout";
-    case FailureKind::idle_timeout: return "idle_timeout";
-    case FailureKind::total_timeout: return "total_timeout";
-    case FailureKind::reset: return "reset";
-    case FailureKind::protocol: return "protocol";
-    case FailureKind::too_large: return "too_large";
-    case FailureKind::proxy: return "proxy";
-    case FailureKind::other: return "other";
-    case FailureKind::stream_error: return "stream_error";
+    case FailureKind::status:
+      return "status";
+    case FailureKind::connect:
+      return "connect";
+    case FailureKind::dns:
+      return "dns";
+    case FailureKind::tls:
+      return "tls";
+    case FailureKind::connect_timeout:
+      return "connect_timeout";
+    case FailureKind::first_byte_timeout:
+      return "first_byte_timeout";
+    case FailureKind::idle_timeout:
+      return "idle_timeout";
+    case FailureKind::total_timeout:
+      return "total_timeout";
+    case FailureKind::reset:
+      return "reset";
+    case FailureKind::protocol:
+      return "protocol";
+    case FailureKind::too_large:
+      return "too_large";
+    case FailureKind::proxy:
+      return "proxy";
+    case FailureKind::other:
+      return "other";
+    case FailureKind::stream_error:
+      return "stream_error";
   }
   return "other";
 }
 
 std::string_view name(Action action) {
   switch (action) {
-    case Action::deliver: return "deliver";
-    case Action::retry_same: return "retry_same";
-    case Action::retry_patched: return "retry_patched";
-    case Action::refresh: return "refresh";
-    case Action::next: return "next";
-    case Action::cool_down: return "cool_down";
-    case Action::dead: return "dead";
+    case Action::deliver:
+      return "deliver";
+    case Action::retry_same:
+      return "retry_same";
+    case Action::retry_patched:
+      return "retry_patched";
+    case Action::refresh:
+      return "refresh";
+    case Action::next:
+      return "next";
+    case Action::cool_down:
+      return "cool_down";
+    case Action::dead:
+      return "dead";
   }
   return "deliver";
 }
@@ -54,13 +75,18 @@ Verdict rate_limited(const Failure& failure, const CoolDownLimits& limits) {
   return {Action::cool_down, scope, wait, "rate_limit", {}, 0};
 }
 
-// A single failure may be the request's own doing (a poison request would otherwise put every credential
-// to rest, for everybody); several in a row are the credential's or the upstream's.
+// A single failure may be the request's own doing (a poison request would otherwise put every
+// credential to rest, for everybody); several in a row are the credential's or the upstream's.
 Verdict troubled(const Failure& failure, std::string_view reason, const CoolDownLimits& limits) {
   if (failure.consecutive + 1 < limits.server_errors) {
     return {Action::next, Scope::credential, 0, reason, {}, 0};
   }
-  return {Action::cool_down, Scope::credential, std::max(limits.server_error_ms, limits.min_ms), reason, {}, 0};
+  return {Action::cool_down,
+          Scope::credential,
+          std::max(limits.server_error_ms, limits.min_ms),
+          reason,
+          {},
+          0};
 }
 
 int64_t doubled(int64_t base, int times, int64_t cap) {
@@ -71,8 +97,10 @@ int64_t doubled(int64_t base, int times, int64_t cap) {
 Verdict judge_status(const Failure& failure, const CoolDownLimits& limits) {
   if (failure.status == 429) return rate_limited(failure, limits);
   if (failure.status == 401) {
-    if (failure.can_refresh) return {Action::refresh, Scope::credential, 0, "auth_invalid", {}, kCauseRejected};
-    auto rest = std::max(doubled(limits.auth_ms, failure.same_status, limits.default_max_ms), limits.min_ms);
+    if (failure.can_refresh)
+      return {Action::refresh, Scope::credential, 0, "auth_invalid", {}, kCauseRejected};
+    auto rest = std::max(doubled(limits.auth_ms, failure.same_status, limits.default_max_ms),
+                         limits.min_ms);
     return {Action::cool_down, Scope::credential, rest, "auth_invalid", {}, 0};
   }
   if (failure.status == 403) {
@@ -80,8 +108,10 @@ Verdict judge_status(const Failure& failure, const CoolDownLimits& limits) {
     if (failure.same_status + 1 < limits.server_errors) {
       return {Action::next, Scope::credential, 0, "auth_invalid", {}, 0};
     }
-    auto rest = doubled(limits.auth_ms, failure.same_status + 1 - limits.server_errors, limits.default_max_ms);
-    return {Action::cool_down, Scope::credential, std::max(rest, limits.min_ms), "auth_invalid", {}, 0};
+    auto rest = doubled(limits.auth_ms, failure.same_status + 1 - limits.server_errors,
+                        limits.default_max_ms);
+    return {
+        Action::cool_down, Scope::credential, std::max(rest, limits.min_ms), "auth_invalid", {}, 0};
   }
   if (failure.status == 408) return {Action::next, Scope::credential, 0, "timeout", {}, 0};
   if (failure.status == 501 || failure.status == 505) return {};
@@ -135,7 +165,8 @@ std::optional<int64_t> retry_after_ms(std::span<const http::HeaderView> headers,
     if (plain.data() == nullptr && iequals(header.name, "retry-after")) plain = header.value;
   }
   constexpr int64_t kMost = int64_t{1} << 50;
-  if (auto ms = parse_uint(trim(in_ms))) return std::min<int64_t>(static_cast<int64_t>(std::min<uint64_t>(*ms, kMost)), kMost);
+  if (auto ms = parse_uint(trim(in_ms)))
+    return std::min<int64_t>(static_cast<int64_t>(std::min<uint64_t>(*ms, kMost)), kMost);
   plain = trim(plain);
   if (plain.empty()) return std::nullopt;
   // Some vendors send fractions of a second; the fraction is rounded up.
@@ -143,7 +174,8 @@ std::optional<int64_t> retry_after_ms(std::span<const http::HeaderView> headers,
   auto whole = plain.substr(0, dot);
   if (auto seconds = parse_uint(whole)) {
     bool fraction = dot != plain.npos;
-    if (fraction && !std::all_of(plain.begin() + static_cast<long>(dot) + 1, plain.end(), [](char c) { return c >= '0' && c <= '9'; })) {
+    if (fraction && !std::all_of(plain.begin() + static_cast<long>(dot) + 1, plain.end(),
+                                 [](char c) { return c >= '0' && c <= '9'; })) {
       return std::nullopt;
     }
     auto bounded = static_cast<int64_t>(std::min<uint64_t>(*seconds, kMost / 1000));

@@ -1,6 +1,6 @@
 // What a failed attempt means for its credential and for the next attempt. Modules may judge with
-// their classify hook; this is the host's own rule where they do not, and the bounds on what they say.
-// Pure; any thread.
+// their classify hook; this is the host's own rule where they do not, and the bounds on what they
+// say. Pure; any thread.
 #pragma once
 
 #include <cstdint>
@@ -16,39 +16,40 @@ namespace gproxy::modhost {
 class OpenCredential;
 
 enum class FailureKind : uint8_t {
-  status,              // the upstream answered with status >= 400
-  connect,             // no connection: refused, unreachable
+  status,   // the upstream answered with status >= 400
+  connect,  // no connection: refused, unreachable
   dns,
   tls,
   connect_timeout,
   first_byte_timeout,
   idle_timeout,
   total_timeout,
-  reset,               // connection lost
-  protocol,            // not HTTP, or a broken answer
+  reset,     // connection lost
+  protocol,  // not HTTP, or a broken answer
   too_large,
   proxy,
   other,
-  stream_error,        // status 2xx, then an error event before any content; body = its data
+  stream_error,  // status 2xx, then an error event before any content; body = its data
 };
 std::string_view name(FailureKind kind);
 
 struct Failure {
   FailureKind kind = FailureKind::status;
-  int status = 0;                               // kind == status
-  uint64_t bytes_sent_downstream = 0;           // content bytes the client has; > 0: no retry any more
+  int status = 0;                      // kind == status
+  uint64_t bytes_sent_downstream = 0;  // content bytes the client has; > 0: no retry any more
   std::span<const http::HeaderView> headers;
-  std::string_view body;                        // up to the error body limit
+  std::string_view body;  // up to the error body limit
   uint32_t attempt = 1;
-  translate::Protocol protocol = translate::Protocol::none;     // of the attempt
+  translate::Protocol protocol = translate::Protocol::none;  // of the attempt
   translate::Operation operation = translate::Operation::none;
   std::string_view model;
   const OpenCredential* credential = nullptr;
   // For the host's own rule:
-  int consecutive = 0;       // failures of this credential in a row before this one
-  int same_status = 0;       // of these, with this very status, counted back from the last
-  bool can_refresh = false;  // the kind refreshes credentials, and this one was not refreshed for this request
-  int64_t wall_ms = 0;       // now, UTC
+  int consecutive = 0;  // failures of this credential in a row before this one
+  int same_status = 0;  // of these, with this very status, counted back from the last
+  bool can_refresh =
+      false;  // the kind refreshes credentials, and this one was not refreshed for this request
+  int64_t wall_ms = 0;  // now, UTC
 };
 
 enum class Action : uint8_t {
@@ -70,9 +71,10 @@ struct Verdict {
   Action action = Action::deliver;
   Scope scope = Scope::credential;
   int64_t cool_down_ms = 0;
-  std::string_view reason;           // static, or in the exchange's arena
-  std::string_view credential_json;  // retry_patched only: the whole tagged JSON, in the exchange's arena
-  int32_t cause = 0;                 // refresh only: handed to the refresh machine
+  std::string_view reason;  // static, or in the exchange's arena
+  std::string_view
+      credential_json;  // retry_patched only: the whole tagged JSON, in the exchange's arena
+  int32_t cause = 0;    // refresh only: handed to the refresh machine
 };
 
 struct CoolDownLimits {
@@ -82,7 +84,7 @@ struct CoolDownLimits {
   int64_t rate_limit_ms = 30'000;            // after a 429 that says nothing
   int64_t server_error_ms = 10'000;          // after `server_errors` failures in a row
   int server_errors = 3;
-  int64_t auth_ms = 30'000;                  // after a 401, doubled by each further one in a row
+  int64_t auth_ms = 30'000;  // after a 401, doubled by each further one in a row
 };
 
 Verdict default_verdict(const Failure& failure, const CoolDownLimits& limits = {});

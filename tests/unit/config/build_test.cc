@@ -16,7 +16,9 @@ namespace {
 
 constexpr const char* kSecret = R"({"Stub":{"api_key":"a"}})";
 
-Digest digest_of(std::string_view key) { return sha256(key); }
+Digest digest_of(std::string_view key) {
+  return sha256(key);
+}
 
 // Inputs with one stub provider, one credential, one user with one key.
 BuildInputs an_input() {
@@ -50,7 +52,7 @@ struct AWorld {
   ModuleRegistry registry;
   SlotTable slots;
   AWorld() { REQUIRE(registry.add(*stub.module()).ok()); }
-  ~AWorld() { registry.reaper()->drain(); }
+  ~AWorld() { stub.reaper->drain(); }
   Built build(const BuildInputs& in, const Snapshot* previous = nullptr) {
     auto built = build_snapshot(in, registry, slots, previous, stub.clock);
     REQUIRE_MESSAGE(built.ok(), built.error().message);
@@ -113,8 +115,10 @@ TEST_CASE("a bad provider stays with its fault and keeps nobody else away") {
   auto built = w.build(in);
   CHECK(built.warnings.size() == 2);
   CHECK(built.snapshot->find_provider("main")->usable());
-  CHECK(built.snapshot->find_provider("gone")->fault == "no loaded module offers the kind `not-loaded`");
-  CHECK(built.snapshot->find_provider("wrong")->fault == "base_ulr: unknown member `base_ulr`, did you mean `base_url`?");
+  CHECK(built.snapshot->find_provider("gone")->fault ==
+        "no loaded module offers the kind `not-loaded`");
+  CHECK(built.snapshot->find_provider("wrong")->fault ==
+        "base_ulr: unknown member `base_ulr`, did you mean `base_url`?");
   CHECK(built.snapshot->find_credential(20) != nullptr);
   CHECK(built.lost.empty());
 }
@@ -136,12 +140,15 @@ TEST_CASE("an instance is kept while its kind, settings and module stay") {
   in.revision = 2;
   in.providers[0].enabled = false;
   auto second = w.build(in, first.snapshot.get());
-  CHECK(second.snapshot->find_provider("main")->provider == first.snapshot->find_provider("main")->provider);
-  CHECK(second.snapshot->find_credential(10)->opened == first.snapshot->find_credential(10)->opened);
+  CHECK(second.snapshot->find_provider("main")->provider ==
+        first.snapshot->find_provider("main")->provider);
+  CHECK(second.snapshot->find_credential(10)->opened ==
+        first.snapshot->find_credential(10)->opened);
   CHECK_FALSE(second.snapshot->find_provider("main")->usable());
   in.providers[0].settings_json = R"({"base_url":"https://x"})";
   auto third = w.build(in, second.snapshot.get());
-  CHECK(third.snapshot->find_provider("main")->provider != first.snapshot->find_provider("main")->provider);
+  CHECK(third.snapshot->find_provider("main")->provider !=
+        first.snapshot->find_provider("main")->provider);
   CHECK(w.stub.created == 2);
 }
 
@@ -173,11 +180,11 @@ TEST_CASE("an old snapshot keeps its instance, and lets it go on main with its l
   auto first = w.build(in);
   in.providers[0].settings_json = R"({"base_url":"https://x"})";
   auto second = w.build(in, first.snapshot.get());
-  w.registry.reaper()->drain();
+  w.stub.reaper->drain();
   CHECK(w.stub.destroyed == 0);
   first.snapshot.reset();
   CHECK(w.stub.destroyed == 0);
-  w.registry.reaper()->drain();
+  w.stub.reaper->drain();
   CHECK(w.stub.destroyed == 1);
 }
 
@@ -217,7 +224,9 @@ TEST_CASE("an old snapshot's loop gets a refreshed secret opened by its own inst
   in.providers[0].settings_json = R"({"base_url":"https://x"})";
   auto second = w.build(in, first.snapshot.get());
   const auto& fresh = *second.snapshot->find_provider("main");
-  REQUIRE(second.snapshot->find_credential(10)->slot->replace(Secret(R"({"Stub":{"api_key":"b"}})"), *fresh.provider).ok());
+  REQUIRE(second.snapshot->find_credential(10)
+              ->slot->replace(Secret(R"({"Stub":{"api_key":"b"}})"), *fresh.provider)
+              .ok());
   const auto& old = *old_loop->find_provider("main");
   auto handle = old_loop.credential(old, *old_loop->find_credential(10));
   REQUIRE(handle.ok());
@@ -271,7 +280,8 @@ TEST_CASE("a reload that loses a provider keeps the generation in force") {
   ModuleRegistry registry;
   registry.set_directories({folder.path()});
   registry.load_all();
-  REQUIRE_MESSAGE(registry.find_kind("broken-counts-calls") != nullptr, registry.faults().at(0).message);
+  REQUIRE_MESSAGE(registry.find_kind("broken-counts-calls") != nullptr,
+                  registry.faults().at(0).message);
   BuildInputs in;
   ProviderConfig p;
   p.id = 1;
@@ -288,13 +298,46 @@ TEST_CASE("a reload that loses a provider keeps the generation in force") {
   REQUIRE(second.ok());
   CHECK(registry.find_kind("broken-counts-calls")->info().generation == 2);
   CHECK(second->snapshot->find_provider("p")->usable());
-  CHECK(second->snapshot->find_provider("p")->provider != first->snapshot->find_provider("p")->provider);
+  CHECK(second->snapshot->find_provider("p")->provider !=
+        first->snapshot->find_provider("p")->provider);
 
   // Bytes that are no module leave it in force.
   folder.write("m.so", std::string(1000, 'x'));
   auto third = reload_modules(in, registry, slots, second->snapshot.get());
   REQUIRE(third.ok());
   CHECK(registry.find_kind("broken-counts-calls")->info().generation == 2);
-  CHECK(third->snapshot->find_provider("p")->provider == second->snapshot->find_provider("p")->provider);
+  CHECK(third->snapshot->find_provider("p")->provider ==
+        second->snapshot->find_provider("p")->provider);
   CHECK(registry.faults().size() == 1);
+
+  // So does its absence, while a provider needs it; without one it leaves.
+  std::filesystem::remove(folder.file("m.so"));
+  auto fourth = reload_modules(in, registry, slots, third->snapshot.get());
+  REQUIRE(fourth.ok());
+  CHECK(fourth->snapshot->find_provider("p")->provider ==
+        third->snapshot->find_provider("p")->provider);
+  CHECK(registry.faults().size() == 1);
+  in.providers.clear();
+  REQUIRE(reload_modules(in, registry, slots, fourth->snapshot.get()).ok());
+  CHECK(registry.find_kind("broken-counts-calls") == nullptr);
+}
+
+TEST_CASE("another module that takes a kind and refuses its providers gives way") {
+  modhost::test::TempFolder folder;
+  ModuleRegistry registry;
+  registry.set_directories({folder.path()});
+  folder.install(modhost::test::built("examples/echo.so"), "echo.so");
+  registry.load_all();
+  auto echo = registry.find_kind("echo");
+  REQUIRE(echo != nullptr);
+  Stub stub;  // another id, the same kind
+  stub.kind.name = modhost::test::str("echo");
+  stub.create = [](gp_instance*, gp_error*) { return GP_ERR_INTERNAL; };
+  std::filesystem::remove(folder.file("echo.so"));
+  auto candidate = registry.scan();
+  REQUIRE(candidate->add(*stub.module()).ok());
+  registry.revert(*candidate, echo->id(), "because");
+  CHECK(candidate->find_kind("echo") == echo);
+  CHECK(candidate->find_module("dev.gproxy.test.stub") == nullptr);
+  registry.commit(candidate);
 }

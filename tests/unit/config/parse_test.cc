@@ -71,13 +71,19 @@ TEST_CASE("a provider without a kind has its name as kind") {
 }
 
 TEST_CASE("an unknown member is refused with line, column and a did-you-mean") {
-  CHECK(refusal("{\n  \"settings\": {\n    // a comment with \"prot\": in it\n    \"prot\": 1\n  }\n}") ==
-        "f:4:5: settings.prot: unknown member `prot`, did you mean `port`?");
-  CHECK(refusal(R"({"provider": []})") == "f:1:2: provider: unknown member `provider`, did you mean `providers`?");
+  CHECK(
+      refusal(
+          "{\n  \"settings\": {\n    // a comment with \"prot\": in it\n    \"prot\": 1\n  }\n}") ==
+      "f:4:5: settings.prot: unknown member `prot`, did you mean `port`?");
+  CHECK(refusal(R"({"provider": []})") ==
+        "f:1:2: provider: unknown member `provider`, did you mean `providers`?");
   CHECK(refusal("{\"providers\":[{\"name\":\"a\"},\n {\"name\":\"b\",\"chanel_settings\":{}}]}") ==
-        "f:2:14: providers[1].chanel_settings: unknown member `chanel_settings`, did you mean `channel_settings`?");
-  CHECK(refusal(R"({"settings":{"max_request_bytes":1}})").find("did you mean `settings.limits.max_request_bytes`?") != std::string::npos);
-  CHECK(refusal(R"({"settings":{"limit":{}}})").find("did you mean `limits`?") != std::string::npos);
+        "f:2:14: providers[1].chanel_settings: unknown member `chanel_settings`, did you mean "
+        "`channel_settings`?");
+  CHECK(refusal(R"({"settings":{"max_request_bytes":1}})")
+            .find("did you mean `settings.limits.max_request_bytes`?") != std::string::npos);
+  CHECK(refusal(R"({"settings":{"limit":{}}})").find("did you mean `limits`?") !=
+        std::string::npos);
 }
 
 TEST_CASE("a member that occurs twice is refused where it occurs again") {
@@ -91,22 +97,34 @@ TEST_CASE("syntax errors have a place") {
 }
 
 TEST_CASE("values of the wrong type or range have a place") {
-  CHECK(refusal("{\"settings\":{\n\"port\": 70000}}") == "f:2:9: settings.port: must be a whole number from 0 to 65535, is 70000");
-  CHECK(refusal(R"({"settings":{"pings":"yes"}})").find("must be true or false") != std::string::npos);
+  CHECK(refusal("{\"settings\":{\n\"port\": 70000}}") ==
+        "f:2:9: settings.port: must be a whole number from 0 to 65535, is 70000");
+  CHECK(refusal(R"({"settings":{"pings":"yes"}})").find("must be true or false") !=
+        std::string::npos);
   CHECK(refusal(R"({"providers":{}})").find("must be a list") != std::string::npos);
-  CHECK(refusal(R"({"providers":[1]})").find("providers[0]: must be an object") != std::string::npos);
-  CHECK(refusal(R"({"providers":[{"name":"a","enabled":1}]})").find("must be true or false") != std::string::npos);
+  CHECK(refusal(R"({"providers":[1]})").find("providers[0]: must be an object") !=
+        std::string::npos);
+  CHECK(refusal(R"({"providers":[{"name":"a","enabled":1}]})").find("must be true or false") !=
+        std::string::npos);
   CHECK(refusal(R"({"providers":[{}]})").find("`name` is missing") != std::string::npos);
-  CHECK(refusal(R"({"providers":[{"name":"a","credentials":[{"name":"c"}]}]})").find("one of `secret` and `secret_file`") != std::string::npos);
-  CHECK(refusal(R"({"users":[{"name":"a","keys":[{"label":"l"}]}]})").find("one of `key` and `key_file`") != std::string::npos);
-  CHECK(refusal(R"({"users":[{"name":"a","keys":[{"label":"l","key":"12345678","permissions":["all"]}]}]})").find("permissions[0]: must be one of") != std::string::npos);
+  CHECK(refusal(R"({"providers":[{"name":"a","credentials":[{"name":"c"}]}]})")
+            .find("one of `secret` and `secret_file`") != std::string::npos);
+  CHECK(refusal(R"({"users":[{"name":"a","keys":[{"label":"l"}]}]})")
+            .find("one of `key` and `key_file`") != std::string::npos);
+  CHECK(
+      refusal(
+          R"({"users":[{"name":"a","keys":[{"label":"l","key":"12345678","permissions":["all"]}]}]})")
+          .find("permissions[0]: must be one of") != std::string::npos);
 }
 
 TEST_CASE("an unset text sets nothing, an unexpanded secret is an error") {
   CHECK(good(R"({"settings":{"proxy":"${HTTP_PROXY}","host":""}})").settings.host == "0.0.0.0");
-  CHECK(refusal(R"({"users":[{"name":"a","keys":[{"label":"l","key":"${KEY}"}]}]})").find("unexpanded placeholder") != std::string::npos);
-  CHECK(refusal(R"({"providers":[{"name":"a","credentials":[{"name":"c","secret":{"T":{"k":"${K}"}}}]}]})").find("unexpanded placeholder") !=
-        std::string::npos);
+  CHECK(refusal(R"({"users":[{"name":"a","keys":[{"label":"l","key":"${KEY}"}]}]})")
+            .find("unexpanded placeholder") != std::string::npos);
+  CHECK(
+      refusal(
+          R"({"providers":[{"name":"a","credentials":[{"name":"c","secret":{"T":{"k":"${K}"}}}]}]})")
+          .find("unexpanded placeholder") != std::string::npos);
 }
 
 TEST_CASE("secrets are read from files beside the configuration") {
@@ -120,31 +138,44 @@ TEST_CASE("secrets are read from files beside the configuration") {
     "users":[{"name":"u","keys":[{"label":"l","key_file":"user"}]}]})",
                    folder.file("gproxy.jsonc"));
   CHECK(file.settings.admin_key.reveal() == "admin-from-file");
-  CHECK(file.declared.providers[0].credentials[0].secret_json.reveal() == R"({"T":{"api_key":"sk-from-file","x":1}})");
-  CHECK(file.declared.providers[0].credentials[1].secret_json.reveal() == R"({"Vertex":{"project_id":"p"}})");
+  CHECK(file.declared.providers[0].credentials[0].secret_json.reveal() ==
+        R"({"T":{"api_key":"sk-from-file","x":1}})");
+  CHECK(file.declared.providers[0].credentials[1].secret_json.reveal() ==
+        R"({"Vertex":{"project_id":"p"}})");
   CHECK(file.declared.users[0].keys[0].key.reveal() == "user-from-file");
 }
 
 TEST_CASE("a secret beside its file, a missing file and a file without JSON are errors") {
-  CHECK(refusal(R"({"settings":{"admin_key":"x","admin_key_file":"y"}})").find("stands beside") != std::string::npos);
-  CHECK(refusal(R"({"users":[{"name":"u","keys":[{"label":"l","key_file":"/nonexistent/x"}]}]})").find("cannot be opened") != std::string::npos);
+  CHECK(refusal(R"({"settings":{"admin_key":"x","admin_key_file":"y"}})").find("stands beside") !=
+        std::string::npos);
+  CHECK(refusal(R"({"users":[{"name":"u","keys":[{"label":"l","key_file":"/nonexistent/x"}]}]})")
+            .find("cannot be opened") != std::string::npos);
   CHECK(refusal(R"({"settings":{"port_file":"x"}})").find("unknown member") != std::string::npos);
   modhost::test::TempFolder folder;
   folder.write("s", "sk-secret-not-json");
-  auto text = R"({"providers":[{"name":"a","credentials":[{"name":"c","secret_file":")" + folder.file("s") + R"("}]}]})";
+  auto text = R"({"providers":[{"name":"a","credentials":[{"name":"c","secret_file":")" +
+              folder.file("s") + R"("}]}]})";
   auto message = refusal(text);
   CHECK(message.find("does not hold a JSON object") != std::string::npos);
   CHECK(message.find("sk-secret") == std::string::npos);
 }
 
 TEST_CASE("a place is found whatever stands around it") {
-  constexpr std::string_view text = "/* {\"a\": */ {\"x\": [1, {\"a\\u0062\": \"}\"}, // ]\n [] ], \"y\": {}, }";
+  constexpr std::string_view text =
+      "/* {\"a\": */ {\"x\": [1, {\"a\\u0062\": \"}\"}, // ]\n [] ], \"y\": {}, }";
   CHECK(text.substr(*find_place(text, {PlaceStep::member("y")}, PlaceOf::value), 2) == "{}");
-  CHECK(text.substr(*find_place(text, {PlaceStep::member("x"), PlaceStep::element(1), PlaceStep::member("ab")}, PlaceOf::value), 3) == "\"}\"");
-  CHECK(text.substr(*find_place(text, {PlaceStep::member("x"), PlaceStep::element(2)}, PlaceOf::key), 2) == "[]");
+  CHECK(text.substr(
+            *find_place(text,
+                        {PlaceStep::member("x"), PlaceStep::element(1), PlaceStep::member("ab")},
+                        PlaceOf::value),
+            3) == "\"}\"");
+  CHECK(text.substr(
+            *find_place(text, {PlaceStep::member("x"), PlaceStep::element(2)}, PlaceOf::key), 2) ==
+        "[]");
   CHECK_FALSE(find_place(text, {PlaceStep::member("z")}, PlaceOf::key).has_value());
   CHECK_FALSE(find_place(text, {PlaceStep::element(0)}, PlaceOf::key).has_value());
-  for (auto bad : {"", "{", "{\"", "{\"x", "{\"x\":", "/*", "//", "{\"x\":[", "{\"x\":{\"", "[[[", "{\"x\":\"\\"}) {
+  for (auto bad : {"", "{", "{\"", "{\"x", "{\"x\":", "/*", "//", "{\"x\":[", "{\"x\":{\"", "[[[",
+                   "{\"x\":\"\\"}) {
     (void)find_place(bad, {PlaceStep::member("x"), PlaceStep::element(1)}, PlaceOf::value);
     (void)find_place(bad, {PlaceStep::member("y")}, PlaceOf::key);
   }

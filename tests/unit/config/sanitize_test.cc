@@ -39,7 +39,8 @@ TEST_CASE("a variable is read directly or from the file that its _FILE twin name
   CHECK(*read_variable(environment({{"K", " v "}}), "K") == "v");
   CHECK(*read_variable(environment({{"K_FILE", folder.file("key")}}), "K") == "from-file");
   CHECK_FALSE((*read_variable(environment({}), "K")).has_value());
-  CHECK(*read_variable(environment({{"K", ""}, {"K_FILE", folder.file("key")}}), "K") == "from-file");
+  CHECK(*read_variable(environment({{"K", ""}, {"K_FILE", folder.file("key")}}), "K") ==
+        "from-file");
   auto both = read_variable(environment({{"K", "v"}, {"K_FILE", folder.file("key")}}), "K");
   CHECK(both.error().message == "K and K_FILE are both set");
   auto none = read_variable(environment({{"K_FILE", folder.file("missing")}}), "K");
@@ -100,10 +101,13 @@ TEST_CASE("a text that does not fit its setting says what would") {
   };
   CHECK(message("port", "99999") == "must be a whole number from 0 to 65535, is `99999`");
   CHECK(message("port", "http") == "must be a whole number from 0 to 65535, is `http`");
-  CHECK(message("log_level", "loud") == "must be one of trace debug info warn error off, is `loud`");
+  CHECK(message("log_level", "loud") ==
+        "must be one of trace debug info warn error off, is `loud`");
   CHECK(message("pings", "maybe").find("true, false") != std::string::npos);
-  CHECK(message("limits.max_request_byte", "1") == "unknown setting `limits.max_request_byte`, did you mean `limits.max_request_bytes`?");
-  CHECK(message("max_request_bytes", "1").find("did you mean `limits.max_request_bytes`?") != std::string::npos);
+  CHECK(message("limits.max_request_byte", "1") ==
+        "unknown setting `limits.max_request_byte`, did you mean `limits.max_request_bytes`?");
+  CHECK(message("max_request_bytes", "1").find("did you mean `limits.max_request_bytes`?") !=
+        std::string::npos);
 }
 
 TEST_CASE("a secret setting never shows its value") {

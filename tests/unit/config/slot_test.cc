@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <thread>
+
 #include "../modhost/stub_module.h"
 #include "config/credential_slot.h"
 
@@ -9,7 +11,9 @@ using modhost::test::Stub;
 
 namespace {
 
-Secret secret(const char* key) { return Secret(std::string(R"({"Stub":{"api_key":")") + key + R"("}})"); }
+Secret secret(const char* key) {
+  return Secret(std::string(R"({"Stub":{"api_key":")") + key + R"("}})");
+}
 
 }  // namespace
 
@@ -121,6 +125,41 @@ TEST_CASE("failures are counted in a row, and of these the ones alike") {
   CHECK(count(403) == std::pair(3, 1));
   slot.record_success();
   CHECK(count(403) == std::pair(0, 0));
+}
+
+TEST_CASE("loops read a slot while another thread refreshes it") {
+  Stub stub;
+  auto p = stub.good_provider();
+  CredentialSlot slot(1, secret("a"), 1);
+  std::atomic<int> failures{0};
+  std::vector<std::thread> loops;
+  for (int i = 0; i < 3; ++i) {
+    loops.emplace_back([&, i] {
+      modhost::CredentialHandle held;
+      for (int n = 0; n < 200; ++n) {
+        if (held == nullptr || held->version() != slot.version()) {
+          auto opened = slot.open(*p);
+          if (!opened.ok()) {
+            ++failures;
+            continue;
+          }
+          held = *opened;
+        }
+        slot.begin();
+        if (slot.available(n, "m") && i == 0) slot.cool_down(n + 1, "rate_limit", "m");
+        if (slot.record_failure(500).consecutive > 10) slot.record_success();
+        slot.end();
+      }
+    });
+  }
+  for (int n = 0; n < 50; ++n) {
+    if (!slot.replace(secret(n % 2 != 0 ? "b" : "c"), *p).ok()) ++failures;
+  }
+  for (auto& loop : loops) loop.join();
+  CHECK(failures == 0);
+  CHECK(slot.in_flight() == 0);
+  CHECK(slot.version() == 51);
+  CHECK(stub.opened == stub.closed);
 }
 
 TEST_CASE("the table keeps a slot for an id and lets others go") {

@@ -6,8 +6,10 @@ using namespace gproxy;
 using namespace gproxy::config;
 
 TEST_CASE("provider names fit a path segment and shadow no route") {
-  for (auto name : {"openai", "My.Provider_2-x", "a", "v1x", "Admin"}) CHECK(check_provider_name(name).ok());
-  for (auto name : {"", "a b", "a/b", "ä", ".", "..", "admin", "assets", "healthz", "readyz", "livez", "metrics", "version", "v1", "v1beta", "favicon.ico"}) {
+  for (auto name : {"openai", "My.Provider_2-x", "a", "v1x", "Admin"})
+    CHECK(check_provider_name(name).ok());
+  for (auto name : {"", "a b", "a/b", "ä", ".", "..", "admin", "assets", "healthz", "readyz",
+                    "livez", "metrics", "version", "v1", "v1beta", "favicon.ico"}) {
     CAPTURE(name);
     CHECK_FALSE(check_provider_name(name).ok());
   }
@@ -16,7 +18,8 @@ TEST_CASE("provider names fit a path segment and shadow no route") {
 }
 
 TEST_CASE("hosts are names or addresses") {
-  for (auto host : {"0.0.0.0", "::", "[::1]", "localhost", "fe80::1%eth0"}) CHECK(check_host(host).ok());
+  for (auto host : {"0.0.0.0", "::", "[::1]", "localhost", "fe80::1%eth0"})
+    CHECK(check_host(host).ok());
   for (auto host : {"", "a b", "[::1", "host:80", "http://x"}) {
     CAPTURE(host);
     CHECK_FALSE(check_host(host).ok());
@@ -24,11 +27,13 @@ TEST_CASE("hosts are names or addresses") {
 }
 
 TEST_CASE("proxies are URLs of four schemes; no error quotes one, for its password") {
-  for (auto url : {"", "http://p:3128", "https://u:p@p", "socks5://127.0.0.1:1080", "socks5h://[::1]:1080/"}) {
+  for (auto url :
+       {"", "http://p:3128", "https://u:p@p", "socks5://127.0.0.1:1080", "socks5h://[::1]:1080/"}) {
     CAPTURE(url);
     CHECK(check_proxy(url).ok());
   }
-  for (auto url : {"p:3128", "ftp://p", "http://", "http://p:0", "http://p:x", "http://p/path", "http://a b", "http://u:pass@"}) {
+  for (auto url : {"p:3128", "ftp://p", "http://", "http://p:0", "http://p:x", "http://p/path",
+                   "http://a b", "http://u:pass@"}) {
     CAPTURE(url);
     auto result = check_proxy(url);
     REQUIRE_FALSE(result.ok());
@@ -45,8 +50,10 @@ TEST_CASE("limits that contradict each other are refused by name") {
     return result.ok() ? std::string() : result.error().param;
   };
   CHECK(param([](Settings&) {}).empty());
-  CHECK(param([](Settings& s) { s.limits.output_low_bytes = s.limits.output_high_bytes; }) == "limits.output_low_bytes");
-  CHECK(param([](Settings& s) { s.limits.memory_budget_bytes = 100; }) == "limits.max_request_bytes");
+  CHECK(param([](Settings& s) { s.limits.output_low_bytes = s.limits.output_high_bytes; }) ==
+        "limits.output_low_bytes");
+  CHECK(param([](Settings& s) { s.limits.memory_budget_bytes = 100; }) ==
+        "limits.max_request_bytes");
   CHECK(param([](Settings& s) { s.retry.backoff_ms = 999'999; }) == "retry.backoff_ms");
   CHECK(param([](Settings& s) { s.modules_dirs = {"/a", "b"}; }) == "modules_dirs[1]");
   CHECK(param([](Settings& s) { s.admin_key = Secret("two words"); }) == "admin_key");

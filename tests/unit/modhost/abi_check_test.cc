@@ -23,7 +23,9 @@ std::string refusal(F&& change) {
   return module.error().message;
 }
 
-bool has(const std::string& text, std::string_view word) { return text.find(word) != std::string::npos; }
+bool has(const std::string& text, std::string_view word) {
+  return text.find(word) != std::string::npos;
+}
 
 }  // namespace
 
@@ -83,25 +85,29 @@ TEST_CASE("texts that are too long, unsound or oddly spelt are refused") {
   CHECK(has(refusal([](Stub& s) { s.info.version = str("1\n2"); }), "info.version"));
   CHECK(has(refusal([](Stub& s) { s.info.name = str("\xff"); }), "info.name"));
   CHECK(has(refusal([](Stub& s) { s.kind.name = str("Stub"); }), "[a-z0-9-]"));
-  CHECK(has(refusal([](Stub& s) { s.kind.settings_schema = str("{"); }), "settings_schema cannot be used"));
-  CHECK(has(refusal([](Stub& s) { s.kind.credential_schema = str(R"({"type":"text"})"); }), "unknown type"));
+  CHECK(has(refusal([](Stub& s) { s.kind.settings_schema = str("{"); }),
+            "settings_schema cannot be used"));
+  CHECK(has(refusal([](Stub& s) { s.kind.credential_schema = str(R"({"type":"text"})"); }),
+            "unknown type"));
   CHECK(has(refusal([](Stub& s) { s.kind.alias_count = 3; }), "aliases"));
   CHECK(has(refusal([](Stub& s) {
-    static const gp_str header = str("X-Upper");
-    s.kind.forward_headers = &header;
-    s.kind.forward_header_count = 1;
-  }), "forward_headers[0]"));
+              static const gp_str header = str("X-Upper");
+              s.kind.forward_headers = &header;
+              s.kind.forward_header_count = 1;
+            }),
+            "forward_headers[0]"));
 }
 
 TEST_CASE("kinds are 1 to 32 and have different names") {
   CHECK(has(refusal([](Stub& s) { s.info.kind_count = 0; }), "0 kinds"));
   CHECK(has(refusal([](Stub& s) { s.info.kind_count = 33; }), "33 kinds"));
   CHECK(has(refusal([](Stub& s) {
-    static const gp_kind* twice[2];
-    twice[0] = twice[1] = &s.kind;
-    s.info.kinds = twice;
-    s.info.kind_count = 2;
-  }), "occurs twice"));
+              static const gp_kind* twice[2];
+              twice[0] = twice[1] = &s.kind;
+              s.info.kinds = twice;
+              s.info.kind_count = 2;
+            }),
+            "occurs twice"));
 }
 
 TEST_CASE("an init that fails keeps the module out, with its words") {

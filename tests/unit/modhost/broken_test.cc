@@ -94,7 +94,8 @@ struct Refusing final : DataSink {
   size_t got = 0;
   explicit Refusing(size_t t) : take(t) {}
   Result<void> on_module_data(std::string_view bytes) override {
-    if (got + bytes.size() > take) return Error{ErrorKind::cancelled, "client_gone", "the client is gone", {}};
+    if (got + bytes.size() > take)
+      return Error{ErrorKind::cancelled, "client_gone", "the client is gone", {}};
     got += bytes.size();
     return ok();
   }
@@ -188,7 +189,8 @@ struct Run {
     auto credential = (*provider)->open_credential(kSecret);
     if (!credential.ok()) return end(Ends::credential, credential.error());
     if (module->extensions().credential != nullptr) return steps(*provider, *credential);
-    auto route = (*provider)->route(translate::Protocol::openai_chat, translate::Operation::stream_generate);
+    auto route =
+        (*provider)->route(translate::Protocol::openai_chat, translate::Operation::stream_generate);
     if (route.mode == RouteMode::local) return local(**provider);
     auto call = (*provider)->prepare(request(credential->get()));
     if (!call.ok()) return end(Ends::prepare, call.error());
@@ -223,10 +225,12 @@ TEST_CASE("every broken module is refused or contained, and the message names mo
 TEST_CASE("each call that prepare made is released, whatever came between") {
   static int prepared, released;
   prepared = released = 0;
-  log::set_sink([](std::string_view line, void*) {
-    prepared += line.find("prepared") != line.npos;
-    released += line.find("released") != line.npos;
-  }, nullptr);
+  log::set_sink(
+      [](std::string_view line, void*) {
+        prepared += line.find("prepared") != line.npos;
+        released += line.find("released") != line.npos;
+      },
+      nullptr);
   Run run;
   run.run(built("broken/counts_calls.so"));
   log::set_sink(nullptr, nullptr);

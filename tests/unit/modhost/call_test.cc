@@ -10,13 +10,16 @@ using test::Stub;
 
 namespace {
 
-bool has(const std::string& text, std::string_view word) { return text.find(word) != std::string::npos; }
+bool has(const std::string& text, std::string_view word) {
+  return text.find(word) != std::string::npos;
+}
 
 struct Collector final : DataSink {
   std::string got;
   size_t take = SIZE_MAX;  // bytes until it refuses
   Result<void> on_module_data(std::string_view bytes) override {
-    if (got.size() + bytes.size() > take) return Error{ErrorKind::cancelled, "client_gone", "the client is gone", {}};
+    if (got.size() + bytes.size() > take)
+      return Error{ErrorKind::cancelled, "client_gone", "the client is gone", {}};
     got += bytes;
     return ok();
   }
@@ -53,7 +56,9 @@ TEST_CASE("absent hooks are seen as absent") {
 
 TEST_CASE("the head hook edits status and headers; framing and connection fields are dropped") {
   Stub stub;
-  static const gp_header edited[] = {{str("x-a"), str("1")}, {str("content-length"), str("99")}, {str("connection"), str("close")}};
+  static const gp_header edited[] = {{str("x-a"), str("1")},
+                                     {str("content-length"), str("99")},
+                                     {str("connection"), str("close")}};
   stub.head = [](gp_call*, const gp_head* in, gp_head* out) {
     CHECK(in->status == 200);
     CHECK(out->status == 200);
@@ -130,9 +135,11 @@ TEST_CASE("a data hook that ignores the sink's refusal breaks its contract") {
   ACall c(stub);
   Collector sink;
   sink.take = 0;
-  CHECK(has(c.call.data("abc", Last::no, sink).error().message, "went on after the sink had refused"));
+  CHECK(has(c.call.data("abc", Last::no, sink).error().message,
+            "went on after the sink had refused"));
   lie = true;
-  CHECK(has(c.call.data("abc", Last::no, sink).error().message, "went on after the sink had refused"));
+  CHECK(has(c.call.data("abc", Last::no, sink).error().message,
+            "went on after the sink had refused"));
   CHECK(sink.got.empty());
   CHECK(c.provider->breaches() == 2);
 }

@@ -17,7 +17,9 @@ using test::str;
 
 namespace {
 
-std::string_view text_of(gp_str s) { return {s.ptr, s.len}; }
+std::string_view text_of(gp_str s) {
+  return {s.ptr, s.len};
+}
 
 struct AHost {
   Arena arena;
@@ -87,7 +89,8 @@ TEST_CASE("json first and next walk members and elements") {
   CHECK(h.json->next(str(text), &root, &member) == GP_ERR_NOT_FOUND);
   gp_json_member item{};
   std::vector<std::string> items;
-  for (auto s = h.json->first(str(text), &list, &item); s == GP_OK; s = h.json->next(str(text), &list, &item)) {
+  for (auto s = h.json->first(str(text), &list, &item); s == GP_OK;
+       s = h.json->next(str(text), &list, &item)) {
     items.emplace_back(text.substr(item.value.at, item.value.len));
   }
   CHECK(items == std::vector<std::string>{"1", R"({"x":"]"})", "\"s\""});
@@ -95,15 +98,19 @@ TEST_CASE("json first and next walk members and elements") {
 
 TEST_CASE("json functions stay within a text that is not JSON") {
   AHost h;
-  for (std::string_view text : {"", "{", "[", "{\"a", "{\"a\":", "[1,", "\"\\", "{\"a\":\"\\", "}}}", "[[[[", "{\"a\":[", "nul", "{\"a\" 1}", ","}) {
+  for (std::string_view text : {"", "{", "[", "{\"a", "{\"a\":", "[1,", "\"\\", "{\"a\":\"\\",
+                                "}}}", "[[[[", "{\"a\":[", "nul", "{\"a\" 1}", ","}) {
     CAPTURE(text);
     std::string copy(text);  // exactly as long, so that the sanitizer sees a read past the end
     copy.shrink_to_fit();
     gp_str out{};
-    gp_json_node node{0, copy.size(), copy.empty() ? 0 : (copy[0] == '[' ? GP_JSON_ARRAY : GP_JSON_OBJECT), GP_NODE_FOUND};
+    gp_json_node node{0, copy.size(),
+                      copy.empty() ? 0 : (copy[0] == '[' ? GP_JSON_ARRAY : GP_JSON_OBJECT),
+                      GP_NODE_FOUND};
     gp_json_member member{};
     (void)h.json->get(h.gp, str(copy), str("/a/0"), nullptr, &out);
-    if (h.json->first(str(copy), &node, &member) == GP_OK) (void)h.json->next(str(copy), &node, &member);
+    if (h.json->first(str(copy), &node, &member) == GP_OK)
+      (void)h.json->next(str(copy), &node, &member);
     (void)h.json->decode(h.gp, str(copy), &node, &out);
     CHECK(h.json->validate(str(copy), nullptr, nullptr) == GP_ERR_INVALID);
   }
@@ -117,7 +124,10 @@ TEST_CASE("json quote escapes and mends") {
   gp_str out{};
   REQUIRE(h.json->quote(h.gp, str("a\"\n\x01"), &out) == GP_OK);
   CHECK(text_of(out) == "\"a\\\"\\n\\u0001\"");
-  REQUIRE(h.json->quote(h.gp, str("\xff" "ok\xc3"), &out) == GP_OK);
+  REQUIRE(h.json->quote(h.gp,
+                        str("\xff"
+                            "ok\xc3"),
+                        &out) == GP_OK);
   CHECK(text_of(out) == "\"\xEF\xBF\xBDok\xEF\xBF\xBD\"");
 }
 
@@ -126,9 +136,11 @@ TEST_CASE("crypto gives digests, signatures and base64url") {
   const auto* crypto = crypto_extension();
   uint8_t digest[32];
   REQUIRE(crypto->sha256(str("abc"), digest) == GP_OK);
-  CHECK(hex_encode({reinterpret_cast<char*>(digest), 32}) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  CHECK(hex_encode({reinterpret_cast<char*>(digest), 32}) ==
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   REQUIRE(crypto->hmac_sha256(str("Jefe"), str("what do ya want for nothing?"), digest) == GP_OK);
-  CHECK(hex_encode({reinterpret_cast<char*>(digest), 32}) == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  CHECK(hex_encode({reinterpret_cast<char*>(digest), 32}) ==
+        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
   gp_str out{};
   REQUIRE(crypto->base64url_encode(h.gp, str("\xfb\xff"), &out) == GP_OK);
   CHECK(text_of(out) == "-_8");
@@ -158,7 +170,9 @@ TEST_CASE("log lines carry the module's id, are cut, and end when there are too 
   test::Stub stub;
   auto p = stub.good_provider();
   std::vector<std::string> lines;
-  log::set_sink([](std::string_view line, void* to) { static_cast<std::vector<std::string>*>(to)->emplace_back(line); }, &lines);
+  log::set_sink([](std::string_view line,
+                   void* to) { static_cast<std::vector<std::string>*>(to)->emplace_back(line); },
+                &lines);
   stub.host->log(stub.host, GP_LOG_WARN, str("hello"));
   REQUIRE(lines.size() == 1);
   CHECK(lines[0].find("dev.gproxy.test.stub") != std::string::npos);

@@ -19,7 +19,9 @@ namespace {
 const std::string kEcho = built("examples/echo.so");
 const std::string kEchoC = built("examples/echo_c.so");
 
-bool has(const std::string& text, std::string_view word) { return text.find(word) != std::string::npos; }
+bool has(const std::string& text, std::string_view word) {
+  return text.find(word) != std::string::npos;
+}
 
 std::string refusal(const std::string& path) {
   auto library = Library::open(path);
@@ -39,7 +41,8 @@ bool answers(const std::shared_ptr<const Provider>& provider) {
   request.path = "/v1/models";
   request.arena = &arena;
   auto answer = LocalAnswer::respond(*provider, request);
-  return answer.ok() && answer->reply().status == 200 && has(std::string(answer->reply().body), "echo");
+  return answer.ok() && answer->reply().status == 200 &&
+         has(std::string(answer->reply().body), "echo");
 }
 
 std::shared_ptr<const Provider> echo_of(const ModuleRegistry& registry) {

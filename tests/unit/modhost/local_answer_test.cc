@@ -11,7 +11,9 @@ using test::Stub;
 
 namespace {
 
-bool has(const std::string& text, std::string_view word) { return text.find(word) != std::string::npos; }
+bool has(const std::string& text, std::string_view word) {
+  return text.find(word) != std::string::npos;
+}
 gp_call* const kCall = reinterpret_cast<gp_call*>(0x1000);
 
 struct ALocal : Stub {
@@ -88,15 +90,17 @@ TEST_CASE("a local answer that breaks its contract is the module's fault") {
   };
   CHECK(has(refusal([](auto, gp_local*, auto, auto) { return GP_OK; }), "the status 0"));
   CHECK(has(refusal([](auto, gp_local* out, auto, auto) {
-    out->status = 200;
-    out->flags = GP_LOCAL_STREAM;
-    return GP_OK;
-  }), "*call is not"));
+              out->status = 200;
+              out->flags = GP_LOCAL_STREAM;
+              return GP_OK;
+            }),
+            "*call is not"));
   CHECK(has(refusal([](auto, gp_local* out, auto, auto) {
-    out->status = 200;
-    out->body = {nullptr, 3};
-    return GP_OK;
-  }), "no bytes"));
+              out->status = 200;
+              out->body = {nullptr, 3};
+              return GP_OK;
+            }),
+            "no bytes"));
 }
 
 TEST_CASE("a piece that is too long or too late ends the answer with an error") {

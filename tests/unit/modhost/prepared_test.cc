@@ -24,11 +24,26 @@ struct AnUpstream {
     up.size = sizeof up;
     up.url = str("https://api.example.com/v1/x?beta=true");
   }
-  AnUpstream& url(std::string_view text) { up.url = str(text); return *this; }
-  AnUpstream& header(std::string_view name, std::string_view value) { headers.push_back({str(name), str(value)}); return *this; }
-  AnUpstream& splice(size_t at, size_t remove, std::string_view insert) { splices.push_back({at, remove, str(insert)}); return *this; }
-  AnUpstream& body(std::string_view text) { up.body = str(text); return *this; }
-  AnUpstream& flags(uint32_t f) { up.flags = f; return *this; }
+  AnUpstream& url(std::string_view text) {
+    up.url = str(text);
+    return *this;
+  }
+  AnUpstream& header(std::string_view name, std::string_view value) {
+    headers.push_back({str(name), str(value)});
+    return *this;
+  }
+  AnUpstream& splice(size_t at, size_t remove, std::string_view insert) {
+    splices.push_back({at, remove, str(insert)});
+    return *this;
+  }
+  AnUpstream& body(std::string_view text) {
+    up.body = str(text);
+    return *this;
+  }
+  AnUpstream& flags(uint32_t f) {
+    up.flags = f;
+    return *this;
+  }
 
   Result<Prepared> check(PreparedLimits limits = {}) {
     up.headers = headers.data();
@@ -58,7 +73,9 @@ struct AnUpstream {
   }
 };
 
-bool has(const std::string& text, std::string_view word) { return text.find(word) != std::string::npos; }
+bool has(const std::string& text, std::string_view word) {
+  return text.find(word) != std::string::npos;
+}
 
 }  // namespace
 
@@ -126,13 +143,33 @@ TEST_CASE("a body beyond the bound is refused, also one that would overflow the 
 }
 
 TEST_CASE("urls with anything but a plain http or https host and path are refused") {
-  for (auto url : {"https://h", "http://h:8080/p?q=1", "https://[::1]:443/x", "HTTPS://Host.example/%20"}) {
+  for (auto url :
+       {"https://h", "http://h:8080/p?q=1", "https://[::1]:443/x", "HTTPS://Host.example/%20"}) {
     CAPTURE(url);
     CHECK(check_url(url).ok());
   }
-  for (auto url : {"", "ftp://h/", "file:///etc/passwd", "//h/", "https://", "https:///x", "https://u:p@h/", "https://h@evil/", "https://h/a b",
-                   "https://h/\r\nX: y", "https://h/#f", "https://h:0/", "https://h:99999/", "https://h:x/", "https://[::1/", "https://[g]/",
-                   "https://[::1]x/", "https://h\\evil/", "https://h/\x80", "https://h:80:80/", "https://h/<", "https://h%2f/"}) {
+  for (auto url : {"",
+                   "ftp://h/",
+                   "file:///etc/passwd",
+                   "//h/",
+                   "https://",
+                   "https:///x",
+                   "https://u:p@h/",
+                   "https://h@evil/",
+                   "https://h/a b",
+                   "https://h/\r\nX: y",
+                   "https://h/#f",
+                   "https://h:0/",
+                   "https://h:99999/",
+                   "https://h:x/",
+                   "https://[::1/",
+                   "https://[g]/",
+                   "https://[::1]x/",
+                   "https://h\\evil/",
+                   "https://h/\x80",
+                   "https://h:80:80/",
+                   "https://h/<",
+                   "https://h%2f/"}) {
     CAPTURE(url);
     CHECK_FALSE(check_url(url).ok());
   }
@@ -148,7 +185,8 @@ TEST_CASE("headers must be tokens and plain values: no module smuggles a request
   AnUpstream a;
   auto p = a.header("authorization", "Bearer x").header("x-a", "").good();
   CHECK(p.headers.size() == 2);
-  CHECK(has(AnUpstream().header("x-a", "1\r\nHost: evil").refusal(), "x-a has a control character"));
+  CHECK(
+      has(AnUpstream().header("x-a", "1\r\nHost: evil").refusal(), "x-a has a control character"));
   CHECK(has(AnUpstream().header("x-a", std::string_view("1\0", 2)).refusal(), "control character"));
   CHECK(has(AnUpstream().header("x a", "1").refusal(), "not a token"));
   CHECK(has(AnUpstream().header("", "1").refusal(), "not a token"));
@@ -163,7 +201,11 @@ TEST_CASE("headers must be tokens and plain values: no module smuggles a request
 
 TEST_CASE("what the host sets itself is left out of a module's headers") {
   AnUpstream a;
-  auto p = a.header("host", "evil").header("x-a", "1").header("Connection", "close").header("accept-encoding", "br").good();
+  auto p = a.header("host", "evil")
+               .header("x-a", "1")
+               .header("Connection", "close")
+               .header("accept-encoding", "br")
+               .good();
   REQUIRE(p.headers.size() == 1);
   CHECK(std::string_view(p.headers[0].name) == "x-a");
 }

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "modhost/usage_hook.h"
 #include "stub_module.h"
 
 using namespace gproxy;
@@ -10,7 +11,9 @@ using test::Stub;
 
 namespace {
 
-bool has(const std::string& text, std::string_view word) { return text.find(word) != std::string::npos; }
+bool has(const std::string& text, std::string_view word) {
+  return text.find(word) != std::string::npos;
+}
 
 constexpr const char* kSecret = R"({"Stub":{"api_key":"sk-secret","note":"kept"}})";
 
@@ -70,17 +73,24 @@ TEST_CASE("a route table with a mistake refuses the instance and destroys it") {
   CHECK(has(refusal({}), "0 rows"));
   CHECK(has(refusal({{99, GP_OP_GENERATE, GP_ROUTE_NATIVE, 0}}), "unknown number"));
   CHECK(has(refusal({{GP_PROTOCOL_CLAUDE, 99, GP_ROUTE_NATIVE, 0}}), "unknown number"));
-  CHECK(has(refusal({{GP_PROTOCOL_CLAUDE, GP_OP_GENERATE, GP_ROUTE_TRANSLATE, 42}}), "unknown number"));
-  CHECK(has(refusal({{GP_PROTOCOL_CLAUDE, GP_OP_GENERATE, GP_ROUTE_TRANSLATE, GP_PROTOCOL_GEMINI}}), "neither native nor local"));
-  CHECK(has(refusal({{GP_PROTOCOL_OPENAI, GP_OP_MODEL_LIST, GP_ROUTE_LOCAL, 0}}), "gproxy.local/1"));
+  CHECK(has(refusal({{GP_PROTOCOL_CLAUDE, GP_OP_GENERATE, GP_ROUTE_TRANSLATE, 42}}),
+            "unknown number"));
+  CHECK(has(refusal({{GP_PROTOCOL_CLAUDE, GP_OP_GENERATE, GP_ROUTE_TRANSLATE, GP_PROTOCOL_GEMINI}}),
+            "neither native nor local"));
+  CHECK(
+      has(refusal({{GP_PROTOCOL_OPENAI, GP_OP_MODEL_LIST, GP_ROUTE_LOCAL, 0}}), "gproxy.local/1"));
   CHECK(has(refusal({{GP_PROTOCOL_NONE, GP_OP_USAGE, GP_ROUTE_NATIVE, 0}}), "gproxy.quota/1"));
-  CHECK(has(refusal(std::vector<gp_route>(200, {GP_PROTOCOL_CLAUDE, GP_OP_GENERATE, GP_ROUTE_NATIVE, 0})), "200 rows"));
+  CHECK(has(
+      refusal(std::vector<gp_route>(200, {GP_PROTOCOL_CLAUDE, GP_OP_GENERATE, GP_ROUTE_NATIVE, 0})),
+      "200 rows"));
 }
 
 TEST_CASE("an unknown mode means unsupported, and a newer module's unknown rows are skipped") {
   Stub stub;
   stub.routes.push_back({GP_PROTOCOL_CLAUDE, GP_OP_GENERATE, 77, 0});
-  CHECK_FALSE(stub.good_provider()->route(translate::Protocol::claude, translate::Operation::generate).supported());
+  CHECK_FALSE(stub.good_provider()
+                  ->route(translate::Protocol::claude, translate::Operation::generate)
+                  .supported());
   Stub newer;
   newer.table.abi_minor = GP_ABI_MINOR + 1;
   newer.routes.push_back({99, GP_OP_GENERATE, GP_ROUTE_NATIVE, 0});
@@ -214,7 +224,9 @@ TEST_CASE("what prepare refuses is the client's fault where it says so") {
 TEST_CASE("three failures of the module in a minute make the provider unhealthy for a minute") {
   Stub stub;
   ARequest a;
-  stub.prepare = [](const gp_request*, gp_upstream*, gp_call**, gp_error*) { return GP_ERR_INTERNAL; };
+  stub.prepare = [](const gp_request*, gp_upstream*, gp_call**, gp_error*) {
+    return GP_ERR_INTERNAL;
+  };
   auto p = stub.good_provider();
   auto fail = [&] {
     auto call = p->prepare(a.request());
@@ -262,6 +274,30 @@ TEST_CASE("BUFFER without the body hook is a broken contract") {
     return test::good_upstream(out);
   };
   CHECK(has(stub.good_provider()->prepare(a.request()).error().message, "hook body is null"));
+}
+
+TEST_CASE("a module's own reading of usage keeps what it does not tell") {
+  Stub stub;
+  stub.extensions = {GP_EXT_USAGE};
+  int64_t says = 7;
+  stub.usage = [&](gp_str bytes, gp_usage* out) {
+    if (bytes.len == 0) return GP_ERR_NOT_FOUND;
+    CHECK(out->input_tokens == 3);
+    out->output_tokens = says;
+    return GP_OK;
+  };
+  auto p = stub.good_provider();
+  REQUIRE(has_usage_hook(*p));
+  ModuleUsage usage;
+  usage.input_tokens = 3;
+  CHECK(*extract_usage(*p, translate::Protocol::claude, "", usage) == false);
+  CHECK(*extract_usage(*p, translate::Protocol::claude, "x", usage) == true);
+  CHECK(usage.output_tokens == 7);
+  CHECK(usage.input_tokens == 3);
+  CHECK(usage.reasoning_tokens == -1);
+  says = -5;
+  CHECK(extract_usage(*p, translate::Protocol::claude, "x", usage).error().code == "module_error");
+  CHECK(usage.output_tokens == 7);
 }
 
 TEST_CASE("a credential of another instance is never handed to a module") {

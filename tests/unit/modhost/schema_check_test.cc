@@ -127,5 +127,7 @@ TEST_CASE("definitions can be referred to, and schemas outside the subset are re
 }
 
 TEST_CASE("a reference in a circle ends") {
-  CHECK(check(R"({"$ref":"#/definitions/a","definitions":{"a":{"$ref":"#/definitions/a"}}})", R"({"x":1})").ok);
+  CHECK(check(R"({"$ref":"#/definitions/a","definitions":{"a":{"$ref":"#/definitions/a"}}})",
+              R"({"x":1})")
+            .ok);
 }

@@ -10,7 +10,9 @@ using test::Stub;
 
 namespace {
 
-bool has(const std::string& text, std::string_view word) { return text.find(word) != std::string::npos; }
+bool has(const std::string& text, std::string_view word) {
+  return text.find(word) != std::string::npos;
+}
 constexpr const char* kSecret = R"({"Stub":{"api_key":"old"}})";
 
 struct AMachine : Stub {
@@ -32,7 +34,8 @@ struct AMachine : Stub {
 };
 
 void fetch(gp_step_in const* in, gp_step* out) {
-  auto* up = static_cast<gp_upstream*>(reinterpret_cast<Arena*>(in->arena)->alloc(sizeof(gp_upstream)));
+  auto* up =
+      static_cast<gp_upstream*>(reinterpret_cast<Arena*>(in->arena)->alloc(sizeof(gp_upstream)));
   *up = {};
   up->size = sizeof *up;
   up->method = str("POST");
@@ -148,13 +151,41 @@ TEST_CASE("steps that break the contract are refused and named") {
     return result.error().message;
   };
   CHECK(has(refusal([](auto, gp_step*) { return GP_ERR_INTERNAL; }), "failed (-1)"));
-  CHECK(has(refusal([](auto, gp_step* out) { out->kind = GP_STEP_FETCH; return GP_OK; }), "without a request"));
-  CHECK(has(refusal([](auto, gp_step* out) { out->kind = GP_STEP_WAIT; return GP_OK; }), "wait_ms is 0"));
-  CHECK(has(refusal([](auto, gp_step* out) { out->kind = GP_STEP_WAIT; out->wait_ms = 60'001; return GP_OK; }), "wait_ms is 60001"));
+  CHECK(has(refusal([](auto, gp_step* out) {
+              out->kind = GP_STEP_FETCH;
+              return GP_OK;
+            }),
+            "without a request"));
+  CHECK(has(refusal([](auto, gp_step* out) {
+              out->kind = GP_STEP_WAIT;
+              return GP_OK;
+            }),
+            "wait_ms is 0"));
+  CHECK(has(refusal([](auto, gp_step* out) {
+              out->kind = GP_STEP_WAIT;
+              out->wait_ms = 60'001;
+              return GP_OK;
+            }),
+            "wait_ms is 60001"));
   static const std::string kLong(9000, 'f');
-  CHECK(has(refusal([](auto, gp_step* out) { out->kind = GP_STEP_COMPUTE; out->flow = str(kLong); return GP_OK; }), "flow is longer"));
-  CHECK(has(refusal([](auto, gp_step* out) { out->kind = GP_STEP_DONE; out->credential_json = str("{}"); return GP_OK; }), "credential_json"));
-  CHECK(has(refusal([](auto, gp_step* out) { out->kind = GP_STEP_REPLY; out->reply_json = str("{"); return GP_OK; }), "not valid JSON"));
+  CHECK(has(refusal([](auto, gp_step* out) {
+              out->kind = GP_STEP_COMPUTE;
+              out->flow = str(kLong);
+              return GP_OK;
+            }),
+            "flow is longer"));
+  CHECK(has(refusal([](auto, gp_step* out) {
+              out->kind = GP_STEP_DONE;
+              out->credential_json = str("{}");
+              return GP_OK;
+            }),
+            "credential_json"));
+  CHECK(has(refusal([](auto, gp_step* out) {
+              out->kind = GP_STEP_REPLY;
+              out->reply_json = str("{");
+              return GP_OK;
+            }),
+            "not valid JSON"));
 }
 
 TEST_CASE("a login replies with its flow kept and goes on when the person is back") {

@@ -24,32 +24,53 @@ gp_status on_create(gp_str, gp_str, gp_str settings, gp_instance* out, gp_error*
   out->route_count = stub->routes.size();
   return GP_OK;
 }
-void on_destroy(gp_provider*) { ++stub->destroyed; }
+void on_destroy(gp_provider*) {
+  ++stub->destroyed;
+}
 gp_status on_open(const gp_provider*, gp_str json, gp_credential_info* out, gp_error* error) {
   if (stub->open) return stub->open(json, out, error);
   ++stub->opened;
   out->credential = reinterpret_cast<gp_credential*>(stub);
   return GP_OK;
 }
-void on_close(gp_credential*) { ++stub->closed; }
-gp_status on_prepare(const gp_provider*, const gp_request* request, gp_upstream* out, gp_call** call, gp_error* error) {
+void on_close(gp_credential*) {
+  ++stub->closed;
+}
+gp_status on_prepare(const gp_provider*, const gp_request* request, gp_upstream* out,
+                     gp_call** call, gp_error* error) {
   return stub->prepare ? stub->prepare(request, out, call, error) : good_upstream(out);
 }
-gp_status on_head(gp_call* call, const gp_head* in, gp_head* out) { return stub->head(call, in, out); }
-gp_status on_data(gp_call* call, gp_str in, uint32_t flags, const gp_sink* sink) { return stub->data(call, in, flags, sink); }
+gp_status on_head(gp_call* call, const gp_head* in, gp_head* out) {
+  return stub->head(call, in, out);
+}
+gp_status on_data(gp_call* call, gp_str in, uint32_t flags, const gp_sink* sink) {
+  return stub->data(call, in, flags, sink);
+}
 gp_status on_body(gp_call* call, const gp_reply* whole, gp_reply* out, gp_error* error) {
   return stub->body(call, whole, out, error);
 }
 gp_status on_classify(const gp_provider*, gp_call*, const gp_failure* failure, gp_verdict* out) {
   return stub->classify(failure, out);
 }
-void on_release(gp_call*) { ++stub->released; }
-gp_status on_respond(const gp_provider*, const gp_request* request, gp_local* out, gp_call** call, gp_error* error) {
+void on_release(gp_call*) {
+  ++stub->released;
+}
+gp_status on_respond(const gp_provider*, const gp_request* request, gp_local* out, gp_call** call,
+                     gp_error* error) {
   return stub->respond(request, out, call, error);
 }
-gp_status on_next(gp_call* call, gp_piece* out) { return stub->next(call, out); }
-gp_status on_step(const gp_step_in* in, gp_step* out) { return stub->step(in, out); }
+gp_status on_next(gp_call* call, gp_piece* out) {
+  return stub->next(call, out);
+}
+gp_status on_step(const gp_step_in* in, gp_step* out) {
+  return stub->step(in, out);
+}
 
+gp_status on_usage(const gp_provider*, int32_t, gp_str bytes, gp_usage* out) {
+  return stub->usage(bytes, out);
+}
+
+const gp_usage_ext kUsage = {sizeof(gp_usage_ext), 0, on_usage};
 const gp_oauth_ext kOauth = {sizeof(gp_oauth_ext), 0, on_step, on_step, on_step};
 const gp_credential_ext kCredential = {sizeof(gp_credential_ext), 0, on_step, on_step};
 const gp_quota_ext kQuota = {sizeof(gp_quota_ext), 0, on_step, on_step};
@@ -57,11 +78,13 @@ const gp_local_ext kLocal = {sizeof(gp_local_ext), 0, on_respond, on_next, on_re
 
 const void* on_extension(gp_str id) {
   std::string name(id.ptr, id.len);
-  if (std::find(stub->extensions.begin(), stub->extensions.end(), name) == stub->extensions.end()) return nullptr;
+  if (std::find(stub->extensions.begin(), stub->extensions.end(), name) == stub->extensions.end())
+    return nullptr;
   if (name == GP_EXT_OAUTH) return &kOauth;
   if (name == GP_EXT_CREDENTIAL) return &kCredential;
   if (name == GP_EXT_QUOTA) return &kQuota;
   if (name == GP_EXT_LOCAL) return &kLocal;
+  if (name == GP_EXT_USAGE) return &kUsage;
   return nullptr;
 }
 gp_status on_init(const gp_host* host, gp_error*) {
@@ -69,7 +92,9 @@ gp_status on_init(const gp_host* host, gp_error*) {
   ++stub->inits;
   return GP_OK;
 }
-void on_deinit() { ++stub->deinits; }
+void on_deinit() {
+  ++stub->deinits;
+}
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 // rebuilt by entry(), so a test may also break them.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -13,21 +14,25 @@
 #include "gproxy/ext/local.h"
 #include "gproxy/ext/oauth.h"
 #include "gproxy/ext/quota.h"
+#include "gproxy/ext/usage.h"
 #include "modhost/call.h"
 #include "modhost/module.h"
 #include "modhost/provider.h"
 
 namespace gproxy::modhost::test {
 
-inline gp_str str(std::string_view text) { return {text.data(), text.size()}; }
+inline gp_str str(std::string_view text) {
+  return {text.data(), text.size()};
+}
 
 // What the stub answers. Plain C functions read the one instance of the running test.
 struct Stub {
   Stub();
   ~Stub();
 
-  std::vector<gp_route> routes = {{GP_PROTOCOL_OPENAI_CHAT, GP_OP_GENERATE, GP_ROUTE_NATIVE, 0},
-                                  {GP_PROTOCOL_OPENAI_CHAT, GP_OP_STREAM_GENERATE, GP_ROUTE_NATIVE, 0}};
+  std::vector<gp_route> routes = {
+      {GP_PROTOCOL_OPENAI_CHAT, GP_OP_GENERATE, GP_ROUTE_NATIVE, 0},
+      {GP_PROTOCOL_OPENAI_CHAT, GP_OP_STREAM_GENERATE, GP_ROUTE_NATIVE, 0}};
   std::string settings_schema = R"({"type":"object","properties":{"base_url":{"type":"string"}}})";
   std::string credential_schema =
       R"({"type":"object","required":["api_key"],"properties":{"api_key":{"type":"string","minLength":1}}})";
@@ -42,9 +47,13 @@ struct Stub {
   std::function<gp_status(const gp_failure*, gp_verdict*)> classify;
   std::function<gp_status(const gp_request*, gp_local*, gp_call**, gp_error*)> respond;
   std::function<gp_status(gp_call*, gp_piece*)> next;
-  std::function<gp_status(const gp_step_in*, gp_step*)> step;  // every function of oauth, credential, quota
+  std::function<gp_status(const gp_step_in*, gp_step*)>
+      step;  // every function of oauth, credential, quota
 
-  int created = 0, destroyed = 0, opened = 0, closed = 0, released = 0, inits = 0, deinits = 0;
+  std::function<gp_status(gp_str, gp_usage*)> usage;
+
+  std::atomic<int> created = 0, destroyed = 0, opened = 0, closed = 0, released = 0, inits = 0,
+                   deinits = 0;
   const gp_host* host = nullptr;
 
   // The tables; change them to break them. `extensions` are the ids that are answered.

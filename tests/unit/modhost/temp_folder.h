@@ -14,7 +14,8 @@ namespace gproxy::modhost::test {
 class TempFolder {
  public:
   TempFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "gproxy-modhost-XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "gproxy-modhost-XXXXXX").string();
     path_ = ::mkdtemp(pattern.data());
   }
   ~TempFolder() {
@@ -43,7 +44,9 @@ class TempFolder {
   std::string path_;
 };
 
-inline std::string built(const std::string& path) { return std::string(GPROXY_BINARY_DIR) + "/lib/gproxy/" + path; }
+inline std::string built(const std::string& path) {
+  return std::string(GPROXY_BINARY_DIR) + "/lib/gproxy/" + path;
+}
 
 // Copies of modules that are mapped right now.
 inline size_t mapped_modules() {
