@@ -39,7 +39,6 @@ constexpr BoolKey kBools[] = {
     {"oa.single_system", &Profile::oa_single_system},
     {"oa.custom_tools", &Profile::oa_custom_tools},
     {"oa.allowed_tools", &Profile::oa_allowed_tools},
-    {"rs.keep_reasoning_id", &Profile::rs_keep_reasoning_id},
 };
 
 struct IntKey {

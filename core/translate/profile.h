@@ -75,7 +75,6 @@ struct Profile {
   bool oa_single_system = false;          // oa.single_system
   bool oa_custom_tools = true;            // oa.custom_tools: false = function shim
   bool oa_allowed_tools = true;           // oa.allowed_tools: tool_choice allowed_tools
-  bool rs_keep_reasoning_id = false;      // rs.keep_reasoning_id
   std::string family;                     // family: for signatures that do not transfer
 
   // Sets one key from text ("true", "adaptive,disabled", "8192") or from JSON. Errors name the key.
