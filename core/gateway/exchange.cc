@@ -172,9 +172,9 @@ void Exchange::check_head() {
 }
 
 Result<void> Exchange::authenticate() {
-  if (presented_.key.empty() || context_.sealer == nullptr) return unauthorized();
+  if (presented_.key.empty() || context_.hasher == nullptr) return unauthorized();
   // The digest is keyed and the table is hashed by it: no comparison leaks how near a guess was.
-  key_ = (*snapshot_)->find_key(context_.sealer->key_digest(presented_.key));
+  key_ = (*snapshot_)->find_key(context_.hasher->digest(presented_.key));
   if (key_ == nullptr || !key_->usable()) return unauthorized();
   return ok();
 }
@@ -219,16 +219,23 @@ void Exchange::release_request_body() {
   if (charged_ > 0) context_.shared.memory.give_back(std::exchange(charged_, 0));
 }
 
-void Exchange::fail_request(const Error& error) {
+void Exchange::fail_request(const Error& error, const http::RequestHead* head) {
   close_after_ = true;
+  if (phase_ == Phase::done || phase_ == Phase::draining) return;
   if (head_ == nullptr) {
     started_us_ = net::Loop::now_us();
     started_wall_us_ = context_.clock.wall_us();
     trace_id_ = make_request_id(arena_, started_wall_us_ / 1000, context_.random(), context_.random());
     request_id_ = trace_id_;
     enter(Phase::body);
+    // Whose shape the answer gets is known only when the head was read.
+    head_ = head;
+    if (head != nullptr) {
+      match_ = route(head->method, head->path, arena_);
+      settle_protocol(match_, http::has(head->headers, "anthropic-version"), KeySource::none);
+      writer_ = http::ResponseWriter(http::RequestTraits(*head));
+    }
   }
-  // Whose shape it gets is known only when the head was read; before that the status line tells.
   refusal_ = error;
   reply_error(error);
 }
@@ -343,8 +350,8 @@ void Exchange::serve_metrics() {
   const bool allowed =
       session_.peer().is_loopback() ||
       (!token.empty() && token.equals(presented_.key)) ||
-      (!presented_.key.empty() && context_.sealer != nullptr &&
-       constant_time_equal(digest_view(context_.sealer->key_digest(presented_.key)), digest_view(snapshot.admin_key_digest())));
+      (!presented_.key.empty() && context_.hasher != nullptr &&
+       constant_time_equal(digest_view(context_.hasher->digest(presented_.key)), digest_view(snapshot.admin_key_digest())));
   if (!allowed) {
     match_.kind = RouteKind::admin;
     reply_error(unauthorized());

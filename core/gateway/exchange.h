@@ -55,8 +55,9 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   void on_body(std::string_view bytes);
   // The request is complete (or on_head stopped it): the answer begins.
   void run();
-  // The request broke off or broke a rule; answers it and closes.
-  void fail_request(const Error& error);
+  // The request broke off or broke a rule; answers it and closes. `head` is what is known of it
+  // where on_head() was never called, or null.
+  void fail_request(const Error& error, const http::RequestHead* head);
   void on_flushed();
   void on_output_full();
   void on_writable();
@@ -131,6 +132,7 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
                     std::optional<uint64_t> content_length);
   void on_answer(std::string_view bytes) override;
   void end_answer();
+  void take_back_head();
   void interrupt_answer(const Error& error, storage::Outcome outcome);
   void on_ping();
   void arm_ping();
@@ -182,10 +184,12 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   std::span<const http::HeaderView> upstream_headers_;  // kept when collected_ is
   int upstream_status_ = 0;
   enum class Mode : uint8_t { none, relay, collect_error, collect_answer } mode_ = Mode::none;
+  std::string_view transport_kind_;  // the reference's word, where no answer came
   bool attempt_open_ = false;
   bool sse_ = false;
   Budget budget_;
   std::vector<int64_t> tried_;
+  std::optional<Error> last_error_;  // of the attempt before this one
   std::unique_ptr<modhost::LocalAnswer> local_;
   modhost::LocalAnswer::Piece local_piece_;
   bool local_waits_ = false;  // local_piece_ waits for its time
@@ -212,6 +216,7 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   int64_t attempt_us_ = 0;
   int64_t attempt_wall_us_ = 0;
   int64_t first_byte_us_ = 0;
+  int64_t overhead_us_ = -1;  // the gateway's own share until the answer's head
   int64_t upstream_us_ = 0;   // spent waiting for upstreams until the head went down
   int64_t last_write_ms_ = 0;
 

@@ -63,6 +63,7 @@ std::span<const http::HeaderView> Exchange::answer_headers(std::span<const http:
   if (!request_id_.empty()) list[n++] = {"x-request-id", request_id_};
   const int64_t total = net::Loop::now_us() - started_us_;
   const bool asked = budget_.attempts > 0;
+  if (asked) overhead_us_ = std::max<int64_t>(total - upstream_us_, 0);
   list[n++] = {"server-timing", timing(arena_, total - upstream_us_, asked ? upstream_us_ : -1)};
   return list.first(n);
 }
@@ -139,6 +140,7 @@ void Exchange::reply_error(const Error& error) {
   if (phase_ == Phase::done || phase_ == Phase::draining) return;
   error_code_ = error.code;
   outcome_ = budget_.attempts > 0 ? storage::Outcome::failed : storage::Outcome::refused;
+  take_back_head();
   if (writer_.begun() || pinged_) {
     interrupt_answer(error, outcome_);
     return;
@@ -171,6 +173,14 @@ bool Exchange::write_stream(std::string_view bytes) {
 }
 
 void Exchange::end_stream() { end_answer(); }
+
+// A head that was made but not sent is forgotten.
+void Exchange::take_back_head() {
+  if (pinged_ || !writer_.begun() || held_head_.empty()) return;
+  held_head_.clear();
+  writer_ = http::ResponseWriter(http::RequestTraits(*head_));
+  sse_ = false;
+}
 
 // The answer cannot be completed: the client is told in its protocol where that is still possible,
 // and never sees a success marker.
@@ -329,7 +339,7 @@ void Exchange::record_request(storage::Outcome outcome) {
     ended.status = status;
     ended.duration_us = duration;
     ended.first_byte_us = first;
-    if (budget_.attempts > 0 && first >= 0) ended.overhead_us = std::max<int64_t>(first - upstream_us_, 0);
+    ended.overhead_us = overhead_us_;
     if (usage_row_ && path_) ended.usage = path_->scan().usage();
     context_.metrics.request_ended(ended);
   }

@@ -108,6 +108,12 @@ modhost::CoolDownLimits cool_down_limits(const config::Retry& retry) {
   return limits;
 }
 
+Failure broken_answer() {
+  Failure failure;
+  failure.kind = modhost::FailureKind::protocol;
+  return failure;
+}
+
 std::span<const http::HeaderView> copy_headers(std::span<const http::HeaderView> headers, Arena& arena) {
   auto out = arena.array<http::HeaderView>(headers.size());
   for (size_t i = 0; i < out.size(); ++i) out[i] = {arena.copy(headers[i].name), arena.copy(headers[i].value)};
@@ -191,7 +197,8 @@ void Exchange::start_attempt() {
       const auto now = context_.clock.now_ms();
       credential_ = context_.pool.pick(*provider_, {.model = model_, .operation = operation_, .tried = tried_, .now_ms = now});
       if (credential_ == nullptr) {
-        reply_error(no_active_credentials(provider_->name, CredentialPool::wait_ms(*provider_, model_, now)));
+        // Nobody is left: the client learns why the last one failed, if one was tried.
+        reply_error(last_error_ ? *last_error_ : no_active_credentials(provider_->name, CredentialPool::wait_ms(*provider_, model_, now)));
         return;
       }
       budget_.same_tried = budget_.patched = budget_.refreshed = false;
@@ -261,6 +268,7 @@ void Exchange::send() {
   if (credential_ != nullptr) credential_->slot->begin();
   mode_ = Mode::none;
   upstream_status_ = 0;
+  transport_kind_ = {};
   upstream_headers_ = {};
   collected_.clear();
   path_.reset();
@@ -291,8 +299,15 @@ void Exchange::on_head(const upstream::Head& head) {
     }
     down = *edited;
   }
-  mode_ = Mode::relay;
   const bool came_as_events = is_event_stream(http::find(down.headers, "content-type"));
+  if (pinged_ && !came_as_events) {  // events were promised already
+    transfer_->abort();
+    const auto error = attempt_error(broken_answer());
+    end_attempt(Outcome::failed, /*final=*/true, &error);
+    reply_error(error);
+    return;
+  }
+  mode_ = Mode::relay;
   const bool generates = translate::is_generate(operation_);
 
   ResponsePath::Options options;
@@ -390,6 +405,7 @@ void Exchange::on_complete(const upstream::Completion& completion) {
     failure.kind = modhost::FailureKind::status;
     failure.status = upstream_status_;
   }
+  transport_kind_ = transport_word(failure.kind);
   if (!completion.message.empty()) {
     log::info("upstream failed", {{"id", trace_id_}, {"provider", provider_->name}, {"failure", modhost::name(failure.kind)}, {"message", completion.message}});
   }
@@ -451,6 +467,12 @@ void Exchange::complete_collected() {
       return;
     }
     reply = *edited;
+  }
+  if (pinged_) {
+    const auto error = attempt_error(broken_answer());
+    end_attempt(Outcome::failed, /*final=*/true, &error);
+    reply_error(error);
+    return;
   }
   std::string body(reply.body);
   if (match_.aggregate && operation_ == Operation::model_get && reply.status < 300) {
@@ -517,12 +539,7 @@ void Exchange::fail_attempt(const Failure& what) {
   budget_.now_ms = context_.loop.now_ms();
   auto decision = decide(verdict, failure, budget_, retry, context_.jitter());
 
-  // A held-back head of this attempt is forgotten; one that went out with a ping stays.
-  if (!pinged_) {
-    held_head_.clear();
-    writer_ = http::ResponseWriter(http::RequestTraits(*head_));
-    sse_ = false;
-  }
+  take_back_head();  // one that went out with a ping stays
   const auto* failed = credential_;
   if (decision.next == Decision::Next::other) {
     if (failed != nullptr) tried_.push_back(failed->id);
@@ -539,6 +556,7 @@ void Exchange::fail_attempt(const Failure& what) {
     deliver_failure(failure);
     return;
   }
+  last_error_ = error;
   if (decision.next == Decision::Next::other) {
     credential_ = next;
     budget_.same_tried = budget_.patched = budget_.refreshed = false;
@@ -710,6 +728,7 @@ void Exchange::end_attempt(Outcome outcome, bool final, const Error* error) {
       if (error != nullptr) {
         row.error_kind = upstream_status_ >= 400 ? "http" : error->code;
         row.error_message = error->message;
+        row.transport_kind = transport_kind_;
       }
       row.protocol = static_cast<int32_t>(resolved_.target_protocol);
       row.operation = static_cast<int32_t>(resolved_.target_operation);

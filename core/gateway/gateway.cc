@@ -33,13 +33,15 @@ struct Worker::Sessions final : Session::Owner {
   bool grace = false;
 };
 
-Worker::Worker(const WorkerDeps& deps) : context_(std::make_unique<WorkerContext>(deps)) {
+Worker::Worker(const WorkerDeps& deps) : context_(std::make_shared<WorkerContext>(deps)) {
   sessions_ = std::make_unique<Sessions>(*this);
 }
 
 Worker::~Worker() {
   listener_.reset();
-  while (!sessions_->all.empty()) sessions_->all.pop_back();
+  // Taken out first: their ends find an empty house.
+  auto sessions = std::exchange(sessions_->all, {});
+  sessions.clear();
   const auto runners = context_->runners;
   for (const auto& runner : runners) runner->cancel();
 }
@@ -81,7 +83,7 @@ void Worker::remove(Session& session) {
     all[at]->index = at;
   }
   all.pop_back();
-  context_->loop.defer_delete(std::move(gone));
+  context_->bury(std::move(gone));
   if (all.empty() && context_->draining) finish_drain();
 }
 

@@ -39,7 +39,7 @@ struct WorkerDeps {
   upstream::Client* client = nullptr;      // this loop's
   Metrics* metrics = nullptr;              // this loop's
   SharedState* shared = nullptr;           // the process's
-  const Sealer* sealer = nullptr;          // digests of user keys
+  const KeyHasher* hasher = nullptr;          // digests of user keys
   storage::Recorder* recorder = nullptr;   // this loop's; null: no rows are written
   HttpHandler* handler = nullptr;          // admin API and interface; null: 404
   CredentialSaver* saver = nullptr;        // null: a refreshed secret lives in memory only
@@ -84,7 +84,7 @@ class Worker {
   void remove(Session& session);
   void finish_drain();
 
-  std::unique_ptr<WorkerContext> context_;
+  std::shared_ptr<WorkerContext> context_;
   std::unique_ptr<net::Listener> listener_;
   net::ConnectionConfig connection_config_;
   struct Sessions;

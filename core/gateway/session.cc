@@ -167,7 +167,7 @@ void Session::run_exchange() {
 void Session::refuse(const Error& error) {
   enter(Phase::running);
   connection_->pause_read();
-  exchange_->fail_request(error);
+  exchange_->fail_request(error, parser_.head());
 }
 
 void Session::keep_ahead(std::string_view bytes) {
@@ -290,7 +290,7 @@ void Session::on_flushed() {
 // ---- ends ----------------------------------------------------------------------------------------
 
 void Session::exchange_finished(After after) {
-  context_.loop.defer_delete(std::move(exchange_));
+  context_.bury(std::move(exchange_));
   want_flushed_ = false;
   if (phase_ == Phase::closing) return;
   if (after != After::keep_alive || draining_) {
@@ -303,13 +303,13 @@ void Session::exchange_finished(After after) {
 
 void Session::close(After after) {
   enter(Phase::closing);
-  if (after == After::reset) {
-    end();
-    return;
-  }
   if (!out_.empty()) {
     connection_->write(out_);
     context_.give_back(std::exchange(out_, {}));
+  }
+  if (after == After::reset) {
+    end();
+    return;
   }
   connection_->shutdown_then_close();
 }

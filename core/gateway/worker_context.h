@@ -16,13 +16,14 @@ namespace gproxy::gateway {
 
 class StepRunner;
 
-struct WorkerContext {
+// Shared only with what waits to be deleted: that may outlast the Worker by a turn.
+struct WorkerContext : std::enable_shared_from_this<WorkerContext> {
   explicit WorkerContext(const WorkerDeps& deps)
       : loop(*deps.loop),
         client(*deps.client),
         shared(*deps.shared),
         clock(*deps.clock),
-        sealer(deps.sealer),
+        hasher(deps.hasher),
         recorder(deps.recorder),
         handler(deps.handler),
         saver(deps.saver),
@@ -33,7 +34,7 @@ struct WorkerContext {
   upstream::Client& client;
   SharedState& shared;
   Clock& clock;
-  const Sealer* sealer;
+  const KeyHasher* hasher;
   storage::Recorder* recorder;
   HttpHandler* handler;
   CredentialSaver* saver;
@@ -57,6 +58,11 @@ struct WorkerContext {
     if (spare_.size() >= kSpareStrings || text.capacity() > kSpareBytes) return;
     text.clear();
     spare_.push_back(std::move(text));
+  }
+  // Deletes at the tail of the turn.
+  template <class T>
+  void bury(std::unique_ptr<T> corpse) {
+    loop.defer([keep = shared_from_this(), dead = std::move(corpse)]() mutable { dead.reset(); });
   }
   double jitter() { return static_cast<double>(random() >> 11) * 0x1.0p-53; }
 

@@ -221,8 +221,10 @@ TEST_CASE("a 400 is the client's own and is delivered at once, untouched") {
 TEST_CASE("an upstream's 401 reaches no client as 401") {
   Bench bench;
   bench.upstream.answer(failing(401, R"({"error":{"code":"invalid_api_key","message":"sk-secret is wrong"}})"));
+  bench.upstream.answer(failing(400, "{}"));  // nor does a refresh help
   const auto answer = bench.ask(post("/p/v1/chat/completions", kChatBody));
   CHECK(answer.status == 502);
+  CHECK(answer.header("x-gproxy-error") == "upstream_auth_failed");
   CHECK_FALSE(answer.has("sk-secret"));
 }
 
@@ -506,7 +508,7 @@ TEST_CASE("an expired credential is refreshed once for all who wait") {
   CHECK(bench.upstream.call(0).url == "https://issuer.test/token");
   clients[2]->close();  // one of them does not wait for it
   bench.turn();
-  bench.upstream.on_request = [](const auto&) { return upstream::FakeClient::Answer{.pieces = {"{}"}}; };
+  bench.upstream.on_request = [](const auto&) { return failing(200, "{}"); };
   bench.upstream.call(0).head(200);
   bench.upstream.call(0).complete();
   CHECK(clients[0]->answer().status == 200);

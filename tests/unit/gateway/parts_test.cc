@@ -17,6 +17,13 @@ namespace {
 
 using Headers = std::vector<http::HeaderView>;
 
+modhost::Failure answered(int status) {
+  modhost::Failure out;
+  out.kind = modhost::FailureKind::status;
+  out.status = status;
+  return out;
+}
+
 modhost::Verdict verdict(modhost::Action action) {
   modhost::Verdict out;
   out.action = action;
@@ -70,7 +77,7 @@ TEST_CASE("retry decisions") {
   using modhost::Action;
   using Next = Decision::Next;
   const config::Retry retry;
-  const modhost::Failure failure{.kind = modhost::FailureKind::status, .status = 429};
+  const auto failure = answered(429);
   Budget budget{.attempts = 1, .max_attempts = 8, .now_ms = 1000, .deadline_ms = 100'000};
   const auto next = [&](Action action, const Budget& b) { return decide(verdict(action), failure, b, retry, 0).next; };
   CHECK(next(Action::deliver, budget) == Next::deliver);
@@ -97,7 +104,7 @@ TEST_CASE("retry decisions") {
 TEST_CASE("only trouble of the upstream is waited for before the next credential") {
   const config::Retry retry;
   const Budget budget{.attempts = 1};
-  modhost::Failure failure{.kind = modhost::FailureKind::status, .status = 429};
+  auto failure = answered(429);
   CHECK(decide(verdict(modhost::Action::cool_down), failure, budget, retry, 0).delay_ms == 0);
   failure.status = 503;
   CHECK(decide(verdict(modhost::Action::cool_down), failure, budget, retry, 0).delay_ms == 200);
