@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "admin/convert.h"
+#include "base/json.h"
 #include "base/log.h"
 
 namespace gproxy::admin {
@@ -15,20 +16,24 @@ Result<void> ControlPlane::start(storage::ConfigRows rows, config::Settings sett
   rows_ = std::move(rows);
   settings_ = std::move(settings);
   hasher_ = hasher;
-  return rebuild(nullptr, [] {});
+  return rebuild([] {});
 }
 
-Result<void> ControlPlane::rebuild(const config::FindKind* find_kind, std::function<void()> published) {
+Result<config::Built> ControlPlane::build(const config::FindKind* find_kind) {
   config::BuildInputs inputs;
   inputs.revision = ++revision_;
   inputs.settings = settings_;
   auto declared = declared_of(rows_);
   inputs.providers = std::move(declared.providers);
   inputs.users = std::move(declared.users);
+  inputs.digest_key = [this](std::string_view key) { return hasher_.digest(key); };
   const config::Snapshot* previous = deps_.publisher.current().get();
-  auto built = find_kind != nullptr
-                   ? config::build_snapshot(inputs, *find_kind, deps_.slots, previous, deps_.clock)
-                   : config::build_snapshot(inputs, deps_.registry, deps_.slots, previous, deps_.clock);
+  return find_kind != nullptr ? config::build_snapshot(inputs, *find_kind, deps_.slots, previous, deps_.clock)
+                              : config::build_snapshot(inputs, deps_.registry, deps_.slots, previous, deps_.clock);
+}
+
+Result<void> ControlPlane::rebuild(std::function<void()> published) {
+  auto built = build(nullptr);
   if (!built.ok()) return std::move(built).error();
   for (const auto& warning : built->warnings) log::warn("configuration", {{"warning", warning}});
   deps_.publisher.publish(std::move(built->snapshot), std::move(published));
@@ -140,7 +145,7 @@ void ControlPlane::run_next() {
       rows_ = std::move(outcome->rows);
       if (edited) settings_ = *edited;
       auto answer = std::make_shared<Result<std::string>>(std::move(outcome->answer));
-      auto built = rebuild(nullptr, [this, alive, waiting, edited, before, answer] {
+      auto built = rebuild([this, alive, waiting, edited, before, answer] {
         if (!*alive) return;
         if (edited && on_settings) on_settings(before, settings_);
         finish(*waiting, std::move(*answer));
@@ -176,7 +181,7 @@ void ControlPlane::run_reload(std::shared_ptr<Waiting> waiting, BootstrapInputs 
       const config::Settings before = settings_;
       settings_ = std::move((*result)->settings);
       rows_ = std::move((*result)->rows);
-      auto built = rebuild(nullptr, [this, alive, before, waiting] {
+      auto built = rebuild([this, alive, before, waiting] {
         if (!*alive) return;
         if (on_settings) on_settings(before, settings_);
         finish(*waiting, std::string());
@@ -185,6 +190,57 @@ void ControlPlane::run_reload(std::shared_ptr<Waiting> waiting, BootstrapInputs 
     });
   });
   if (!posted.ok()) finish(*waiting, std::move(posted).error());
+}
+
+void ControlPlane::reload_modules(Done done) {
+  auto w = std::make_unique<Waiting>();
+  w->run = [this](std::shared_ptr<Waiting> waiting) {
+    auto candidate = deps_.registry.scan();
+    // A new generation that refuses what the old one took is not put into force: its module stays as it
+    // was. Each round takes back at least one, so this ends.
+    for (;;) {
+      const config::FindKind find = [candidate](std::string_view kind) { return candidate->find_kind(kind); };
+      auto built = build(&find);
+      if (!built.ok()) {
+        finish(*waiting, std::move(built).error());
+        return;
+      }
+      bool reverted = false;
+      for (const auto& lost : built->lost) {
+        auto module = candidate->find_kind(lost.kind);
+        auto present = deps_.registry.find_kind(lost.kind);
+        if (present == nullptr || module == present) continue;
+        deps_.registry.revert(*candidate, present->id(), "provider " + lost.provider + ": " + lost.fault);
+        reverted = true;
+        break;
+      }
+      if (reverted) continue;
+      deps_.registry.commit(candidate);
+      std::string answer;
+      json::Writer json(answer);
+      json.begin_object();
+      json.field("ok", deps_.registry.faults().empty());
+      json.field("modules", deps_.registry.modules().size());
+      json.key("faults");
+      json.begin_array();
+      for (const auto& fault : deps_.registry.faults()) {
+        log::warn("module not loaded", {{"path", fault.path}, {"error", fault.message}});
+        json.begin_object();
+        json.field("path", fault.path);
+        json.field("message", fault.message);
+        json.end_object();
+      }
+      json.end_array();
+      json.end_object();
+      for (const auto& warning : built->warnings) log::warn("configuration", {{"warning", warning}});
+      deps_.publisher.publish(std::move(built->snapshot), [this, alive = alive_, waiting, answer] {
+        if (*alive) finish(*waiting, answer);
+      });
+      return;
+    }
+  };
+  w->done = std::move(done);
+  enqueue(std::move(w));
 }
 
 void ControlPlane::save_secret(int64_t credential_id, const Secret& secret_json, const std::string& settings_json,
@@ -227,7 +283,7 @@ void ControlPlane::save_secret(int64_t credential_id, const Secret& secret_json,
 }
 
 void ControlPlane::republish(std::function<void()> done) {
-  if (auto built = rebuild(nullptr, std::move(done)); !built.ok()) log::error("configuration", built.error());
+  if (auto built = rebuild(std::move(done)); !built.ok()) log::error("configuration", built.error());
 }
 
 Result<void> ControlPlane::try_provider(const std::string& name, const std::string& kind,

@@ -102,7 +102,8 @@ class ControlPlane {
   void run_next();
   void finish(Waiting& waiting, Result<std::string> result);
   void run_reload(std::shared_ptr<Waiting> waiting, BootstrapInputs inputs);
-  Result<void> rebuild(const config::FindKind* find_kind, std::function<void()> published);
+  Result<config::Built> build(const config::FindKind* find_kind);
+  Result<void> rebuild(std::function<void()> published);
 
   ControlPlaneDeps deps_;
   storage::WriterThread* writer_ = nullptr;

@@ -42,6 +42,10 @@ std::vector<std::string> module_directories(const Options& options) {
   return out;
 }
 
+namespace {
+config::Origin origin_of(Source source) { return source == Source::cli ? config::Origin::cli : config::Origin::env; }
+}  // namespace
+
 std::vector<admin::Override> overrides_of(const Options& o) {
   std::vector<admin::Override> out;
   if (o.host) out.push_back({"host", o.host->value, origin_of(o.host->source)});

@@ -140,13 +140,18 @@ Result<void> Server::State::start() {
   saver = std::make_unique<SecretSaver>(*plane, *writer, to_main);
   registry.reaper()->set_wake([this] { post_main([this] { registry.reaper()->drain(); }); });
 
+  // Before the loops are known to the publisher: each gets what is in force when it is added.
+  const config::Settings at_start = settings;
+  GP_CHECK(plane->start(std::move(booted->rows), std::move(booted->settings), hasher));
+  plane->attach(*writer);
+
   for (size_t i = 0; i < count; ++i) {
     auto w = std::make_unique<WorkerThread>();
     upstream::CurlConfig curl;
     curl.ca = ca;
-    curl.max_head_bytes = settings.limits.max_upstream_header_bytes;
-    curl.max_decode_ratio = settings.limits.max_decompress_ratio;
-    if (!settings.upstream_tls_verify) {
+    curl.max_head_bytes = at_start.limits.max_upstream_header_bytes;
+    curl.max_decode_ratio = at_start.limits.max_decompress_ratio;
+    if (!at_start.upstream_tls_verify) {
       curl.verify = upstream::CurlConfig::Verify::nothing;
       if (i == 0) log::warn("upstream certificates are not verified", {{"setting", "upstream_tls_verify"}});
     }
@@ -167,10 +172,6 @@ Result<void> Server::State::start() {
   }
   shared.on_scrape = [this](Metrics& into) { fill_gauges(into); };
 
-  GP_CHECK(plane->start(std::move(booted->rows), std::move(booted->settings), hasher));
-  plane->attach(*writer);
-  for (auto& w : workers) w->worker->set_snapshot(publisher.current());
-
   GP_TRY(const uint16_t port, open_listeners(plane->settings()));
   if (options.print_admin_key) std::printf("admin key: %s\n", std::string(plane->settings().admin_key.reveal()).c_str());
   std::printf("listening on %s:%u\n", bracketed(plane->settings().host).c_str(), port);
@@ -185,8 +186,7 @@ Result<void> Server::State::start() {
       raw->worker.reset();
       raw->client.reset();
       // What their ends have deferred.
-      while (raw->loop.run_once(net::Loop::Wait::no)) {
-      }
+      for (int i = 0; i < 3; ++i) raw->loop.run_once(net::Loop::Wait::no);
     });
   }
   threads_running = true;
@@ -288,8 +288,7 @@ void Server::State::stop_everything() {
   if (writer != nullptr && !writer->stop()) log::error("rows stay in the journal and are written at the next start");
   housekeeping.reset();
   signals.clear();
-  while (main_loop.run_once(net::Loop::Wait::no)) {
-  }
+  for (int i = 0; i < 3; ++i) main_loop.run_once(net::Loop::Wait::no);
   plane.reset();
   publisher.publish(nullptr);
   workers.clear();

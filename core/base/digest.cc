@@ -1,5 +1,6 @@
 #include "base/digest.h"
 
+#include <openssl/crypto.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -63,6 +64,8 @@ const unsigned char* bytes_of(std::string_view text) {
 }
 
 }  // namespace
+
+std::string crypto_library_version() { return OpenSSL_version(OPENSSL_VERSION); }
 
 Digest sha256(std::string_view bytes) {
   Digest digest;
@@ -149,11 +152,8 @@ Result<Sealer> Sealer::open(std::string_view master) {
   }
   Sealer sealer;
   Digest seal = hmac_sha256(master, "gproxy seal v1");
-  Digest lookup = hmac_sha256(master, "gproxy user key lookup v1");
   sealer.seal_key_ = Secret(digest_view(seal));
-  sealer.lookup_key_ = Secret(digest_view(lookup));
   wipe_memory(seal.data(), seal.size());
-  wipe_memory(lookup.data(), lookup.size());
   const Digest id = hmac_sha256(sealer.seal_key_.reveal(), "gproxy key id");
   sealer.key_id_ = uint32_t{id[0]} << 24 | uint32_t{id[1]} << 16 | uint32_t{id[2]} << 8 | id[3];
   return sealer;
@@ -161,10 +161,6 @@ Result<Sealer> Sealer::open(std::string_view master) {
 
 std::string Sealer::fingerprint() const {
   return hex_encode(digest_view(hmac_sha256(seal_key_.reveal(), "gproxy key id")).substr(0, 8));
-}
-
-Digest Sealer::key_digest(std::string_view user_key) const {
-  return hmac_sha256(lookup_key_.reveal(), user_key);
 }
 
 std::string Sealer::seal(std::string_view plain, std::string_view associated) const {

@@ -13,6 +13,9 @@ namespace gproxy {
 
 using Digest = std::array<unsigned char, 32>;
 
+// The OpenSSL that is loaded, for --version.
+std::string crypto_library_version();
+
 Digest sha256(std::string_view bytes);
 Digest hmac_sha256(std::string_view key, std::string_view bytes);
 std::string_view digest_view(const Digest& digest);
@@ -35,13 +38,22 @@ class Sealer {
   Result<Secret> unseal(std::string_view sealed, std::string_view associated) const;
   // Short public name of the key: first 8 bytes of a digest, hex. Stored beside the data.
   std::string fingerprint() const;
-  // Digest of a user key under a key derived from the master: lookups in O(1), useless when stolen.
-  Digest key_digest(std::string_view user_key) const;
 
  private:
   Secret seal_key_;
-  Secret lookup_key_;
   uint32_t key_id_ = 0;
+};
+
+// Digests of user keys: HMAC-SHA-256 under a random lookup key. A stolen digest is of no use without it.
+// Immutable; any thread.
+class KeyHasher {
+ public:
+  KeyHasher() = default;
+  explicit KeyHasher(Secret lookup_key) : lookup_key_(std::move(lookup_key)) {}
+  Digest digest(std::string_view user_key) const { return hmac_sha256(lookup_key_.reveal(), user_key); }
+
+ private:
+  Secret lookup_key_;
 };
 
 }  // namespace gproxy

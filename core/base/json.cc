@@ -264,4 +264,6 @@ Result<Value> parse_with_comments(std::string_view text, Arena& arena, Position*
   return parse_with<kRelaxed>(text, arena, Limits{}, where);
 }
 
+std::string library_version() { return "rapidjson " RAPIDJSON_VERSION_STRING; }
+
 }  // namespace gproxy::json

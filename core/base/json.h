@@ -208,4 +208,7 @@ class Writer {
   bool fresh_ = true;
 };
 
+// The RapidJSON that is compiled in, for --version.
+std::string library_version();
+
 }  // namespace gproxy::json

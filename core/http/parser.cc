@@ -316,4 +316,9 @@ void RequestParser::set_limits(const ParserLimits& limits) {
   impl_->limits = limits;
 }
 
+std::string library_version() {
+  return "llhttp " + std::to_string(LLHTTP_VERSION_MAJOR) + "." + std::to_string(LLHTTP_VERSION_MINOR) + "." +
+         std::to_string(LLHTTP_VERSION_PATCH);
+}
+
 }  // namespace gproxy::http

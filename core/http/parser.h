@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <optional>
 #include <string_view>
 
@@ -76,5 +77,8 @@ class RequestParser {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// The llhttp that is linked, for --version: "llhttp 8.1.0".
+std::string library_version();
 
 }  // namespace gproxy::http

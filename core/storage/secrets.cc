@@ -148,8 +148,4 @@ Result<Secret> generate_master_key(const std::string& data_dir) {
   return key;
 }
 
-Digest KeyHasher::digest(std::string_view user_key) const {
-  return hmac_sha256(lookup_key_.reveal(), user_key);
-}
-
 }  // namespace gproxy::storage

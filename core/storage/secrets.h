@@ -27,16 +27,7 @@ Result<std::optional<Secret>> read_master_key(const MasterKeySource& source);
 // bytes. Fails when the file exists.
 Result<Secret> generate_master_key(const std::string& data_dir);
 
-// Digests of user keys: HMAC-SHA-256 under a random lookup key, which stands sealed in the database
-// and so outlives a change of the master key. A stolen digest is of no use without it.
-class KeyHasher {
- public:
-  KeyHasher() = default;
-  explicit KeyHasher(Secret lookup_key) : lookup_key_(std::move(lookup_key)) {}
-  Digest digest(std::string_view user_key) const;
-
- private:
-  Secret lookup_key_;
-};
+// The lookup key stands sealed in the database and so outlives a change of the master key.
+using gproxy::KeyHasher;
 
 }  // namespace gproxy::storage

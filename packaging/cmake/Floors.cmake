@@ -4,7 +4,9 @@
 
 function(gproxy_flags target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wno-unused-parameter
-    $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual>)
+    $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual>
+    # g++ 12 sees uninitialised unions inside std::string and std::variant where there are none.
+    $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-maybe-uninitialized>)
   if(GPROXY_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()
