@@ -21,7 +21,9 @@ struct Timeouts {
   int64_t total_ms = 0;             // 0 = none
 };
 
-// All views must stay valid until the sink's on_complete (the exchange's arena).
+// Headers and URL are copied by start(). The body's bytes, and the array of its pieces, must stay
+// valid until body_taken() is true, abort() or the sink's on_complete: a long body is read from
+// them.
 struct Request {
   std::string_view method = {};
   std::string_view url = {};           // scheme, host, path, query; no secret
@@ -84,8 +86,9 @@ class TransferSink {
   ~TransferSink() = default;
 };
 
-// One running transfer. Destroying it aborts it. abort() may be called from inside a sink callback:
-// the removal then runs on the loop's deferred queue.
+// One running transfer. Destroying it aborts it. abort() may be called from inside any sink
+// callback; the upstream then hears of it before the turn ends, else at once. While it is paused,
+// neither data nor the end is delivered.
 class Transfer {
  public:
   virtual ~Transfer() = default;

@@ -20,6 +20,7 @@ constexpr size_t kSmallSendBuffer = 16 * 1024;
 constexpr size_t kLargeSendBuffer = 64 * 1024;
 constexpr size_t kMinReceiveBuffer = 1024;
 constexpr size_t kMaxReceiveBuffer = 512 * 1024;
+constexpr int kMaxResends = 3;
 constexpr int64_t kConnectGraceMs = 100;
 constexpr long kKeepAliveIdleS = 60;
 constexpr long kKeepAliveIntervalS = 30;
@@ -168,6 +169,7 @@ std::unique_ptr<Transfer> CurlTransfer::begin(const Request& request,
   paused_.clear();
   curl_paused_ = head_seen_ = decoded_ = address_refused_ = resuming_ = held_ = false;
   failure_ = FailureKind::none;
+  resends_ = 0;
   timeouts_ = request.timeouts;
   started_ms_ = activity_ms_ = host_.loop().now_ms();
   decoded_bytes_ = 0;
@@ -181,8 +183,14 @@ std::unique_ptr<Transfer> CurlTransfer::begin(const Request& request,
   }
   url_ = std::move(*url);
   secret_.assign(request.secret_query);
-  curl_easy_setopt(easy_, CURLOPT_CURLU, url_->handle.get());
-  curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, list);
+  if (applied_.url != url_->handle.get()) {
+    applied_.url = url_->handle.get();
+    curl_easy_setopt(easy_, CURLOPT_CURLU, applied_.url);
+  }
+  if (applied_.headers != list) {
+    applied_.headers = list;
+    curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, list);
+  }
   apply(request);
   starting_in_ = multi;
   enter_multi();
@@ -575,6 +583,7 @@ void CurlTransfer::on_finished(CURLcode code) {
     finish(FailureKind::none, {});
     return;
   }
+  if (send_again(code)) return;
   TransferFacts facts;
   facts.uses_proxy = uses_proxy_;
   facts.connect_code = info_long(easy_, CURLINFO_HTTP_CONNECTCODE);
@@ -582,6 +591,20 @@ void CurlTransfer::on_finished(CURLcode code) {
   finish(classify(code, facts), address_refused_
                                     ? std::string("the upstream's address is not allowed")
                                     : failure_message(code, error_, secret_));
+}
+
+// A kept connection may die in the moment it is used. libcurl then sends the request again by
+// itself, but not when it notices while it still sends a long body; the same is done here.
+bool CurlTransfer::send_again(CURLcode code) {
+  if (code != CURLE_SEND_ERROR || phase_ != Phase::waiting || resends_ >= kMaxResends) return false;
+  if (info_long(easy_, CURLINFO_NUM_CONNECTS) != 0) return false;
+  ++resends_;
+  body_piece_ = body_offset_ = 0;
+  error_[0] = '\0';
+  starting_in_ = std::exchange(multi_, nullptr);
+  starting_in_->remove(*this);
+  host_.loop().kick(tail_);
+  return true;
 }
 
 void CurlTransfer::finish(FailureKind kind, std::string message) {
@@ -626,6 +649,7 @@ void CurlTransfer::detach() {
   if (!secret_.empty()) {
     // The URL with the secret goes with the request.
     curl_easy_setopt(easy_, CURLOPT_CURLU, nullptr);
+    applied_.url = nullptr;
     url_.reset();
     secret_.clear();
   }

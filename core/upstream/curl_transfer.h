@@ -101,6 +101,8 @@ class CurlTransfer {
 
   // What the easy handle is set to, so that only differences are set.
   struct Applied {
+    CURLU* url = nullptr;           // alive: url_ holds it until another is applied
+    curl_slist* headers = nullptr;  // in headers_, usually at the same place
     Method method = Method::get;
     std::string custom_method;
     std::string proxy;
@@ -134,6 +136,7 @@ class CurlTransfer {
   void on_timer();
   int64_t connect_limit_ms() const;
   int64_t sent_at_ms() const;  // -1: not yet
+  bool send_again(CURLcode code);
   void finish(FailureKind kind, std::string message);
   void leave();
 
@@ -154,6 +157,7 @@ class CurlTransfer {
   bool address_refused_ = false;
   bool uses_proxy_ = false;
   bool resuming_ = false;
+  int resends_ = 0;
   bool held_ = false;  // the end came while paused
   CURLcode held_code_ = CURLE_OK;
   FailureKind failure_ = FailureKind::none;

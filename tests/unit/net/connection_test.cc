@@ -202,7 +202,7 @@ TEST_CASE("shutdown_then_close delivers the answer though the client still sends
 }
 
 TEST_CASE("shutdown_then_close writes out what is queued first") {
-  Pair pair({}, 4096);
+  Pair pair({}, 128 * 1024);
   const std::string big(8 * 1024 * 1024, 'q');
   REQUIRE(pair.connection().write(big) == WriteState::above_high);
   pair.connection().shutdown_then_close();
@@ -245,7 +245,7 @@ TEST_CASE("the owner may drop the connection from inside an event") {
 }
 
 TEST_CASE("dropping a connection with queued output frees everything") {
-  Pair pair({}, 4096);
+  Pair pair({}, 128 * 1024);
   const std::string big(8 * 1024 * 1024, 'q');
   REQUIRE(pair.connection().write(big) == WriteState::above_high);
   pair.server.connection.reset();

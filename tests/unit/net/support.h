@@ -20,7 +20,7 @@ namespace gproxy::net::test {
 
 // False when it did not become true within the limit.
 template <class Predicate>
-bool run_until(Loop& loop, Predicate done, int64_t limit_ms = 5'000) {
+bool run_until(Loop& loop, Predicate done, int64_t limit_ms = 20'000) {
   const int64_t end = Loop::now_us() + limit_ms * 1000;
   while (!done()) {
     if (Loop::now_us() > end) return false;
@@ -52,7 +52,7 @@ class RawClient {
            static_cast<ssize_t>(bytes.size());
   }
   // Takes what is there now; remembers the end.
-  std::string& received(size_t at_most = 1 << 20) {
+  std::string& received(size_t at_most = 64 * 1024) {
     std::string block(at_most, '\0');
     const ssize_t n = ::recv(fd_, block.data(), block.size(), MSG_DONTWAIT);
     if (n == 0) eof_ = true;
