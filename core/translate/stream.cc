@@ -41,10 +41,16 @@ StreamTranslator::StreamTranslator(const RequestContext& request, const Options&
       decoder_(make_answer_decoder(request.upstream, context_)),
       encoder_(make_answer_encoder(request.client, form, context_)),
       observer_(std::make_unique<Observer>(*this)),
+      sink_(observer_.get()),
       arena_(kArenaBlock, options.max_event_bytes * 8 + (size_t{1} << 20)),
       sse_(options.max_event_bytes),
       array_(options.max_event_bytes),
-      form_(form) {}
+      form_(form) {
+  if (!request.emulated_stop.empty()) {
+    stop_filter_ = std::make_unique<StopFilter>(request.emulated_stop, *observer_);
+    sink_ = stop_filter_.get();
+  }
+}
 
 StreamTranslator::~StreamTranslator() = default;
 
@@ -81,7 +87,7 @@ Result<void> StreamTranslator::after(Result<void> decoded) {
 
 Result<void> StreamTranslator::take(std::string_view name, std::string_view data) {
   if (ended_ || failed_) return ok();
-  if (data == "[DONE]") return after(decoder_->done_marker(*observer_));
+  if (data == "[DONE]") return after(decoder_->done_marker(*sink_));
   // An event without data to speak of is a keep-alive of some servers.
   if (is_blank_json(data)) return ok();
   return take_json(name, data);
@@ -97,11 +103,42 @@ Result<void> StreamTranslator::take_json(std::string_view name, std::string_view
   if (!doc) return after(malformed());
   // Output of an event that fails is taken back while nothing went before it: the client then gets
   // a plain HTTP error.
+  if (form_ == AnswerForm::document && take_terminal(*doc)) return ok();
   const size_t before = out_->size();
-  Result<void> decoded = after(decoder_->event(name, *doc, arena_, *observer_));
+  Result<void> decoded = after(decoder_->event(name, *doc, arena_, *sink_));
   if (!decoded.ok() && !begun_) out_->resize(before);
   if (decoded.ok()) begun_ = begun_ || out_->size() > before || decoder_->has_content();
   return decoded;
+}
+
+void StreamTranslator::keep_native(json::Value doc, Arena& arena, size_t before) {
+  const auto& request = context_.request;
+  if (request.upstream != request.client || stop_filter_ != nullptr || !doc.is_object()) return;
+  if (!context_.options.upstream_model_name && !request.requested_model.empty()) {
+    doc.set(arena, request.client == Protocol::gemini ? "modelVersion" : "model",
+            json::Value::string(request.requested_model));
+  }
+  out_->resize(before);
+  json::write_to(doc, *out_);
+}
+
+bool StreamTranslator::take_terminal(const json::Value& doc) {
+  const auto& request = context_.request;
+  if (request.upstream != Protocol::openai_response ||
+      request.client != Protocol::openai_response || stop_filter_ != nullptr) {
+    return false;
+  }
+  const auto type = doc["type"].str();
+  if (type != "response.completed" && type != "response.incomplete") return false;
+  const json::Value& response = doc["response"];
+  // Some servers leave the output out: then it is put together from the events before.
+  if (!response["output"].is_array() || response["output"].empty()) return false;
+  read_responses_usage(response["usage"], usage_);
+  usage_ = settled(usage_);
+  finish_ = type == "response.incomplete" ? FinishReason::length : FinishReason::stop;
+  keep_native(response, arena_, out_->size());
+  ended_ = true;
+  return true;
 }
 
 Result<void> StreamTranslator::feed(std::string_view in, std::string& out) {
@@ -178,13 +215,14 @@ Result<void> StreamTranslator::finish(std::string& out) {
       return malformed();
     }
     const size_t before = out.size();
-    result = after(decoder_->answer(*doc, arena, *observer_));
+    result = after(decoder_->answer(*doc, arena, *sink_));
     if (!result.ok() && !begun_) out.resize(before);
+    if (result.ok() && form_ == AnswerForm::document) keep_native(*doc, arena, before);
     return result;
   }
   if (!result.ok() || ended_) return result;
   const size_t before = out.size();
-  result = after(decoder_->end(*observer_));
+  result = after(decoder_->end(*sink_));
   if (!result.ok() && !begun_) out.resize(before);
   return result;
 }

@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "base/sse.h"
 #include "translate/array_reader.h"
+#include "translate/stop_filter.h"
 #include "translate/stream_codec.h"
 
 namespace gproxy::translate {
@@ -68,12 +69,18 @@ class StreamTranslator {
   Result<void> take(std::string_view name, std::string_view data);
   Result<void> take_json(std::string_view name, std::string_view text);
   Result<void> after(Result<void> decoded);
+  // A Responses stream collected for a Responses client: the terminal event has the whole answer.
+  bool take_terminal(const json::Value& doc);
+  // Between equal protocols a whole answer stays as it is, but for its model name.
+  void keep_native(json::Value doc, Arena& arena, size_t before);
 
   LossLog losses_;
   AnswerContext context_;
   std::unique_ptr<AnswerDecoder> decoder_;
   std::unique_ptr<AnswerEncoder> encoder_;
   std::unique_ptr<Observer> observer_;
+  std::unique_ptr<StopFilter> stop_filter_;  // emulated stop sequences
+  EventSink* sink_ = nullptr;                // what the decoder speaks to
   Arena arena_;
   sse::Reader sse_;
   ArrayReader array_;

@@ -390,7 +390,8 @@ class ClaudeEncoder final : public AnswerEncoder {
   }
 
   void thinking_delta(std::string_view data) {
-    if (data.empty()) return;
+    // With display omitted the client wants the block's signature alone.
+    if (data.empty() || context_.request.thinking_hidden) return;
     visible_bytes_ += data.size();
     if (!open_) open_thinking();
     if (document_) {

@@ -15,7 +15,7 @@ using namespace gproxy::translate::test;
 
 namespace {
 
-constexpr int kRounds = 60;
+constexpr int kRounds = 40;
 
 RequestContext asking(Protocol upstream, Protocol client, bool stream) {
   RequestContext context;
@@ -157,6 +157,13 @@ Said read_said(Protocol protocol, const json::Value& doc) {
   return said;
 }
 
+// The same answer: to the last member, but between equal protocols, where a whole answer passes as it
+// is and keeps what no stream was told of.
+bool agree(Protocol upstream, Protocol client, const json::Value& one, const json::Value& other) {
+  if (upstream != client) return one.equals(other);
+  return read_said(client, one) == read_said(client, other);
+}
+
 std::string squeezed(std::string text) {
   // Paragraph breaks between blocks are the one thing a single text field adds.
   std::erase(text, '\n');
@@ -183,7 +190,7 @@ TEST_CASE(
       CHECK(accumulated.success);
       CHECK(accumulated.errors == 0);
       const auto want = parse_or_null(expected, arena);
-      CHECK_MESSAGE(want.equals(accumulated.answer), json::write(accumulated.answer), "\n",
+      CHECK_MESSAGE(agree(upstream, client, want, accumulated.answer), json::write(accumulated.answer), "\n",
                     expected);
     }
   });
@@ -202,16 +209,18 @@ TEST_CASE("a whole answer told as a stream, and a stream collected, say the same
       const auto told = accumulate(client, streamed(asking(upstream, client, true), body), arena);
       CHECK_MESSAGE(told.broken.empty(), told.broken);
       CHECK(told.success);
-      CHECK(parse_or_null(expected, arena).equals(told.answer));
+      CHECK(agree(upstream, client, parse_or_null(expected, arena), told.answer));
 
       const auto context = asking(upstream, client, false);
       Options options;
       FixedIds ids;
       StreamCollector collector(context, options, ids);
-      for (const char c : frame(upstream, events)) REQUIRE(collector.feed({&c, 1}).ok());
+      bool fed = true;
+      for (const char c : frame(upstream, events)) fed = collector.feed({&c, 1}).ok() && fed;
+      CHECK(fed);
       const auto collected = collector.finish();
       CHECK_FALSE(collected.failed);
-      CHECK(parse_or_null(collected.body, arena).equals(parse_or_null(expected, arena)));
+      CHECK(agree(upstream, client, parse_or_null(collected.body, arena), parse_or_null(expected, arena)));
     }
   });
 }

@@ -20,7 +20,8 @@ TEST_CASE("the index tells where model and stream stand") {
 }
 
 TEST_CASE("a duplicate of an indexed member is refused, also in an escaped spelling") {
-  for (const std::string_view body : {R"({"model":"a","model":"b"})", R"({"model":"a","mod\u0065l":"b"})"}) {
+  for (const std::string_view body :
+       {R"({"model":"a","model":"b"})", R"({"model":"a","mod\u0065l":"b"})"}) {
     const auto index = index_body(body, ModelRule::in_body);
     REQUIRE_FALSE(index.ok());
     CHECK(index.error().kind == ErrorKind::invalid);
@@ -39,7 +40,8 @@ TEST_CASE("an escaped model is decoded, and the view survives a move") {
 TEST_CASE("model and stream must have their types") {
   CHECK(index_body(R"({"model":3})", ModelRule::in_body).error().param == "model");
   CHECK(index_body(R"({})", ModelRule::in_body).error().param == "model");
-  CHECK(index_body(R"({"model":"m","stream":"yes"})", ModelRule::in_body).error().param == "stream");
+  CHECK(index_body(R"({"model":"m","stream":"yes"})", ModelRule::in_body).error().param ==
+        "stream");
   CHECK(index_body(R"({"model":"m","stream":null})", ModelRule::in_body).ok());
   CHECK(index_body(R"({"contents":[]})", ModelRule::elsewhere).ok());
 }

@@ -21,40 +21,57 @@ struct Seen {
 Seen scan_all(Protocol protocol, Framing framing, std::string_view text, size_t piece) {
   UsageScan scan(protocol, framing);
   feed(scan, text, piece);
-  return {scan.usage(), scan.model(), scan.finished(), scan.failed(), scan.content(), scan.at_boundary()};
+  return {scan.usage(),  scan.model(),   scan.finished(),
+          scan.failed(), scan.content(), scan.at_boundary()};
 }
 
 constexpr std::string_view kChatStream =
-    "data: {\"id\":\"c\",\"model\":\"m-1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"he said "
+    "data: {\"id\":\"c\",\"model\":\"m-1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"he "
+    "said "
     "\\\"usage\\\": {\\\"prompt_tokens\\\":9}\"},\"finish_reason\":null}],\"usage\":null}\n\n"
-    "data: {\"id\":\"c\",\"model\":\"m-1\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
-    "data: {\"id\":\"c\",\"model\":\"m-1\",\"choices\":[],\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":20,"
-    "\"prompt_tokens_details\":{\"cached_tokens\":40,\"audio_tokens\":0},\"completion_tokens_details\":"
+    "data: "
+    "{\"id\":\"c\",\"model\":\"m-1\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":"
+    "\"stop\"}]}\n\n"
+    "data: "
+    "{\"id\":\"c\",\"model\":\"m-1\",\"choices\":[],\"usage\":{\"prompt_tokens\":100,\"completion_"
+    "tokens\":20,"
+    "\"prompt_tokens_details\":{\"cached_tokens\":40,\"audio_tokens\":0},\"completion_tokens_"
+    "details\":"
     "{\"reasoning_tokens\":5}}}\n\n"
     "data: [DONE]\n\n";
 
 constexpr std::string_view kClaudeStream =
-    "event: message_start\r\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"x\",\"model\":\"cl\",\"content\":[],"
-    "\"usage\":{\"input_tokens\":10,\"cache_creation_input_tokens\":3,\"cache_read_input_tokens\":7,\"output_tokens\":1}}}\r\n\r\n"
+    "event: message_start\r\ndata: "
+    "{\"type\":\"message_start\",\"message\":{\"id\":\"x\",\"model\":\"cl\",\"content\":[],"
+    "\"usage\":{\"input_tokens\":10,\"cache_creation_input_tokens\":3,\"cache_read_input_tokens\":"
+    "7,\"output_tokens\":1}}}\r\n\r\n"
     "event: ping\r\ndata: {\"type\":\"ping\"}\r\n\r\n"
-    "event: content_block_delta\r\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\","
+    "event: content_block_delta\r\ndata: "
+    "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\","
     "\"text\":\"a\\\\\"}}\r\n\r\n"
-    "event: message_delta\r\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":"
+    "event: message_delta\r\ndata: "
+    "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":"
     "{\"output_tokens\":15,\"input_tokens\":null}}\r\n\r\n"
     "event: message_stop\r\ndata: {\"type\":\"message_stop\"}\r\n\r\n";
 
 constexpr std::string_view kResponsesStream =
-    "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"r\",\"model\":\"rm\",\"usage\":null,"
+    "event: response.created\ndata: "
+    "{\"type\":\"response.created\",\"response\":{\"id\":\"r\",\"model\":\"rm\",\"usage\":null,"
     "\"error\":null}}\n\n"
-    "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"x\"}\n\n"
-    "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"id\":\"r\",\"output\":[{\"usage\":1}],"
-    "\"model\":\"rm\",\"usage\":{\"input_tokens\":50,\"input_tokens_details\":{\"cached_tokens\":20},"
+    "event: response.output_text.delta\ndata: "
+    "{\"type\":\"response.output_text.delta\",\"delta\":\"x\"}\n\n"
+    "event: response.completed\ndata: "
+    "{\"type\":\"response.completed\",\"response\":{\"id\":\"r\",\"output\":[{\"usage\":1}],"
+    "\"model\":\"rm\",\"usage\":{\"input_tokens\":50,\"input_tokens_details\":{\"cached_tokens\":"
+    "20},"
     "\"output_tokens\":8,\"output_tokens_details\":{\"reasoning_tokens\":2}}}}\n\n";
 
 constexpr std::string_view kGeminiArray =
-    "[{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a]}\"}]}}],\"modelVersion\":\"g\"}\n,\r\n"
+    "[{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a]}\"}]}}],\"modelVersion\":\"g\"}\n,"
+    "\r\n"
     "{\"candidates\":[{\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":30,"
-    "\"cachedContentTokenCount\":10,\"candidatesTokenCount\":4,\"thoughtsTokenCount\":6,\"toolUsePromptTokenCount\":2}}]";
+    "\"cachedContentTokenCount\":10,\"candidatesTokenCount\":4,\"thoughtsTokenCount\":6,"
+    "\"toolUsePromptTokenCount\":2}}]";
 
 }  // namespace
 
@@ -129,9 +146,13 @@ TEST_CASE("an error event is seen in each protocol") {
     return seen.failed && !seen.content;
   };
   CHECK(failed(Protocol::openai_chat, "data: {\"error\":{\"message\":\"x\"}}\n\n"));
-  CHECK(failed(Protocol::openai_response, "event: error\ndata: {\"type\":\"error\",\"code\":\"x\"}\n\n"));
-  CHECK(failed(Protocol::openai_response, "data: {\"type\":\"response.failed\",\"response\":{}}\n\n"));
-  CHECK(failed(Protocol::claude, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n"));
+  CHECK(failed(Protocol::openai_response,
+               "event: error\ndata: {\"type\":\"error\",\"code\":\"x\"}\n\n"));
+  CHECK(failed(Protocol::openai_response,
+               "data: {\"type\":\"response.failed\",\"response\":{}}\n\n"));
+  CHECK(failed(
+      Protocol::claude,
+      "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n"));
   CHECK(failed(Protocol::gemini, "data: {\"error\":{\"code\":503}}\r\n\r\n"));
 }
 
