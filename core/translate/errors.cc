@@ -296,6 +296,26 @@ std::string strip_tags(std::string_view text) {
   return out;
 }
 
+// A plain text body may be in any encoding: what is no UTF-8 becomes U+FFFD.
+std::string repair_utf8(std::string_view text) {
+  if (is_valid_utf8(text)) return std::string(text);
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    size_t taken = 0;
+    for (size_t n = 1; n <= 4 && i + n <= text.size() && taken == 0; ++n) {
+      if (is_valid_utf8(text.substr(i, n))) taken = n;
+    }
+    if (taken == 0) {
+      out += "\xEF\xBF\xBD";
+      taken = 1;
+    } else {
+      out += text.substr(i, taken);
+    }
+    i += taken;
+  }
+  return out;
+}
+
 int64_t duration_ms(std::string_view text) {  // "37s", "1.5s"
   if (text.empty() || text.back() != 's') return 0;
   double seconds = 0;
@@ -450,7 +470,7 @@ Error decode_error(Protocol upstream, int http_status, std::string_view body) {
     if (!vague || refines(error.kind)) error.kind = evidence.word->kind;
   }
   if (evidence.message.empty()) {
-    evidence.message = looks_json ? std::string() : strip_tags(body.substr(0, 8192));
+    evidence.message = looks_json ? std::string() : repair_utf8(strip_tags(body.substr(0, 8192)));
   }
   if (evidence.message.empty()) {
     evidence.message = "the upstream answered " + std::to_string(http_status);

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "base/strings.h"
+
 namespace gproxy::translate {
 namespace {
 
@@ -168,6 +170,12 @@ TEST_CASE("a refusal of the gateway's key never reaches the client as its own") 
       decode_error(Protocol::openai_chat, 401, R"({"error":{"code":"invalid_api_key"}})"));
   CHECK(error_status(Protocol::openai_chat, error) == 502);
   CHECK(error.kind == ErrorKind::server);
+}
+
+TEST_CASE("a plain text error in another encoding becomes valid UTF-8") {
+  const auto error = decode_error(Protocol::openai_chat, 502, "caf\xe9 \xf0\x9f\x98 closed");
+  CHECK(is_valid_utf8(error.message));
+  CHECK(error.message.find("closed") != std::string::npos);
 }
 
 }  // namespace gproxy::translate
