@@ -71,11 +71,9 @@ void write_response(const Snapshot& snapshot, const RequestEcho& echo, std::stri
   echoed("top_logprobs", echo.top_logprobs, {});
   echoed("top_p", echo.top_p, "null");
   echoed("truncation", echo.truncation, "\"disabled\"");
-  w.key("usage");
   if (snapshot.usage != nullptr) {
+    w.key("usage");
     write_responses_usage(w, *snapshot.usage);
-  } else {
-    w.null();
   }
   echoed("user", echo.user, {});
   w.end_object();

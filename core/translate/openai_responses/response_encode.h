@@ -18,7 +18,7 @@ struct Snapshot {
   int64_t completed_at = 0;          // 0 = null
   std::string_view incomplete_reason;  // empty = null
   std::string_view output;           // elements, without brackets
-  const TokenUsage* usage = nullptr; // null = null
+  const TokenUsage* usage = nullptr; // null = left out, as while in progress
   const Error* error = nullptr;
   std::string_view service_tier;     // empty: the request's, if it gave one
 };

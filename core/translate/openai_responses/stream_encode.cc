@@ -593,7 +593,7 @@ class ResponsesEncoder final : public AnswerEncoder {
       return item;
     }
     w.field("type", custom_ ? "custom_tool_call" : "function_call");
-    w.field("status", status);
+    if (!custom_) w.field("status", status);
     w.field("call_id", call_id_);
     w.field("name", call_name_);
     if (!call_space_.empty()) w.field("namespace", call_space_);
