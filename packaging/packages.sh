@@ -8,6 +8,9 @@ ABI_PACKAGES=(abigail-tools binutils gcc-mingw-w64-x86-64)
 FUZZ_PACKAGES=(clang libclang-rt-14-dev)
 BENCH_PACKAGES=(nginx-light haproxy)
 
+# Compiler caches, where there is one, serve every checkout alike.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 # Installs what is missing; asks the package manager only when something is.

@@ -52,6 +52,10 @@ Result<void> edit_setting(config::Settings& s, std::string_view name, const json
     return invalid_error("unknown setting" + (near.empty() ? std::string() : ", did you mean " + std::string(near) + "?"),
                          std::string(name));
   }
+  // Only the admin key has a sealed place in the store; the other secrets are declared, not edited.
+  if (name != "admin_key" && std::holds_alternative<Secret*>(row->slot(s))) {
+    return invalid_error("is a secret: declare it in the configuration file", std::string(name));
+  }
   const std::string before = config::setting_json(s, *row);
   const Secret key_before = s.admin_key;
   const auto origin = s.origin_of(name);

@@ -211,10 +211,14 @@ Result<Options> parse_options(const std::vector<std::string>& arguments, const G
   // A secret may stand in a file: NAME_FILE holds its path (container secrets).
   std::optional<Error> file_error;
   const GetEnv with_files = [&](std::string_view name) -> std::optional<std::string> {
-    if (auto direct = env(name)) return direct;
-    if (name.ends_with("_FILE")) return std::nullopt;
+    auto direct = env(name);
+    if (name.ends_with("_FILE")) return direct;
     auto path = env(std::string(name) + "_FILE");
-    if (!path || !sanitise(*path)) return std::nullopt;
+    if (!path || !sanitise(*path)) return direct;
+    if (direct && sanitise(*direct)) {
+      file_error = Error{ErrorKind::invalid, "usage", "both " + std::string(name) + " and " + std::string(name) + "_FILE are set"};
+      return direct;
+    }
     std::FILE* file = std::fopen(sanitise(*path)->c_str(), "rbe");
     if (file == nullptr) {
       file_error = Error{ErrorKind::invalid, "usage", std::string(name) + "_FILE: cannot read the file it names"};
@@ -254,9 +258,11 @@ Result<Options> parse_options(const std::vector<std::string>& arguments, const G
     out.workers = static_cast<unsigned>(*number);
   }
   if (auto raw = values.one("log-level")) {
-    if (!log::parse_level(raw->text, out.log_level)) {
+    log::Level level = log::Level::info;
+    if (!log::parse_level(raw->text, level)) {
       return usage_error("invalid " + origin_name(*raw, "log-level") + " value: " + raw->text);
     }
+    out.log_level = level;
   }
   if (auto raw = values.one("log-format")) {
     if (iequals(raw->text, "json")) out.log_format = log::Format::json;
@@ -286,7 +292,7 @@ std::string help_text() {
   std::string out =
       "gproxy: a self-hosted gateway for large language models\n\n"
       "usage: gproxy [serve] [options]            serve (the default)\n"
-      "       gproxy check [options]              check configuration, modules and database, serve nothing\n"
+      "       gproxy check [options]              check options, configuration and modules; serve nothing\n"
       "       gproxy module inspect FILE [--json] what a module file offers\n"
       "       gproxy translate --from P --to Q --kind K   translate standard input between protocols\n"
       "       gproxy health                       ask a running gproxy for its health (exit 0 or 1)\n\n"

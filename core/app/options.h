@@ -52,8 +52,8 @@ struct Options {
   std::string master_key;                 // GPROXY_MASTER_KEY
   std::string master_key_file;
   std::optional<unsigned> workers;
-  log::Level log_level = log::Level::info;
-  log::Format log_format = log::Format::text;
+  std::optional<log::Level> log_level;    // absent: the setting decides
+  std::optional<log::Format> log_format;
   bool print_admin_key = true;
   bool prune = false;                     // delete rows whose declaration left the file
   bool json = false;                      // sub-commands: machine-readable output

@@ -16,20 +16,19 @@ std::string executable_folder() {
 
 namespace {
 
-// The installed private library folder: packages set it when they configure the build; otherwise it is
-// found from the executable, which is where a build tree and a relocatable installation have it.
+// The private library folder: found from the executable, which is where a build tree and a relocatable
+// installation have it, else where the build was told that it will be installed.
 std::string default_modules_directory() {
   std::error_code error;
-#ifdef GPROXY_MODULES_DIR
-  if (std::filesystem::is_directory(GPROXY_MODULES_DIR, error)) return GPROXY_MODULES_DIR;
-#endif
   const auto beside = std::filesystem::path(executable_folder()).parent_path() / "lib" / "gproxy" / "modules";
-  return std::filesystem::is_directory(beside, error) ? beside.string() : std::string();
+  if (std::filesystem::is_directory(beside, error)) return beside.string();
+  if (std::filesystem::is_directory(GPROXY_MODULES_DIR, error)) return GPROXY_MODULES_DIR;
+  return {};
 }
 
 }  // namespace
 
-std::vector<std::string> module_directories(const Options& options) {
+std::vector<std::string> module_directories(const Options& options, const std::vector<std::string>& configured) {
   std::vector<std::string> out;
   std::error_code error;
   const auto add = [&](const std::string& folder) {
@@ -38,6 +37,7 @@ std::vector<std::string> module_directories(const Options& options) {
     if (std::find(out.begin(), out.end(), text) == out.end()) out.push_back(text);
   };
   for (const auto& given : options.modules_dirs) add(given);
+  for (const auto& given : configured) add(given);
   if (const std::string standard = default_modules_directory(); !standard.empty()) add(standard);
   return out;
 }

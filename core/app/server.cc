@@ -12,14 +12,17 @@
 
 #include "admin/bootstrap.h"
 #include "admin/control_plane.h"
+#include "admin/convert.h"
 #include "admin/frontend.h"
 #include "app/parts.h"
 #include "app/secret_saver.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base_version.h"
+#include "config/parse.h"
 #include "config/publisher.h"
 #include "gateway/gateway.h"
+#include "modhost/host_api.h"
 #include "net/loop.h"
 #include "net/signal_watcher.h"
 #include "net/timer.h"
@@ -38,7 +41,14 @@ struct WorkerThread {
   gateway::LoopTarget target{loop};
   std::unique_ptr<upstream::CurlClient> client;
   std::unique_ptr<gateway::Worker> worker;
+  // Published by its own thread: the loop's statistics belong to it alone.
+  net::Timer watch{loop, [this] { publish_turns(); }};
   std::thread thread;
+
+  void publish_turns() {
+    metrics.gauge("gproxy_loop_longest_turn_seconds", "longest turn of an event loop since the start")
+        .set(static_cast<double>(loop.stats().longest_turn_ms) / 1000);
+  }
 };
 
 void raise_descriptor_limit() {
@@ -84,6 +94,9 @@ struct Server::State {
   int exit_code = kExitOk;
 
   void post_main(std::function<void()> task) { main_loop.post(net::Task(std::move(task))); }
+  void watch_signals();
+  Result<config::Settings> early_settings(storage::Store& store);
+  void apply_log_settings(const config::Settings& settings);
   void keep_house();
   void begin_drain();
   void reload();
@@ -91,6 +104,25 @@ struct Server::State {
   void fill_gauges(Metrics& into);
   Result<uint16_t> open_listeners(const config::Settings& settings);
 };
+
+// What must be known before modules are loaded: the stored settings with the file's over them.
+Result<config::Settings> Server::State::early_settings(storage::Store& store) {
+  GP_TRY(auto rows, store.load_all());
+  config::Settings settings;
+  size_t dropped = 0;
+  if (rows.settings) admin::overlay_row(*rows.settings, settings, dropped);
+  if (options.config_file.empty()) return settings;
+  auto file = config::load_config(options.config_file, settings);
+  if (!file.ok()) return with_exit(file.error(), kExitConfig);
+  return std::move(file->settings);
+}
+
+void Server::State::apply_log_settings(const config::Settings& settings) {
+  log::Level level = log::Level::info;
+  log::parse_level(settings.log_level, level);
+  log::configure(options.log_level.value_or(level),
+                 options.log_format.value_or(settings.log_format == "json" ? log::Format::json : log::Format::text));
+}
 
 Result<void> Server::State::start() {
   std::signal(SIGPIPE, SIG_IGN);
@@ -102,7 +134,10 @@ Result<void> Server::State::start() {
   auto store = storage::open_store(store_options);
   if (!store.ok()) return with_exit(store.error(), storage::exit_code(store.error()));
 
-  registry.set_directories(module_directories(options));
+  modhost::mark_main_thread();
+  GP_TRY(const auto early, early_settings(**store));
+  apply_log_settings(early);
+  registry.set_directories(module_directories(options, early.modules_dirs));
   registry.load_all();
   for (const auto& fault : registry.faults()) log::warn("module not loaded", {{"path", fault.path}, {"error", fault.message}});
 
@@ -136,6 +171,7 @@ Result<void> Server::State::start() {
   plane = std::make_unique<admin::ControlPlane>(
       admin::ControlPlaneDeps{registry, publisher, slots, Clock::system(), to_main});
   plane->set_shown_dsn(shown_dsn);
+  plane->on_settings = [this](const config::Settings&, const config::Settings& now) { apply_log_settings(now); };
   frontend = std::make_unique<admin::Frontend>(*plane, to_main);
   saver = std::make_unique<SecretSaver>(*plane, *writer, to_main);
   registry.reaper()->set_wake([this] { post_main([this] { registry.reaper()->drain(); }); });
@@ -170,8 +206,11 @@ Result<void> Server::State::start() {
     publisher.add_loop(w->target, w->worker->snapshots());
     workers.push_back(std::move(w));
   }
+  shared.metrics.push_back(&main_metrics);
   shared.on_scrape = [this](Metrics& into) { fill_gauges(into); };
 
+  // Before anybody can know that we listen: a signal that comes right then must not kill the process.
+  watch_signals();
   GP_TRY(const uint16_t port, open_listeners(plane->settings()));
   if (options.print_admin_key) std::printf("admin key: %s\n", std::string(plane->settings().admin_key.reveal()).c_str());
   std::printf("listening on %s:%u\n", bracketed(plane->settings().host).c_str(), port);
@@ -182,7 +221,9 @@ Result<void> Server::State::start() {
   for (auto& w : workers) {
     WorkerThread* raw = w.get();
     raw->thread = std::thread([raw] {
+      raw->watch.start(500, 500);
       raw->loop.run();
+      raw->watch.stop();
       raw->worker.reset();
       raw->client.reset();
       // What their ends have deferred.
@@ -230,6 +271,10 @@ void Server::State::keep_house() {
   const auto state = health.state.load();
   const char* why = health.last_error.load();
   shared.readiness.set_degraded("storage", state == storage::HealthState::ok ? "" : (why != nullptr ? why : "failing"));
+  for (const auto& provider : publisher.current()->providers()) {
+    if (provider.provider == nullptr) continue;
+    shared.readiness.set_degraded("provider " + provider.name, provider.provider->healthy() ? "" : "its module fails");
+  }
   shared.readiness.set_refusing(recorders->level() > storage::Recorder::kRefuseAbove);
 }
 
@@ -289,14 +334,15 @@ void Server::State::stop_everything() {
   housekeeping.reset();
   signals.clear();
   for (int i = 0; i < 3; ++i) main_loop.run_once(net::Loop::Wait::no);
-  plane.reset();
-  publisher.publish(nullptr);
+  // Snapshots end before the modules they use: loops, publisher, then what they left to the reaper.
   workers.clear();
+  publisher.close();
+  plane.reset();
   registry.reaper()->set_wake({});
   registry.reaper()->drain();
 }
 
-int Server::State::run() {
+void Server::State::watch_signals() {
   const auto watch = [this](int number, std::function<void()> on_signal) {
     auto watcher = net::SignalWatcher::watch(main_loop, number, std::move(on_signal));
     if (watcher.ok()) signals.push_back(std::move(*watcher));
@@ -304,10 +350,12 @@ int Server::State::run() {
   watch(SIGTERM, [this] { begin_drain(); });
   watch(SIGINT, [this] { begin_drain(); });
   watch(SIGHUP, [this] { reload(); });
+}
+
+int Server::State::run() {
   State* self = this;
   housekeeping = std::make_unique<net::Timer>(main_loop, [self] { self->keep_house(); });
   housekeeping->start(1000, 1000);
-  shared.metrics.push_back(&main_metrics);
   main_loop.run();
   log::info("stopped");
   return exit_code;

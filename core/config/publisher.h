@@ -71,6 +71,11 @@ class Publisher {
   // `done` runs on main after every loop has the snapshot (or is gone); may run before this returns
   // only when there is no loop. Publishing again before done is fine: each has its own done.
   void publish(std::shared_ptr<const Snapshot> snapshot, std::function<void()> done = {});
+  // No loop and no snapshot any more: the loops have ended. [main]
+  void close() {
+    loops_.clear();
+    current_.reset();
+  }
   size_t pending() const { return pending_; }
 
  private:

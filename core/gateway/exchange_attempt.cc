@@ -105,6 +105,9 @@ bool is_event_stream(std::string_view content_type) {
 modhost::CoolDownLimits cool_down_limits(const config::Retry& retry) {
   modhost::CoolDownLimits limits;
   limits.default_max_ms = retry.max_cool_down_ms;
+  limits.rate_limit_ms = retry.rate_limit_ms;
+  limits.server_error_ms = retry.server_error_ms;
+  limits.server_errors = static_cast<int>(retry.server_errors);
   return limits;
 }
 

@@ -33,8 +33,8 @@ std::string answer_id(std::string_view source, std::string_view prefix, IdSource
     if (rest.empty() || rest.size() > 128) break;
     bool plain = true;
     for (const char c : rest) {
-      plain = plain && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                        c == '-' || c == '_');
+      plain = plain && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                        (c >= '0' && c <= '9') || c == '-' || c == '_');
     }
     if (!plain) break;
     std::string id(prefix);
@@ -48,6 +48,12 @@ size_t code_points(std::string_view text) {
   size_t n = 0;
   for (const char c : text) n += (static_cast<unsigned char>(c) & 0xc0) != 0x80;
   return n;
+}
+
+int64_t text_offset(const json::Value& said) {
+  constexpr int64_t kMax = int64_t{1} << 40;
+  const int64_t offset = said.int_or(-1);
+  return offset < 0 ? -1 : offset > kMax ? kMax : offset;
 }
 
 void TextIndex::add(std::string_view text) {
@@ -137,7 +143,10 @@ std::string_view loss_path(AnswerLoss loss, Protocol origin) {
              : cl ? "content[].citations"
                   : "candidates[].groundingMetadata";
     case AnswerLoss::server_tool:
-      return cc ? "choices[].message" : rs ? "output[]" : cl ? "content[]" : "candidates[].content.parts[]";
+      return cc   ? "choices[].message"
+             : rs ? "output[]"
+             : cl ? "content[]"
+                  : "candidates[].content.parts[]";
     case AnswerLoss::media:
       return rs ? "output[].result" : cl ? "content[]" : "candidates[].content.parts[].inlineData";
     case AnswerLoss::audio:
@@ -161,18 +170,30 @@ std::string_view loss_path(AnswerLoss loss, Protocol origin) {
 
 std::string_view loss_reason(AnswerLoss loss) {
   switch (loss) {
-    case AnswerLoss::reasoning: return "the client did not ask for reasoning";
-    case AnswerLoss::signature: return "the client's protocol has no place for reasoning state";
-    case AnswerLoss::thinking_block: return "the thinking block is too long to be repeated";
-    case AnswerLoss::citation: return "the client's protocol has no such citation";
-    case AnswerLoss::citation_offset: return "the cited text was already sent";
-    case AnswerLoss::server_tool: return "the client's protocol has no such built-in tool";
-    case AnswerLoss::media: return "the client's protocol has no media in answers";
-    case AnswerLoss::audio: return "the client's protocol has no audio in answers";
-    case AnswerLoss::candidate: return "the client's protocol has one candidate";
-    case AnswerLoss::logprobs: return "the client's protocol has no logprobs";
-    case AnswerLoss::raw_arguments: return "the arguments are no JSON object";
-    case AnswerLoss::code: return "executed code is shown as text";
+    case AnswerLoss::reasoning:
+      return "the client did not ask for reasoning";
+    case AnswerLoss::signature:
+      return "the client's protocol has no place for reasoning state";
+    case AnswerLoss::thinking_block:
+      return "the thinking block is too long to be repeated";
+    case AnswerLoss::citation:
+      return "the client's protocol has no such citation";
+    case AnswerLoss::citation_offset:
+      return "the cited text was already sent";
+    case AnswerLoss::server_tool:
+      return "the client's protocol has no such built-in tool";
+    case AnswerLoss::media:
+      return "the client's protocol has no media in answers";
+    case AnswerLoss::audio:
+      return "the client's protocol has no audio in answers";
+    case AnswerLoss::candidate:
+      return "the client's protocol has one candidate";
+    case AnswerLoss::logprobs:
+      return "the client's protocol has no logprobs";
+    case AnswerLoss::raw_arguments:
+      return "the arguments are no JSON object";
+    case AnswerLoss::code:
+      return "executed code is shown as text";
   }
   return "";
 }

@@ -1,5 +1,5 @@
-// What the answer codecs share: errors, ids, offsets in text, losses that are told once. Internal to
-// translate; pure.
+// What the answer codecs share: errors, ids, offsets in text, losses that are told once. Internal
+// to translate; pure.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,8 @@
 
 namespace gproxy::translate {
 
-// An error object or event inside an upstream's answer. Its refusal of our credential becomes a 502.
+// An error object or event inside an upstream's answer. Its refusal of our credential becomes a
+// 502.
 Error upstream_error(Protocol upstream, const json::Value& said, int http_status = 0);
 // The stream ended before the answer did: code "stream_interrupted", 502.
 Error interrupted();
@@ -20,6 +21,8 @@ Error interrupted();
 std::string answer_id(std::string_view source, std::string_view prefix, IdSource& ids);
 
 size_t code_points(std::string_view text);
+// An offset in text as an upstream gave it, within what can be reckoned with; -1 when absent.
+int64_t text_offset(const json::Value& said);
 
 // The arguments of a call: {} when there are none (an empty string is no JSON).
 inline bool is_blank_json(std::string_view text) {
@@ -45,7 +48,7 @@ class TextIndex {
   size_t ascii_ = 0;            // leading bytes that are ASCII
   size_t bytes_ = 0;
   size_t points_ = 0;
-  bool wide_ = false;           // a byte beyond ASCII was seen
+  bool wide_ = false;  // a byte beyond ASCII was seen
   bool lost_ = false;
 };
 
@@ -58,11 +61,11 @@ enum class AnswerLoss : uint8_t {
   server_tool,      // a built-in tool's call or result
   media,            // an image or file
   audio,
-  candidate,        // only the first is carried
+  candidate,  // only the first is carried
   logprobs,
-  thinking_block,   // too long to be repeated for replay
-  raw_arguments,    // arguments were no JSON object
-  code,             // executed code became fenced text
+  thinking_block,  // too long to be repeated for replay
+  raw_arguments,   // arguments were no JSON object
+  code,            // executed code became fenced text
 };
 
 class AnswerLosses {

@@ -1,9 +1,9 @@
 #include "translate/answer_decoder.h"
 
-#include "translate/openai_chat/answer.h"
-#include "translate/openai_responses/answer.h"
 #include "translate/claude/answer.h"
 #include "translate/gemini/answer.h"
+#include "translate/openai_chat/answer.h"
+#include "translate/openai_responses/answer.h"
 
 namespace gproxy::translate {
 
@@ -173,24 +173,35 @@ Result<void> DecoderBase::complete(EventSink& sink, FinishReason fallback, std::
   return ok();
 }
 
-Result<void> DecoderBase::end(EventSink& sink) { return complete(sink, FinishReason::none); }
+Result<void> DecoderBase::end(EventSink& sink) {
+  return complete(sink, FinishReason::none);
+}
 
-std::unique_ptr<AnswerDecoder> make_answer_decoder(Protocol upstream, const AnswerContext& context) {
+std::unique_ptr<AnswerDecoder> make_answer_decoder(Protocol upstream,
+                                                   const AnswerContext& context) {
   switch (upstream) {
-    case Protocol::claude: return make_claude_decoder(context);
-    case Protocol::openai_response: return make_responses_decoder(context);
-    case Protocol::gemini: return make_gemini_decoder(context);
-    default: return make_chat_decoder(context);
+    case Protocol::claude:
+      return make_claude_decoder(context);
+    case Protocol::openai_response:
+      return make_responses_decoder(context);
+    case Protocol::gemini:
+      return make_gemini_decoder(context);
+    default:
+      return make_chat_decoder(context);
   }
 }
 
 std::unique_ptr<AnswerEncoder> make_answer_encoder(Protocol client, AnswerForm form,
                                                    const AnswerContext& context) {
   switch (client) {
-    case Protocol::claude: return make_claude_encoder(form, context);
-    case Protocol::openai_response: return make_responses_encoder(form, context);
-    case Protocol::gemini: return make_gemini_encoder(form, context);
-    default: return make_chat_encoder(form, context);
+    case Protocol::claude:
+      return make_claude_encoder(form, context);
+    case Protocol::openai_response:
+      return make_responses_encoder(form, context);
+    case Protocol::gemini:
+      return make_gemini_encoder(form, context);
+    default:
+      return make_chat_encoder(form, context);
   }
 }
 

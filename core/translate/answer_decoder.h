@@ -28,7 +28,7 @@ class DecoderBase : public AnswerDecoder {
     bool content = false;  // something visible came
     bool calls = false;
     bool finished = false;
-    bool bad = false;      // finished with bad_call or error
+    bool bad = false;  // finished with bad_call or error
     uint32_t last_part = 0;
     bool any_part = false;
   };

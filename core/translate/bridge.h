@@ -1,5 +1,5 @@
-// Streams and whole answers, one from the other (wire-formats 4.5), also between equal protocols. The
-// two directions are forms of StreamTranslator: a whole answer fed to a stream comes out as a
+// Streams and whole answers, one from the other (wire-formats 4.5), also between equal protocols.
+// The two directions are forms of StreamTranslator: a whole answer fed to a stream comes out as a
 // synthetic stream, a stream fed to the document form comes out whole. This header says it in words
 // the gateway can use. One per answer, on its loop.
 #pragma once

@@ -185,7 +185,8 @@ Result<Window> claude_page(const std::vector<ModelInfo>& models, std::string_vie
   Window window;
   if (before && !before->empty()) {
     window.to = place(*before);
-    if (window.to == models.size()) return invalid_error("before_id is no known model", "before_id");
+    if (window.to == models.size())
+      return invalid_error("before_id is no known model", "before_id");
     window.from = window.to > size ? window.to - size : 0;
     has_more = window.from > 0;
     return window;
@@ -228,9 +229,12 @@ Result<Window> gemini_page(const std::vector<ModelInfo>& models, std::string_vie
 
 std::string_view owner_of(Protocol upstream) {
   switch (upstream) {
-    case Protocol::claude: return "anthropic";
-    case Protocol::gemini: return "google";
-    default: return "openai";
+    case Protocol::claude:
+      return "anthropic";
+    case Protocol::gemini:
+      return "google";
+    default:
+      return "openai";
   }
 }
 
@@ -268,7 +272,8 @@ Result<ModelPage> read_models(Protocol upstream, std::string_view body) {
   if (model.id.empty()) {
     // An empty list of proto3 JSON is an empty object.
     if (upstream == Protocol::gemini && doc->empty()) return page;
-    return bad_upstream("upstream_invalid_response", "upstream answered with neither models nor a model");
+    return bad_upstream("upstream_invalid_response",
+                        "upstream answered with neither models nor a model");
   }
   page.single = true;
   page.models.push_back(std::move(model));

@@ -18,27 +18,28 @@ struct ModelInfo {
   std::string id;            // without "models/"
   std::string display_name;  // empty: the id
   std::string description;
-  std::string owner;         // OpenAI's owned_by; empty: the default given when writing
-  std::string version;       // Gemini
-  int64_t created = 0;       // seconds, 0 = unknown
+  std::string owner;    // OpenAI's owned_by; empty: the default given when writing
+  std::string version;  // Gemini
+  int64_t created = 0;  // seconds, 0 = unknown
   int64_t input_limit = 0, output_limit = 0;  // 0 = unknown
   std::optional<bool> thinking;
   std::vector<std::string> methods;  // Gemini's supportedGenerationMethods, empty = default
-  bool generates() const;    // may be shown to clients of other dialects
+  bool generates() const;            // may be shown to clients of other dialects
 };
 
 struct ModelPage {
   std::vector<ModelInfo> models;
-  std::string next;       // query parameters of the next page ("after_id=x", "pageToken=y"), or empty
-  bool single = false;    // the body was one model, not a list
+  std::string next;     // query parameters of the next page ("after_id=x", "pageToken=y"), or empty
+  bool single = false;  // the body was one model, not a list
 };
 
 // Reads one page of an upstream's list, or one model. Errors are kind server, 502.
 Result<ModelPage> read_models(Protocol upstream, std::string_view body);
 
-// The query's page of a list that is sorted by id here. `query` is the client's ("limit=2&after_id=b",
-// "pageSize=2&pageToken=…"); OpenAI gets everything. Errors: kind invalid with the parameter's name.
-// Models that cannot generate are left out for OpenAI and Claude clients.
+// The query's page of a list that is sorted by id here. `query` is the client's
+// ("limit=2&after_id=b", "pageSize=2&pageToken=…"); OpenAI gets everything. Errors: kind invalid
+// with the parameter's name. Models that cannot generate are left out for OpenAI and Claude
+// clients.
 Result<std::string> write_model_list(Protocol client, std::vector<ModelInfo> models,
                                      std::string_view query, std::string_view default_owner);
 std::string write_model(Protocol client, const ModelInfo& model, std::string_view default_owner);

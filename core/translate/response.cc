@@ -69,8 +69,8 @@ TranslatedAnswer translate_response(const RequestContext& request, int status,
   return run(request, body, options, ids);
 }
 
-TranslatedAnswer translate_stream(const RequestContext& request, int status,
-                                  std::string_view bytes, const Options& options, IdSource& ids) {
+TranslatedAnswer translate_stream(const RequestContext& request, int status, std::string_view bytes,
+                                  const Options& options, IdSource& ids) {
   if (status >= 400) return translate_error(request, status, bytes);
   return run(request, bytes, options, ids);
 }

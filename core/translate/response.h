@@ -19,7 +19,7 @@ struct TranslatedAnswer {
   bool failed = false;  // `body` is an error in the client's protocol
   Error error;          // valid when failed
   LossLog losses;
-  TokenUsage usage;     // of a generated answer
+  TokenUsage usage;  // of a generated answer
 };
 
 // A whole (non-stream) answer. A status of 400 and above goes to translate_error. An answer that
@@ -35,8 +35,8 @@ TranslatedAnswer error_answer(const RequestContext& request, Error error);
 
 // All bytes of an upstream's stream at once. With context.stream the result is the client's stream
 // (ending in its error event when the upstream broke off), else one collected answer.
-TranslatedAnswer translate_stream(const RequestContext& request, int status,
-                                  std::string_view bytes, const Options& options, IdSource& ids);
+TranslatedAnswer translate_stream(const RequestContext& request, int status, std::string_view bytes,
+                                  const Options& options, IdSource& ids);
 
 // A token count (wire-formats 6.1).
 TranslatedAnswer translate_count_response(const RequestContext& request, int status,

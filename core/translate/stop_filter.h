@@ -1,6 +1,6 @@
-// Stop sequences for upstreams that have none (Options::emulate_stop): cuts the first candidate's text
-// before the first of them and ends the answer there. Keeps back no more than the text that may
-// begin one. Internal to translate; one per answer.
+// Stop sequences for upstreams that have none (Options::emulate_stop): cuts the first candidate's
+// text before the first of them and ends the answer there. Keeps back no more than the text that
+// may begin one. Internal to translate; one per answer.
 #pragma once
 
 #include <string>

@@ -67,9 +67,12 @@ size_t StreamTranslator::held_bytes() const {
 
 std::string_view StreamTranslator::keepalive(Protocol client) {
   switch (client) {
-    case Protocol::claude: return "event: ping\ndata: {\"type\":\"ping\"}\n\n";
-    case Protocol::gemini: return {};
-    default: return ": keepalive\n\n";
+    case Protocol::claude:
+      return "event: ping\ndata: {\"type\":\"ping\"}\n\n";
+    case Protocol::gemini:
+      return {};
+    default:
+      return ": keepalive\n\n";
   }
 }
 
@@ -208,8 +211,8 @@ Result<void> StreamTranslator::finish(std::string& out) {
   } else if (source_ != Source::unknown && !whole_.empty()) {
     arena_.reset();
     Arena arena(64 * 1024);
-    auto doc = json::parse(whole_, arena, {context_.options.limits.max_depth,
-                                           context_.options.max_response_bytes});
+    auto doc = json::parse(
+        whole_, arena, {context_.options.limits.max_depth, context_.options.max_response_bytes});
     if (!doc) {
       failed_ = true;
       return malformed();

@@ -1,5 +1,5 @@
-// A stream of one protocol becomes a stream of another, as it arrives. Owned by the exchange, lives on
-// its loop; pure: no clock, no I/O, the same bytes out whatever the pieces in.
+// A stream of one protocol becomes a stream of another, as it arrives. Owned by the exchange, lives
+// on its loop; pure: no clock, no I/O, the same bytes out whatever the pieces in.
 //
 // When feed() or finish() fail, the upstream failed: while nothing was sent to the client (see
 // progress()) the caller answers with a plain HTTP error, afterwards it calls fail(), which appends

@@ -1,7 +1,7 @@
 // The seam between the four answer decoders and the four answer encoders: neutral events
-// (wire-formats 4.0). A decoder reads one protocol's answer, streamed or whole, and says what happens;
-// an encoder writes another protocol's answer, streamed or whole, as it is told. Both live for one
-// answer, on one loop, and keep no more than the open parts.
+// (wire-formats 4.0). A decoder reads one protocol's answer, streamed or whole, and says what
+// happens; an encoder writes another protocol's answer, streamed or whole, as it is told. Both live
+// for one answer, on one loop, and keep no more than the open parts.
 #pragma once
 
 #include <cstdint>

@@ -104,8 +104,7 @@ void read_gemini_usage(const json::Value& object, TokenUsage& usage) {
   now.read = either("cachedContentTokenCount", "cached_content_token_count");
   now.reasoning = either("thoughtsTokenCount", "thoughts_token_count");
   now.reasoning_known = object.has("thoughtsTokenCount") || object.has("thoughts_token_count");
-  now.out_total =
-      clamp(either("candidatesTokenCount", "candidates_token_count") + now.reasoning);
+  now.out_total = clamp(either("candidatesTokenCount", "candidates_token_count") + now.reasoning);
   usage = now;
 }
 
@@ -170,8 +169,8 @@ void write_claude_usage(json::Writer& w, const TokenUsage& said, ClaudeUsageForm
   const TokenUsage usage = settled(said);
   const bool known = usage.known;
   w.begin_object();
-  w.field("input_tokens",
-          known ? std::max<int64_t>(0, usage.in_total - usage.read - usage.write) : estimated_input);
+  w.field("input_tokens", known ? std::max<int64_t>(0, usage.in_total - usage.read - usage.write)
+                                : estimated_input);
   w.field("cache_creation_input_tokens", usage.write);
   w.field("cache_read_input_tokens", usage.read);
   if (form == ClaudeUsageForm::message) {

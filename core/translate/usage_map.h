@@ -9,8 +9,8 @@
 
 namespace gproxy::translate {
 
-// Counters that agree with each other: parts no larger than their whole (some servers send such). The
-// writers settle by themselves, since a stream's counters may come apart.
+// Counters that agree with each other: parts no larger than their whole (some servers send such).
+// The writers settle by themselves, since a stream's counters may come apart.
 TokenUsage settled(TokenUsage usage);
 
 // Each reads one protocol's usage object into `usage`, overwriting what the object says and leaving
@@ -25,8 +25,8 @@ struct ClaudeUsage {
 };
 void read_claude_usage(const json::Value& object, ClaudeUsage& parts, TokenUsage& usage);
 
-// Each writes the protocol's usage object. Chat and Gemini omit it when usage is unknown: callers ask
-// usage.known first. Responses writes zeros.
+// Each writes the protocol's usage object. Chat and Gemini omit it when usage is unknown: callers
+// ask usage.known first. Responses writes zeros.
 void write_chat_usage(json::Writer& w, const TokenUsage& usage);
 void write_responses_usage(json::Writer& w, const TokenUsage& usage);
 void write_gemini_usage(json::Writer& w, const TokenUsage& usage);

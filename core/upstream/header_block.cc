@@ -10,8 +10,10 @@ namespace {
 constexpr size_t kUsualBytes = 4096;
 constexpr size_t kStep = 512;
 
-// libcurl sends these by itself unless a custom header of that name exists; "Name:" takes it away.
-constexpr std::string_view kImplied[] = {"Accept", "Accept-Encoding", "Content-Type"};
+// libcurl sends these by itself unless a custom header of that name exists; "Name:" takes it away. What
+// is relayed must arrive as it is, so no encoding is asked for where the caller asks for none.
+constexpr std::string_view kImpliedNames[] = {"Accept", "Accept-Encoding", "Content-Type"};
+constexpr std::string_view kImplied[] = {"Accept:", "Accept-Encoding: identity", "Content-Type:"};
 
 }  // namespace
 
@@ -20,7 +22,7 @@ curl_slist* HeaderBlock::build(std::span<const http::HeaderView> headers) {
   const size_t nodes = headers.size() + kImpliedCount;
   size_t bytes = nodes * sizeof(curl_slist);
   for (const auto& header : headers) bytes += header.name.len + header.value.len + 3;
-  for (const auto name : kImplied) bytes += name.size() + 2;
+  for (const auto line : kImplied) bytes += line.size() + 1;
   if (bytes > capacity_) {
     capacity_ = (bytes + kStep - 1) / kStep * kStep;
     memory_ = std::make_unique_for_overwrite<char[]>(capacity_);
@@ -45,7 +47,7 @@ curl_slist* HeaderBlock::build(std::span<const http::HeaderView> headers) {
     const std::string_view name = header.name;
     const std::string_view value = header.value;
     if (!http::is_token(name) || (!value.empty() && !http::is_field_value(value))) return nullptr;
-    for (size_t i = 0; i < kImpliedCount; ++i) given[i] = given[i] || iequals(name, kImplied[i]);
+    for (size_t i = 0; i < kImpliedCount; ++i) given[i] = given[i] || iequals(name, kImpliedNames[i]);
     char* begin = text;
     append(name);
     if (value.empty()) {
@@ -60,7 +62,6 @@ curl_slist* HeaderBlock::build(std::span<const http::HeaderView> headers) {
     if (given[i]) continue;
     char* begin = text;
     append(kImplied[i]);
-    append(":");
     finish(begin);
   }
   if (node == first) return nullptr;

@@ -16,8 +16,8 @@ namespace gproxy::upstream {
 class HeaderBlock {
  public:
   // The list is valid until the next build(). Null when a header cannot be sent: its name is no
-  // token or its value holds a line break. libcurl's own additions (Accept, Content-Type,
-  // Accept-Encoding) are switched off: what is given is the complete set.
+  // token or its value holds a line break. libcurl's own additions (Accept, Content-Type) are switched
+  // off: what is given is the complete set, but for Accept-Encoding: identity, which is added.
   curl_slist* build(std::span<const http::HeaderView> headers);
   // Gives the memory back when it is larger than what requests usually need.
   void shrink();

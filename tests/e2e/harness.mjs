@@ -6,6 +6,10 @@ import os from 'node:os';
 import path from 'node:path';
 import { startUpstream } from './upstream.mjs';
 
+// A test that fails half-way must not leave its processes behind.
+const children = new Set();
+process.on('exit', () => { for (const c of children) c.kill('SIGKILL'); });
+
 export const ADMIN = 'admin-key-for-tests';
 export const KEY = 'sk-user-key-for-tests';
 
@@ -21,7 +25,8 @@ export async function startGproxy({ config = {}, args = [], env = {}, dataDir, w
   let out = '';
   let err = '';
   child.stderr.on('data', (d) => { err += d; });
-  const exited = new Promise((done) => child.on('exit', (code, signal) => done({ code, signal })));
+  children.add(child);
+  const exited = new Promise((done) => child.on('exit', (code, signal) => { children.delete(child); done({ code, signal }); }));
   const port = await new Promise((done, fail) => {
     child.stdout.on('data', (d) => {
       out += d;
@@ -42,6 +47,11 @@ export async function startGproxy({ config = {}, args = [], env = {}, dataDir, w
       const r = await fetch(`http://127.0.0.1:${port}/admin${p}`, { method, headers: { 'x-admin-key': ADMIN, 'content-type': 'application/json' }, body: body === undefined ? undefined : JSON.stringify(body) });
       const t = await r.text();
       return { status: r.status, body: t ? JSON.parse(t) : undefined };
+    },
+    // Errors that a test provoked must not rest the credentials of the next one.
+    async clearCooldowns() {
+      const { body } = await this.admin('GET', '/credentials');
+      for (const c of body.credentials) await this.admin('POST', `/credentials/${c.id}/clear_cooldown`);
     },
     async stop(signal = 'SIGTERM') {
       child.kill(signal);

@@ -1,11 +1,12 @@
 // The official Anthropic SDK through gproxy.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
 import { KEY, startAll } from './harness.mjs';
 
 let all;
 before(async () => { all = await startAll(); });
+afterEach(async () => { await all.gproxy.clearCooldowns(); });
 after(async () => { await all?.stop(); });
 
 const weather = { name: 'weather', description: 'Weather of a city', input_schema: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] } };

@@ -1,11 +1,12 @@
 // The official Google Gen AI SDK through gproxy.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 import { GoogleGenAI } from '@google/genai';
 import { KEY, startAll } from './harness.mjs';
 
 let all;
 before(async () => { all = await startAll(); });
+afterEach(async () => { await all.gproxy.clearCooldowns(); });
 after(async () => { await all?.stop(); });
 
 const weather = { functionDeclarations: [{ name: 'weather', description: 'Weather of a city', parametersJsonSchema: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] } }] };

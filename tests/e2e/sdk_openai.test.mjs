@@ -1,12 +1,13 @@
 // The official OpenAI SDK through gproxy: lists, completes, streams, calls tools and sees errors, on the
 // provider-prefixed and on the aggregate routes.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 import OpenAI from 'openai';
 import { KEY, startAll } from './harness.mjs';
 
 let all;
 before(async () => { all = await startAll(); });
+afterEach(async () => { await all.gproxy.clearCooldowns(); });
 after(async () => { await all?.stop(); });
 
 const weather = { type: 'function', function: { name: 'weather', description: 'Weather of a city', parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] } } };
@@ -94,7 +95,6 @@ for (const route of ['prefixed', 'aggregate']) {
 
     test('a wrong upstream key arrives as 502', async () => {
       await assert.rejects(client().chat.completions.create({ model: model('err-401'), messages: [{ role: 'user', content: 'x' }] }), (e) => e.status === 502 || e.status === 503);
-      await all.gproxy.admin('POST', '/credentials/clear_cooldowns').catch(() => {});
     });
   });
 }

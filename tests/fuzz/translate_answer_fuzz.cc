@@ -1,6 +1,6 @@
-// Whole answers, errors, counts and model lists: whatever an upstream says becomes valid JSON for the
-// client, or an error of its protocol. First byte: upstream and client; second: what it is; the rest
-// is the upstream's body.
+// Whole answers, errors, counts and model lists: whatever an upstream says becomes valid JSON for
+// the client, or an error of its protocol. First byte: upstream and client; second: what it is; the
+// rest is the upstream's body.
 #include <string>
 #include <string_view>
 
@@ -37,10 +37,18 @@ int one(const uint8_t* data, size_t size) {
   Ids ids;
   TranslatedAnswer answer;
   switch (data[1] % 4) {
-    case 0: answer = translate_response(context, 200, body, options, ids); break;
-    case 1: answer = translate_error(context, 400 + data[1], body); break;
-    case 2: answer = translate_count_response(context, 200, body); break;
-    default: answer = translate_models(context.client, context.upstream, 200, body, "limit=2"); break;
+    case 0:
+      answer = translate_response(context, 200, body, options, ids);
+      break;
+    case 1:
+      answer = translate_error(context, 400 + data[1], body);
+      break;
+    case 2:
+      answer = translate_count_response(context, 200, body);
+      break;
+    default:
+      answer = translate_models(context.client, context.upstream, 200, body, "limit=2");
+      break;
   }
   FUZZ_REQUIRE(answer.failed == (answer.status >= 400));
   FUZZ_REQUIRE(answer.status < 600 && answer.status != 401);

@@ -4,13 +4,20 @@ namespace gproxy::translate::claude {
 
 std::string_view stop_reason(FinishReason reason, Protocol origin) {
   switch (reason) {
-    case FinishReason::tool_calls: return "tool_use";
-    case FinishReason::length: return "max_tokens";
-    case FinishReason::context: return "model_context_window_exceeded";
-    case FinishReason::stop_sequence: return "stop_sequence";
-    case FinishReason::filtered: return "refusal";
-    case FinishReason::pause: return origin == Protocol::claude ? "pause_turn" : "end_turn";
-    default: return "end_turn";
+    case FinishReason::tool_calls:
+      return "tool_use";
+    case FinishReason::length:
+      return "max_tokens";
+    case FinishReason::context:
+      return "model_context_window_exceeded";
+    case FinishReason::stop_sequence:
+      return "stop_sequence";
+    case FinishReason::filtered:
+      return "refusal";
+    case FinishReason::pause:
+      return origin == Protocol::claude ? "pause_turn" : "end_turn";
+    default:
+      return "end_turn";
   }
 }
 

@@ -55,16 +55,27 @@ class ClaudeEncoder final : public AnswerEncoder {
 
   void take(const Event& event) {
     switch (event.kind) {
-      case EventKind::start: return start(event);
-      case EventKind::part_start: return part_start(event);
-      case EventKind::delta: return delta(event);
-      case EventKind::opaque: return opaque(event);
-      case EventKind::cite: return cite(*event.citation);
-      case EventKind::part_end: return part_end();
-      case EventKind::usage: usage_ = *event.usage; return;
-      case EventKind::finish: return finish(*event.finish);
-      case EventKind::eof: return eof();
-      default: return;
+      case EventKind::start:
+        return start(event);
+      case EventKind::part_start:
+        return part_start(event);
+      case EventKind::delta:
+        return delta(event);
+      case EventKind::opaque:
+        return opaque(event);
+      case EventKind::cite:
+        return cite(*event.citation);
+      case EventKind::part_end:
+        return part_end();
+      case EventKind::usage:
+        usage_ = *event.usage;
+        return;
+      case EventKind::finish:
+        return finish(*event.finish);
+      case EventKind::eof:
+        return eof();
+      default:
+        return;
     }
   }
 
@@ -104,8 +115,8 @@ class ClaudeEncoder final : public AnswerEncoder {
     w.key("diagnostics");
     w.null();
     w.key("usage");
-    write_claude_usage(w, usage, ClaudeUsageForm::message,
-                       context_.request.estimated_input_tokens, estimated_output);
+    write_claude_usage(w, usage, ClaudeUsageForm::message, context_.request.estimated_input_tokens,
+                       estimated_output);
     w.end_object();
   }
 
@@ -148,8 +159,8 @@ class ClaudeEncoder final : public AnswerEncoder {
       d.end_object();
       *out_ += ",\"usage\":";
       json::Writer u(*out_);
-      write_claude_usage(u, usage_, ClaudeUsageForm::delta,
-                         context_.request.estimated_input_tokens, estimate);
+      write_claude_usage(u, usage_, ClaudeUsageForm::delta, context_.request.estimated_input_tokens,
+                         estimate);
       *out_ += "}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
     }
     ended_ = true;
@@ -198,16 +209,26 @@ class ClaudeEncoder final : public AnswerEncoder {
         break;
     }
     block_ = Block::dropped;
-    losses_.lose(kind_ == PartKind::server ? AnswerLoss::server_tool : AnswerLoss::media, upstream_);
+    losses_.lose(kind_ == PartKind::server ? AnswerLoss::server_tool : AnswerLoss::media,
+                 upstream_);
   }
 
   void delta(const Event& event) {
     switch (block_) {
-      case Block::text: text_delta(event.data); return;
-      case Block::thinking: thinking_delta(event.data); return;
-      case Block::tool: input_delta(event.data); return;
-      case Block::server: input_delta(event.data); return;
-      default: return;
+      case Block::text:
+        text_delta(event.data);
+        return;
+      case Block::thinking:
+        thinking_delta(event.data);
+        return;
+      case Block::tool:
+        input_delta(event.data);
+        return;
+      case Block::server:
+        input_delta(event.data);
+        return;
+      default:
+        return;
     }
   }
 

@@ -10,8 +10,8 @@ namespace {
 constexpr int64_t kMaxIndex = 4096;
 constexpr size_t kMaxDepth = 64;
 
-// The next step of "$.a.b[0]['c']": a key, or an index where it is not negative. False at the end or
-// when it is no path.
+// The next step of "$.a.b[0]['c']": a key, or an index where it is not negative. False at the end
+// or when it is no path.
 bool next_step(std::string_view& path, std::string_view& key, int64_t& index) {
   index = -1;
   if (path.empty()) return false;

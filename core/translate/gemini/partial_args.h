@@ -1,5 +1,5 @@
-// Arguments of a Gemini functionCall that arrive in pieces by JSON path (partialArgs, willContinue).
-// Internal; one per call, freed with it.
+// Arguments of a Gemini functionCall that arrive in pieces by JSON path (partialArgs,
+// willContinue). Internal; one per call, freed with it.
 #pragma once
 
 #include <string>

@@ -1,5 +1,6 @@
-// Gemini answers -> neutral events (wire-formats 4.2.4). A chunk of a stream and a whole answer have
-// one shape: the whole answer is a stream of one chunk.
+// Gemini answers -> neutral events (wire-formats 4.2.4). A chunk of a stream and a whole answer
+// have one shape: the whole answer is a stream of one chunk.
+#include <algorithm>
 #include <deque>
 #include <memory>
 
@@ -119,7 +120,7 @@ class GeminiDecoder final : public DecoderBase {
     Lane* lane = nullptr;
     uint32_t first_text = 0;
     bool any_text = false;
-    std::deque<uint32_t> texts;  // text parts in order, the newest kMaxTexts
+    std::deque<uint32_t> texts;            // text parts in order, the newest kMaxTexts
     std::unique_ptr<PartialArgs> partial;  // of a call that will continue
     uint32_t partial_part = 0;
   };
@@ -282,7 +283,8 @@ class GeminiDecoder final : public DecoderBase {
       const auto& segment = support["segment"];
       const auto part = static_cast<size_t>(
           std::max<int64_t>(0, pick(segment, "partIndex", "part_index").int_or(0)));
-      for (const auto& index : pick(support, "groundingChunkIndices", "grounding_chunk_indices").items()) {
+      for (const auto& index :
+           pick(support, "groundingChunkIndices", "grounding_chunk_indices").items()) {
         const auto at = index.int_or(-1);
         if (at < 0 || static_cast<size_t>(at) >= chunks.size()) continue;
         const auto& web = chunks[static_cast<size_t>(at)]["web"];
@@ -292,8 +294,9 @@ class GeminiDecoder final : public DecoderBase {
         citation.url = web["uri"].str();
         citation.title = web["title"].str();
         citation.cited_text = segment["text"].str();
-        citation.start = pick(segment, "startIndex", "start_index").int_or(0);
-        citation.end = pick(segment, "endIndex", "end_index").int_or(-1);
+        citation.start =
+            std::max<int64_t>(0, text_offset(pick(segment, "startIndex", "start_index")));
+        citation.end = text_offset(pick(segment, "endIndex", "end_index"));
         Event event;
         event.kind = EventKind::cite;
         event.candidate = track.lane->candidate;

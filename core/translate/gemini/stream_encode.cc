@@ -44,8 +44,8 @@ class GeminiEncoder final : public AnswerEncoder {
     size_t bytes = sizeof(*this) + sequence_.held_bytes();
     for (const auto& lane : lanes_) {
       bytes += sizeof(Lane) + lane.text.capacity() + lane.parts.capacity() +
-               lane.arguments.capacity() + lane.carried.capacity() + lane.index.held_bytes() + lane.cite_bytes +
-               lane.logprobs.capacity();
+               lane.arguments.capacity() + lane.carried.capacity() + lane.index.held_bytes() +
+               lane.cite_bytes + lane.logprobs.capacity();
     }
     return bytes;
   }
@@ -70,24 +70,24 @@ class GeminiEncoder final : public AnswerEncoder {
     int32_t candidate = 0;
     PartKind kind = PartKind::text;
     uint32_t part = 0;
-    bool hidden = false;      // reasoning that is not shown
+    bool hidden = false;  // reasoning that is not shown
     bool redacted = false;
-    std::string text;         // document: the open run
-    std::string arguments;    // of a call, or code, until it ends
+    std::string text;                             // document: the open run
+    std::string arguments;                        // of a call, or code, until it ends
     std::string id, name, name_space, signature;  // of the call
     Call::Kind call_kind = Call::Kind::function;
-    std::string sealed;       // foreign reasoning state of the open part
-    std::string carried;      // a signature for the next part
-    std::string own;          // Gemini's signature of the open part
+    std::string sealed;   // foreign reasoning state of the open part
+    std::string carried;  // a signature for the next part
+    std::string own;      // Gemini's signature of the open part
     // Runs: what a client that joins consecutive texts ends up with.
     bool in_run = false, run_thought = false;
-    size_t runs = 0;          // begun so far
-    std::string run_signature;  // document
+    size_t runs = 0;                       // begun so far
+    std::string run_signature;             // document
     size_t part_byte = 0, part_point = 0;  // of the open part in its run
-    TextIndex index;          // of the run
+    TextIndex index;                       // of the run
     std::vector<Cite> cites;
     size_t cite_bytes = 0;
-    std::string parts;        // document: parts so far
+    std::string parts;  // document: parts so far
     std::string logprobs, top_logprobs;
     // the end
     FinishReason reason = FinishReason::stop;
@@ -105,16 +105,27 @@ class GeminiEncoder final : public AnswerEncoder {
 
   void take(const Event& event) {
     switch (event.kind) {
-      case EventKind::start: return start(event);
-      case EventKind::part_start: return part_start(lane(event.candidate), event);
-      case EventKind::delta: return delta(lane(event.candidate), event);
-      case EventKind::opaque: return opaque(lane(event.candidate), event);
-      case EventKind::cite: return cite(lane(event.candidate), event);
-      case EventKind::part_end: return part_end(lane(event.candidate));
-      case EventKind::usage: usage_ = *event.usage; return;
-      case EventKind::finish: return finish(lane(event.candidate), *event.finish);
-      case EventKind::eof: return eof();
-      default: return;
+      case EventKind::start:
+        return start(event);
+      case EventKind::part_start:
+        return part_start(lane(event.candidate), event);
+      case EventKind::delta:
+        return delta(lane(event.candidate), event);
+      case EventKind::opaque:
+        return opaque(lane(event.candidate), event);
+      case EventKind::cite:
+        return cite(lane(event.candidate), event);
+      case EventKind::part_end:
+        return part_end(lane(event.candidate));
+      case EventKind::usage:
+        usage_ = *event.usage;
+        return;
+      case EventKind::finish:
+        return finish(lane(event.candidate), *event.finish);
+      case EventKind::eof:
+        return eof();
+      default:
+        return;
     }
   }
 
@@ -326,8 +337,7 @@ class GeminiEncoder final : public AnswerEncoder {
   void opaque(Lane& lane, const Event& event) {
     const bool reasoning = lane.kind == PartKind::reasoning && lane.part == event.part;
     if (event.opaque.proto == Protocol::gemini) {
-      if (lane.part == event.part && !lane.hidden &&
-          (lane.kind == PartKind::text || reasoning)) {
+      if (lane.part == event.part && !lane.hidden && (lane.kind == PartKind::text || reasoning)) {
         lane.own = event.opaque.bytes;  // goes with the text that follows, else alone
       } else {
         put_text(lane, {}, false, event.opaque.bytes);
@@ -354,11 +364,14 @@ class GeminiEncoder final : public AnswerEncoder {
     }
     resolve_cites(lane);
     switch (lane.kind) {
-      case PartKind::call: return put_call(lane);
-      case PartKind::code: return put_code(lane, "executableCode", "language", "code");
+      case PartKind::call:
+        return put_call(lane);
+      case PartKind::code:
+        return put_code(lane, "executableCode", "language", "code");
       case PartKind::code_result:
         return put_code(lane, "codeExecutionResult", "outcome", "output");
-      default: return;
+      default:
+        return;
     }
   }
 
@@ -555,12 +568,17 @@ class GeminiEncoder final : public AnswerEncoder {
     const bool native = lane.origin == Protocol::gemini && !lane.native.empty();
     switch (lane.reason) {
       case FinishReason::length:
-      case FinishReason::context: return "MAX_TOKENS";
-      case FinishReason::filtered: return native ? std::string_view(lane.native) : "SAFETY";
-      case FinishReason::pause: return native ? std::string_view(lane.native) : "STOP";
+      case FinishReason::context:
+        return "MAX_TOKENS";
+      case FinishReason::filtered:
+        return native ? std::string_view(lane.native) : "SAFETY";
+      case FinishReason::pause:
+        return native ? std::string_view(lane.native) : "STOP";
       case FinishReason::bad_call:
-      case FinishReason::error: return native ? std::string_view(lane.native) : "OTHER";
-      default: return "STOP";
+      case FinishReason::error:
+        return native ? std::string_view(lane.native) : "OTHER";
+      default:
+        return "STOP";
     }
   }
 

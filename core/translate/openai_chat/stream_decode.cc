@@ -129,7 +129,8 @@ class ChatDecoder final : public DecoderBase {
 
   Result<void> check_error(const json::Value& doc) {
     const auto* error = doc.find("error");
-    if (error == nullptr || error->is_null() || (error->is_bool() && !error->as_bool())) return ok();
+    if (error == nullptr || error->is_null() || (error->is_bool() && !error->as_bool()))
+      return ok();
     if (error->is_string() && error->str().empty()) return ok();
     const int64_t code = (*error)["code"].int_or(0);
     return upstream_error(Protocol::openai_chat, doc,
@@ -202,7 +203,8 @@ class ChatDecoder final : public DecoderBase {
     }
   }
 
-  void take_text(Track& track, std::string_view data, const json::Value& logprobs, EventSink& sink) {
+  void take_text(Track& track, std::string_view data, const json::Value& logprobs,
+                 EventSink& sink) {
     if (data.empty()) return;
     text(*track.lane, sink, PartKind::text, data, logprobs);
     track.text_part = track.lane->part;
@@ -252,8 +254,8 @@ class ChatDecoder final : public DecoderBase {
       citation.unit = Citation::Unit::code_points;
       citation.url = said["url"].str();
       citation.title = said["title"].str();
-      citation.start = said["start_index"].int_or(-1);
-      citation.end = said["end_index"].int_or(-1);
+      citation.start = text_offset(said["start_index"]);
+      citation.end = text_offset(said["end_index"]);
       citation.raw = annotation;
       Event event;
       event.kind = EventKind::cite;

@@ -17,11 +17,15 @@ namespace {
 
 std::string_view finish_word(FinishReason reason) {
   switch (reason) {
-    case FinishReason::tool_calls: return "tool_calls";
+    case FinishReason::tool_calls:
+      return "tool_calls";
     case FinishReason::length:
-    case FinishReason::context: return "length";
-    case FinishReason::filtered: return "content_filter";
-    default: return "stop";
+    case FinishReason::context:
+      return "length";
+    case FinishReason::filtered:
+      return "content_filter";
+    default:
+      return "stop";
   }
 }
 
@@ -42,16 +46,27 @@ class ChatEncoder final : public AnswerEncoder {
   void on(const Event& event) override {
     if (ended_) return;
     switch (event.kind) {
-      case EventKind::start: return start(event);
-      case EventKind::part_start: return part_start(lane(event.candidate), event);
-      case EventKind::delta: return delta(lane(event.candidate), event);
-      case EventKind::opaque: return opaque(lane(event.candidate), event);
-      case EventKind::cite: return cite(lane(event.candidate), event);
-      case EventKind::part_end: return part_end(lane(event.candidate), event);
-      case EventKind::usage: usage_ = *event.usage; return;
-      case EventKind::finish: return finish(lane(event.candidate), *event.finish);
-      case EventKind::eof: return eof(event);
-      default: return;
+      case EventKind::start:
+        return start(event);
+      case EventKind::part_start:
+        return part_start(lane(event.candidate), event);
+      case EventKind::delta:
+        return delta(lane(event.candidate), event);
+      case EventKind::opaque:
+        return opaque(lane(event.candidate), event);
+      case EventKind::cite:
+        return cite(lane(event.candidate), event);
+      case EventKind::part_end:
+        return part_end(lane(event.candidate), event);
+      case EventKind::usage:
+        usage_ = *event.usage;
+        return;
+      case EventKind::finish:
+        return finish(lane(event.candidate), *event.finish);
+      case EventKind::eof:
+        return eof(event);
+      default:
+        return;
     }
   }
 
@@ -85,7 +100,7 @@ class ChatEncoder final : public AnswerEncoder {
     bool keep = false;    // arguments are needed whole
     bool unwrap = false;  // {"input": …} of a custom tool
     bool any = false;
-    std::string head;     // document: the object so far
+    std::string head;  // document: the object so far
     std::string buffer;
   };
   // Where a text part lies in the joined text.
@@ -105,12 +120,12 @@ class ChatEncoder final : public AnswerEncoder {
     bool any_text = false;
     bool any_refusal = false;
     bool any_reasoning = false;
-    bool separate = false;            // "\n\n" goes before the next text
+    bool separate = false;  // "\n\n" goes before the next text
     bool separate_reasoning = false;
     bool redacted = false;
     bool has_last = false;
-    PartKind last = PartKind::text;   // kind of the part before
-    PartKind kind = PartKind::text;   // of the text-like part that is open
+    PartKind last = PartKind::text;  // kind of the part before
+    PartKind kind = PartKind::text;  // of the text-like part that is open
     size_t call_count = 0;
     Protocol signature_proto = Protocol::none;
     FinishReason reason = FinishReason::stop;
@@ -121,7 +136,7 @@ class ChatEncoder final : public AnswerEncoder {
     std::vector<Span> spans;
     std::vector<Cite> cites;
     size_t cite_bytes = 0;
-    std::deque<OpenCall> calls;       // open ones
+    std::deque<OpenCall> calls;  // open ones
     // document form
     std::string content, refusal, reasoning, thinking_blocks, logprobs, audio;
     std::vector<std::string> tool_calls;
@@ -298,7 +313,8 @@ class ChatEncoder final : public AnswerEncoder {
       losses_.lose(AnswerLoss::reasoning, upstream_);
       return;
     }
-    // A thinking block goes back to Claude only word for word, so it is repeated with its signature.
+    // A thinking block goes back to Claude only word for word, so it is repeated with its
+    // signature.
     if (upstream_ == Protocol::claude || upstream_ == Protocol::openai_chat) {
       if (lane.thinking.size() + data.size() <= kMaxThinkingBlock || document_) {
         lane.thinking += data;
@@ -316,7 +332,8 @@ class ChatEncoder final : public AnswerEncoder {
 
   void opaque(Lane& lane, const Event& event) {
     const bool reasoning = lane.has_last && lane.last == PartKind::reasoning;
-    if (reasoning && event.opaque.proto == Protocol::claude && context_.options.chat_reasoning_ext) {
+    if (reasoning && event.opaque.proto == Protocol::claude &&
+        context_.options.chat_reasoning_ext) {
       lane.signature += event.opaque.bytes;
       lane.signature_proto = Protocol::claude;
       return;
@@ -451,7 +468,8 @@ class ChatEncoder final : public AnswerEncoder {
     begin_chunk(lane);
     *out_ += "\"tool_calls\":[{\"index\":";
     *out_ += std::to_string(call.number);
-    *out_ += call.kind == Call::Kind::custom ? ",\"custom\":{\"input\":" : ",\"function\":{\"arguments\":";
+    *out_ += call.kind == Call::Kind::custom ? ",\"custom\":{\"input\":"
+                                             : ",\"function\":{\"arguments\":";
     json::write_string(data, *out_);
     *out_ += "}}]";
     end_chunk();
@@ -608,7 +626,8 @@ class ChatEncoder final : public AnswerEncoder {
     for (auto& lane : lanes_) {
       if (!first) out += ',';
       first = false;
-      out += "{\"index\":" + std::to_string(lane.candidate) + ",\"message\":{\"role\":\"assistant\",\"content\":";
+      out += "{\"index\":" + std::to_string(lane.candidate) +
+             ",\"message\":{\"role\":\"assistant\",\"content\":";
       if (lane.any_text || lane.tool_calls.empty()) {
         json::write_string(lane.content, out);
       } else {
@@ -624,8 +643,10 @@ class ChatEncoder final : public AnswerEncoder {
         out += ",\"reasoning_content\":";
         json::write_string(lane.reasoning, out);
       }
-      if (!lane.thinking_blocks.empty()) out += ",\"thinking_blocks\":[" + lane.thinking_blocks + "]";
-      if (const auto list = annotations(lane); !list.empty()) out += ",\"annotations\":[" + list + "]";
+      if (!lane.thinking_blocks.empty())
+        out += ",\"thinking_blocks\":[" + lane.thinking_blocks + "]";
+      if (const auto list = annotations(lane); !list.empty())
+        out += ",\"annotations\":[" + list + "]";
       if (!lane.audio.empty()) out += ",\"audio\":" + lane.audio;
       if (!lane.tool_calls.empty()) {
         out += ",\"tool_calls\":[";
@@ -636,7 +657,8 @@ class ChatEncoder final : public AnswerEncoder {
         out += ']';
       }
       out += "},\"logprobs\":";
-      out += lane.logprobs.empty() ? "null" : "{\"content\":[" + lane.logprobs + "],\"refusal\":null}";
+      out +=
+          lane.logprobs.empty() ? "null" : "{\"content\":[" + lane.logprobs + "],\"refusal\":null}";
       out += ",\"finish_reason\":\"";
       out += finish_word(lane.reason);
       out += "\"}";

@@ -8,6 +8,7 @@
 namespace gproxy::translate {
 
 std::unique_ptr<AnswerDecoder> make_responses_decoder(const AnswerContext& context);
-std::unique_ptr<AnswerEncoder> make_responses_encoder(AnswerForm form, const AnswerContext& context);
+std::unique_ptr<AnswerEncoder> make_responses_encoder(AnswerForm form,
+                                                      const AnswerContext& context);
 
 }  // namespace gproxy::translate

@@ -1,5 +1,6 @@
 #include "translate/openai_responses/response_encode.h"
 
+#include "translate/arguments.h"
 #include "translate/usage_map.h"
 
 namespace gproxy::translate::responses {
@@ -77,6 +78,84 @@ void write_response(const Snapshot& snapshot, const RequestEcho& echo, std::stri
   }
   echoed("user", echo.user, {});
   w.end_object();
+}
+
+std::string reasoning_item(std::string_view id, std::string_view summary,
+                           std::string_view encrypted_content) {
+  std::string item;
+  json::Writer w(item);
+  w.begin_object();
+  w.field("id", id);
+  w.field("type", "reasoning");
+  w.key("summary");
+  w.begin_array();
+  if (!summary.empty()) {
+    w.begin_object();
+    w.field("type", "summary_text");
+    w.field("text", summary);
+    w.end_object();
+  }
+  w.end_array();
+  if (!encrypted_content.empty()) w.field("encrypted_content", encrypted_content);
+  w.end_object();
+  return item;
+}
+
+std::string call_item(const CallItem& call) {
+  std::string item;
+  json::Writer w(item);
+  w.begin_object();
+  w.field("id", call.id);
+  if (call.kind == CallKind::tool_search) {
+    w.field("type", "tool_search_call");
+    w.field("status", call.status);
+    w.field("call_id", call.call_id);
+    w.field("execution", "client");
+    Arena arena;
+    w.key("arguments");
+    w.value(args_object(call.arguments, arena));
+    w.end_object();
+    return item;
+  }
+  const bool custom = call.kind == CallKind::custom;
+  w.field("type", custom ? "custom_tool_call" : "function_call");
+  if (!custom) w.field("status", call.status);
+  w.field("call_id", call.call_id);
+  w.field("name", call.name);
+  if (!call.name_space.empty()) w.field("namespace", call.name_space);
+  w.field(custom ? "input" : "arguments", call.arguments);
+  w.end_object();
+  return item;
+}
+
+std::string search_item(std::string_view id, std::string_view status, std::string_view input,
+                        const json::Value& results) {
+  Arena arena(1024);
+  const auto asked = args_object(input, arena);
+  std::string item;
+  json::Writer w(item);
+  w.begin_object();
+  w.field("id", id);
+  w.field("type", "web_search_call");
+  w.field("status", status);
+  w.key("action");
+  w.begin_object();
+  w.field("type", "search");
+  w.field("query", asked["query"].str());
+  w.key("sources");
+  w.begin_array();
+  for (const auto& result : results.items()) {
+    const auto url = result["url"].str();
+    if (url.empty()) continue;
+    w.begin_object();
+    w.field("type", "url");
+    w.field("url", url);
+    w.end_object();
+  }
+  w.end_array();
+  w.end_object();
+  w.end_object();
+  return item;
 }
 
 }  // namespace gproxy::translate::responses

@@ -121,9 +121,9 @@ class ResponsesDecoder final : public DecoderBase {
     PartKind part_kind = PartKind::text;
     bool part_open = false;
     bool done = false;
-    bool paragraph = false;      // "\n\n" goes before the next summary delta
-    From from = From::none;      // which of its two texts a reasoning item is told from
-    std::string held;            // reasoning_text, while a summary may still come
+    bool paragraph = false;  // "\n\n" goes before the next summary delta
+    From from = From::none;  // which of its two texts a reasoning item is told from
+    std::string held;        // reasoning_text, while a summary may still come
     Streamed streamed;
   };
 
@@ -230,8 +230,8 @@ class ResponsesDecoder final : public DecoderBase {
     citation.url = said["url"].str();
     citation.title = said["title"].str(said["filename"].str());
     citation.file_id = said["file_id"].str();
-    citation.start = said["start_index"].int_or(-1);
-    citation.end = said["end_index"].int_or(-1);
+    citation.start = text_offset(said["start_index"]);
+    citation.end = text_offset(said["end_index"]);
     citation.raw = said;
     Event event;
     event.kind = EventKind::cite;
@@ -316,8 +316,8 @@ class ResponsesDecoder final : public DecoderBase {
     ensure_started(sink);
     Event event;
     event.part_kind = PartKind::call;
-    event.call_kind = said["type"].str() == "custom_tool_call" ? Call::Kind::custom
-                                                               : Call::Kind::function;
+    event.call_kind =
+        said["type"].str() == "custom_tool_call" ? Call::Kind::custom : Call::Kind::function;
     event.id = said["call_id"].str(said["id"].str());
     event.name = said["name"].str(said["type"].str() == "tool_search_call" ? "tool_search" : "");
     event.name_space = said["namespace"].str();

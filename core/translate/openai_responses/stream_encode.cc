@@ -5,6 +5,7 @@
 
 #include "translate/answer_common.h"
 #include "translate/arguments.h"
+#include "translate/openai_responses/annotations.h"
 #include "translate/openai_responses/answer.h"
 #include "translate/openai_responses/response_encode.h"
 #include "translate/part_text.h"
@@ -82,27 +83,29 @@ class ResponsesEncoder final : public AnswerEncoder {
     void on(const Event& event) override { self.take(event); }
     ResponsesEncoder& self;
   };
-  struct Cite {
-    Citation::Unit unit = Citation::Unit::none;
-    Citation::Kind kind = Citation::Kind::url;
-    size_t byte = 0, byte_end = 0;  // the cited part in text_
-    uint32_t part = 0;
-    int64_t start = -1, end = -1;
-    std::string url, title, file_id, raw;
-  };
-
   void take(const Event& event) {
     switch (event.kind) {
-      case EventKind::start: return start(event);
-      case EventKind::part_start: return part_start(event);
-      case EventKind::delta: return delta(event);
-      case EventKind::opaque: return opaque(event.opaque);
-      case EventKind::cite: return cite(event);
-      case EventKind::part_end: return part_end(event);
-      case EventKind::usage: usage_ = *event.usage; return;
-      case EventKind::finish: return finish(*event.finish);
-      case EventKind::eof: return eof(event.name);
-      default: return;
+      case EventKind::start:
+        return start(event);
+      case EventKind::part_start:
+        return part_start(event);
+      case EventKind::delta:
+        return delta(event);
+      case EventKind::opaque:
+        return opaque(event.opaque);
+      case EventKind::cite:
+        return cite(event);
+      case EventKind::part_end:
+        return part_end(event);
+      case EventKind::usage:
+        usage_ = *event.usage;
+        return;
+      case EventKind::finish:
+        return finish(*event.finish);
+      case EventKind::eof:
+        return eof(event.name);
+      default:
+        return;
     }
   }
 
@@ -217,11 +220,16 @@ class ResponsesEncoder final : public AnswerEncoder {
   // Closes whatever is open, with the status its item then has.
   void close_item(std::string_view status) {
     switch (open_) {
-      case Open::message: return close_message(status);
-      case Open::reasoning: return close_reasoning();
-      case Open::call: return close_call(status);
-      case Open::search: return close_search({});
-      case Open::none: return;
+      case Open::message:
+        return close_message(status);
+      case Open::reasoning:
+        return close_reasoning();
+      case Open::call:
+        return close_call(status);
+      case Open::search:
+        return close_search({});
+      case Open::none:
+        return;
     }
   }
 
@@ -283,9 +291,7 @@ class ResponsesEncoder final : public AnswerEncoder {
 
   void part_end(const Event& event) {
     if (kind_ == PartKind::code || kind_ == PartKind::code_result) say(kFenceClose);
-    for (auto& cite : cites_) {
-      if (cite.part == event.part) cite.byte_end = text_.size();
-    }
+    cites_.part_end(event.part, text_.size());
     // Ended items stay open until the next one begins: only the finish tells their status, and
     // Gemini hands a thought's signature over on the call that follows.
     if (kind_ == PartKind::reasoning && open_ == Open::reasoning && upstream_ != Protocol::gemini) {
@@ -313,10 +319,11 @@ class ResponsesEncoder final : public AnswerEncoder {
     annotation_count_ = 0;
     part_byte_ = 0;
     place_ = ",\"content_index\":" + std::to_string(content_index_);
-    item_event("response.content_part.added",
-               place_ + (kind == Content::text
-                             ? R"(,"part":{"type":"output_text","text":"","annotations":[],"logprobs":[]})"
-                             : R"(,"part":{"type":"refusal","refusal":""})"));
+    item_event(
+        "response.content_part.added",
+        place_ + (kind == Content::text
+                      ? R"(,"part":{"type":"output_text","text":"","annotations":[],"logprobs":[]})"
+                      : R"(,"part":{"type":"refusal","refusal":""})"));
   }
 
   void say(std::string_view data, const json::Value& logprobs = {}) {
@@ -392,74 +399,21 @@ class ResponsesEncoder final : public AnswerEncoder {
 
   void cite(const Event& event) {
     const Citation& citation = *event.citation;
-    const bool has_home = (citation.kind == Citation::Kind::url && !citation.url.empty()) ||
-                          (citation.kind == Citation::Kind::file && !citation.file_id.empty());
-    if (!has_home || !is_text_like(kind_) || event.part != part_ || cites_.size() >= 256) {
-      losses_.lose(has_home ? AnswerLoss::citation_offset : AnswerLoss::citation, upstream_);
-      return;
+    const bool homeless = !responses::Annotations::has_home(citation);
+    if (homeless || !is_text_like(kind_) || event.part != part_ ||
+        !cites_.add(event.part, citation, part_byte_, text_.size())) {
+      losses_.lose(homeless ? AnswerLoss::citation : AnswerLoss::citation_offset, upstream_);
     }
-    Cite kept;
-    kept.unit = citation.unit;
-    kept.kind = citation.kind;
-    kept.part = event.part;
-    kept.byte = part_byte_;
-    kept.byte_end = text_.size();
-    kept.start = citation.start;
-    kept.end = citation.end;
-    kept.url = citation.url;
-    kept.title = citation.title;
-    kept.file_id = citation.file_id;
-    if (citation.origin == Protocol::openai_response && citation.kind != Citation::Kind::url) {
-      kept.raw = json::write(citation.raw);
-    }
-    cites_.push_back(std::move(kept));
   }
 
   void resolve_cites() {
-    const std::string_view text = text_;
-    const auto last = static_cast<int64_t>(code_points(text));
-    for (const auto& cite : cites_) {
-      const auto base = static_cast<int64_t>(code_points(text.substr(0, cite.byte)));
-      int64_t from = base;
-      auto to = static_cast<int64_t>(code_points(text.substr(0, cite.byte_end)));
-      if (cite.unit == Citation::Unit::code_points && cite.end >= 0) {
-        from = base + std::max<int64_t>(cite.start, 0);
-        to = base + cite.end;
-      } else if (cite.unit == Citation::Unit::utf8_bytes && cite.end >= 0) {
-        const auto points_at = [&](int64_t offset) {
-          const auto at = std::min(text.size(), cite.byte + static_cast<size_t>(offset));
-          return static_cast<int64_t>(code_points(text.substr(0, at)));
-        };
-        from = points_at(std::max<int64_t>(cite.start, 0));
-        to = points_at(cite.end);
-      }
-      from = std::min(from, last);
-      to = std::clamp(to, from, last);
-      std::string annotation = cite.raw;
-      if (annotation.empty()) {
-        json::Writer w(annotation);
-        w.begin_object();
-        if (cite.kind == Citation::Kind::url) {
-          w.field("type", "url_citation");
-          w.field("url", cite.url);
-          w.field("title", cite.title);
-          w.field("start_index", from);
-          w.field("end_index", to);
-        } else {
-          w.field("type", "file_citation");
-          w.field("file_id", cite.file_id);
-          w.field("filename", cite.title);
-          w.field("index", to);
-        }
-        w.end_object();
-      }
+    for (const auto& annotation : cites_.resolve(text_)) {
       item_event("response.output_text.annotation.added",
                  place_ + ",\"annotation_index\":" + std::to_string(annotation_count_++) +
                      ",\"annotation\":" + annotation);
       if (!annotations_.empty()) annotations_ += ',';
       annotations_ += annotation;
     }
-    cites_.clear();
   }
 
   // ---- reasoning --------------------------------------------------------------------------------
@@ -481,33 +435,19 @@ class ResponsesEncoder final : public AnswerEncoder {
                  R"(,"summary_index":0,"part":{"type":"summary_text","text":""})");
     }
     text_ += data;
-    text_event("response.reasoning_summary_text.delta", ",\"summary_index\":0", ",\"delta\":", data);
+    text_event("response.reasoning_summary_text.delta", ",\"summary_index\":0",
+               ",\"delta\":", data);
   }
 
   std::string reasoning_item() const {
-    std::string item;
-    json::Writer w(item);
-    w.begin_object();
-    w.field("id", item_id_);
-    w.field("type", "reasoning");
-    w.key("summary");
-    w.begin_array();
-    if (!text_.empty()) {
-      w.begin_object();
-      w.field("type", "summary_text");
-      w.field("text", text_);
-      w.end_object();
-    }
-    w.end_array();
-    if (!encrypted_.empty()) w.field("encrypted_content", encrypted_);
-    w.end_object();
-    return item;
+    return responses::reasoning_item(item_id_, text_, encrypted_);
   }
 
   void close_reasoning() {
     if (open_ != Open::reasoning) return;
     if (!text_.empty()) {
-      text_event("response.reasoning_summary_text.done", ",\"summary_index\":0", ",\"text\":", text_);
+      text_event("response.reasoning_summary_text.done", ",\"summary_index\":0",
+                 ",\"text\":", text_);
       text_event("response.reasoning_summary_part.done", ",\"summary_index\":0",
                  R"(,"part":{"type":"summary_text","text":)", text_, "}");
     }
@@ -564,7 +504,11 @@ class ResponsesEncoder final : public AnswerEncoder {
     flush_carried();
     const auto* tool = context_.request.find_tool(event.name);
     search_tool_ = tool != nullptr && tool->tool_search;
-    custom_ = !search_tool_ && (tool != nullptr ? tool->kind : event.call_kind) == Call::Kind::custom;
+    custom_ =
+        !search_tool_ && (tool != nullptr ? tool->kind : event.call_kind) == Call::Kind::custom;
+    call_kind_ = search_tool_ ? responses::CallKind::tool_search
+                 : custom_    ? responses::CallKind::custom
+                              : responses::CallKind::function;
     unwrap_ = tool != nullptr && tool->wrapped && event.call_kind == Call::Kind::function;
     call_name_ = tool != nullptr ? std::string_view(tool->original) : event.name;
     call_space_ = tool != nullptr ? std::string_view(tool->name_space) : event.name_space;
@@ -577,29 +521,8 @@ class ResponsesEncoder final : public AnswerEncoder {
   }
 
   std::string call_item(std::string_view status, std::string_view arguments) const {
-    std::string item;
-    json::Writer w(item);
-    w.begin_object();
-    w.field("id", item_id_);
-    if (search_tool_) {
-      w.field("type", "tool_search_call");
-      w.field("status", status);
-      w.field("call_id", call_id_);
-      w.field("execution", "client");
-      Arena arena;
-      w.key("arguments");
-      w.value(args_object(arguments, arena));
-      w.end_object();
-      return item;
-    }
-    w.field("type", custom_ ? "custom_tool_call" : "function_call");
-    if (!custom_) w.field("status", status);
-    w.field("call_id", call_id_);
-    w.field("name", call_name_);
-    if (!call_space_.empty()) w.field("namespace", call_space_);
-    w.field(custom_ ? "input" : "arguments", arguments);
-    w.end_object();
-    return item;
+    return responses::call_item(
+        {call_kind_, item_id_, call_id_, call_name_, call_space_, status, arguments});
   }
 
   void call_delta(std::string_view data) {
@@ -648,7 +571,8 @@ class ResponsesEncoder final : public AnswerEncoder {
   void image(const Event& event) {
     flush_carried();
     open_item(Open::none, "ig_");
-    const std::string head = R"({"id":")" + item_id_ + R"(","type":"image_generation_call","status":)";
+    const std::string head =
+        R"({"id":")" + item_id_ + R"(","type":"image_generation_call","status":)";
     added(head + R"("in_progress","result":null})");
     item_event("response.image_generation_call.in_progress");
     item_event("response.image_generation_call.completed");
@@ -682,32 +606,7 @@ class ResponsesEncoder final : public AnswerEncoder {
   }
 
   std::string search_item(std::string_view status, const json::Value& results) const {
-    Arena arena(1024);
-    const auto input = args_object(arguments_, arena);
-    std::string item;
-    json::Writer w(item);
-    w.begin_object();
-    w.field("id", item_id_);
-    w.field("type", "web_search_call");
-    w.field("status", status);
-    w.key("action");
-    w.begin_object();
-    w.field("type", "search");
-    w.field("query", input["query"].str());
-    w.key("sources");
-    w.begin_array();
-    for (const auto& result : results.items()) {
-      const auto url = result["url"].str();
-      if (url.empty()) continue;
-      w.begin_object();
-      w.field("type", "url");
-      w.field("url", url);
-      w.end_object();
-    }
-    w.end_array();
-    w.end_object();
-    w.end_object();
-    return item;
+    return responses::search_item(item_id_, status, arguments_, results);
   }
 
   void close_search(const json::Value& results) {
@@ -732,9 +631,12 @@ class ResponsesEncoder final : public AnswerEncoder {
   std::string_view incomplete_reason() const {
     switch (reason_) {
       case FinishReason::length:
-      case FinishReason::context: return "max_output_tokens";
-      case FinishReason::filtered: return "content_filter";
-      default: return {};
+      case FinishReason::context:
+        return "max_output_tokens";
+      case FinishReason::filtered:
+        return "content_filter";
+      default:
+        return {};
     }
   }
 
@@ -812,20 +714,21 @@ class ResponsesEncoder final : public AnswerEncoder {
 
   PartKind kind_ = PartKind::text;  // of the part being told
   uint32_t part_ = 0;
-  size_t part_byte_ = 0;            // where it begins in text_
+  size_t part_byte_ = 0;  // where it begins in text_
   bool redacted_ = false;
 
   Content content_ = Content::none;
   size_t content_index_ = 0;
-  std::string place_;               // ,"content_index":n
-  std::string text_;                // of the open content part or reasoning
-  std::string parts_;               // finished content parts of the open message
+  std::string place_;  // ,"content_index":n
+  std::string text_;   // of the open content part or reasoning
+  std::string parts_;  // finished content parts of the open message
   std::string logprobs_, annotations_;
   size_t annotation_count_ = 0;
-  std::vector<Cite> cites_;
-  std::string encrypted_;           // of the open reasoning item
-  std::string carried_;             // reasoning state that waits for the next item
+  responses::Annotations cites_;
+  std::string encrypted_;  // of the open reasoning item
+  std::string carried_;    // reasoning state that waits for the next item
 
+  responses::CallKind call_kind_ = responses::CallKind::function;
   std::string call_id_, call_name_, call_space_, arguments_;
   bool custom_ = false, unwrap_ = false, search_tool_ = false, streamed_arguments_ = false;
 };

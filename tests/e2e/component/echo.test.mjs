@@ -45,9 +45,10 @@ describe('echo', () => {
     const c = new OpenAI({ apiKey: KEY, baseURL: `${g.url}/v1`, maxRetries: 0 });
     const ids = [];
     for await (const m of c.models.list()) ids.push(m.id);
-    assert.ok(ids.includes('echo/echo'), ids.join());
+    // A model that is called like its provider stays as it is (reference core 3.10).
+    assert.ok(ids.includes('echo'), ids.join());
     const r = await c.chat.completions.create({ model: 'echo/echo', messages: [{ role: 'user', content: words }] });
     assert.ok(r.choices[0].message.content.includes(words));
-    assert.equal(r.model, 'echo/echo');
+    assert.equal(r.model, 'echo');
   });
 });

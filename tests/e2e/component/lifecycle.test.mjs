@@ -79,7 +79,7 @@ describe('start', () => {
     const config = standardConfig(1);
     const g = await startGproxy({ dataDir: d, config });
     await g.stop();
-    const bytes = fs.readdirSync(d).filter((f) => f.startsWith('gproxy.db')).map((f) => fs.readFileSync(path.join(d, f), 'latin1')).join('');
+    const bytes = fs.readdirSync(d, { recursive: true, withFileTypes: true }).filter((f) => f.isFile() && f.name !== 'gproxy.jsonc').map((f) => fs.readFileSync(path.join(f.parentPath ?? f.path, f.name), 'latin1')).join('');
     for (const secret of ['sk-up-openai', 'sk-up-claude', KEY, ADMIN]) assert.ok(!bytes.includes(secret), secret);
     assert.equal(fs.statSync(path.join(d, 'master.key')).mode & 0o777, 0o600);
     fs.writeFileSync(path.join(d, 'master.key'), 'f'.repeat(64));

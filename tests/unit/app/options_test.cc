@@ -26,7 +26,8 @@ TEST_CASE("no arguments serve with nothing given") {
 }
 
 TEST_CASE("the command line wins over the environment, and each value knows its source") {
-  auto o = parse_options({"--port", "9000"}, env({{"GPROXY_PORT", "9001"}, {"GPROXY_HOST", "::1"}}));
+  auto o =
+      parse_options({"--port", "9000"}, env({{"GPROXY_PORT", "9001"}, {"GPROXY_HOST", "::1"}}));
   REQUIRE(o.ok());
   CHECK(o->port->value == 9000);
   CHECK(o->port->source == Source::cli);
@@ -61,10 +62,12 @@ TEST_CASE("a port must be a 16-bit number; 0 is one") {
 
 TEST_CASE("booleans take the reference's words in any case") {
   for (auto yes : {"1", "true", "YES", "On"}) {
-    CHECK(parse_options({}, env({{"GPROXY_EVENT_REDACT_SENSITIVE", yes}}))->event_redact_sensitive->value);
+    CHECK(parse_options({}, env({{"GPROXY_EVENT_REDACT_SENSITIVE", yes}}))
+              ->event_redact_sensitive->value);
   }
   for (auto no : {"0", "False", "no", "OFF"}) {
-    CHECK(!parse_options({}, env({{"GPROXY_EVENT_REDACT_SENSITIVE", no}}))->event_redact_sensitive->value);
+    CHECK(!parse_options({}, env({{"GPROXY_EVENT_REDACT_SENSITIVE", no}}))
+               ->event_redact_sensitive->value);
   }
   auto o = parse_options({}, env({{"GPROXY_EVENT_REDACT_SENSITIVE", "maybe"}}));
   REQUIRE(!o.ok());
@@ -72,7 +75,8 @@ TEST_CASE("booleans take the reference's words in any case") {
 }
 
 TEST_CASE("--modules-dir may be repeated and hides its variable, which is separated by colons") {
-  auto o = parse_options({"--modules-dir", "/a", "--modules-dir=/b"}, env({{"GPROXY_MODULES_DIR", "/c"}}));
+  auto o = parse_options({"--modules-dir", "/a", "--modules-dir=/b"},
+                         env({{"GPROXY_MODULES_DIR", "/c"}}));
   CHECK(o->modules_dirs == std::vector<std::string>{"/a", "/b"});
   o = parse_options({}, env({{"GPROXY_MODULES_DIR", "/c:/d"}}));
   CHECK(o->modules_dirs == std::vector<std::string>{"/c", "/d"});
@@ -104,12 +108,14 @@ TEST_CASE("sub-commands keep their arguments, translate keeps its options too") 
 }
 
 TEST_CASE("the data directory loses its trailing slashes") {
-  CHECK(parse_options({}, env({{"GPROXY_DATA_DIR", "/var/lib/gproxy//"}}))->data_dir == "/var/lib/gproxy");
+  CHECK(parse_options({}, env({{"GPROXY_DATA_DIR", "/var/lib/gproxy//"}}))->data_dir ==
+        "/var/lib/gproxy");
 }
 
 TEST_CASE("help names every option and variable") {
   const std::string help = help_text();
-  for (auto word : {"--dsn", "GPROXY_DSN", "--modules-dir", "--no-print-admin-key", "GPROXY_DATA_DIR"}) {
+  for (auto word :
+       {"--dsn", "GPROXY_DSN", "--modules-dir", "--no-print-admin-key", "GPROXY_DATA_DIR"}) {
     CHECK(help.find(word) != std::string::npos);
   }
 }

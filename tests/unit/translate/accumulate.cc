@@ -55,10 +55,12 @@ struct ChatReader : Reader {
       check(chunk["object"].str() == "chat.completion.chunk", "object is chat.completion.chunk");
       for (const auto* name : {"id", "model", "created"}) {
         check(chunk.has(name), "id, model and created are on every chunk");
-        check(answer[name].is_null() || answer[name].equals(chunk[name]), "they are the same on all");
+        check(answer[name].is_null() || answer[name].equals(chunk[name]),
+              "they are the same on all");
         answer.set(arena, name, chunk[name]);
       }
-      if (chunk["service_tier"].is_string()) answer.set(arena, "service_tier", chunk["service_tier"]);
+      if (chunk["service_tier"].is_string())
+        answer.set(arena, "service_tier", chunk["service_tier"]);
       if (chunk["usage"].is_object()) {
         check(chunk["choices"].empty(), "usage comes alone");
         check(!usage_only, "usage comes once");
@@ -83,7 +85,8 @@ struct ChatReader : Reader {
           }
           choice.message.find("thinking_blocks")->push(arena, block);
         }
-        if (delta.has("annotations")) choice.message.set(arena, "annotations", delta["annotations"]);
+        if (delta.has("annotations"))
+          choice.message.set(arena, "annotations", delta["annotations"]);
         if (delta.has("audio")) choice.message.set(arena, "audio", delta["audio"]);
         for (const auto& call : delta["tool_calls"].items()) {
           const auto index = call["index"].int_or(-1);
@@ -101,7 +104,8 @@ struct ChatReader : Reader {
           auto& known = choice.calls.items()[static_cast<size_t>(index)];
           if (call["function"].is_object()) {
             check(!call["function"].has("name"), "the name comes once");
-            append(*known.find("function"), "arguments", call["function"]["arguments"].str(), arena);
+            append(*known.find("function"), "arguments", call["function"]["arguments"].str(),
+                   arena);
           } else {
             append(*known.find("custom"), "input", call["custom"]["input"].str(), arena);
           }
@@ -121,12 +125,13 @@ struct ChatReader : Reader {
       message.add(arena, "role", json::Value::string("assistant"));
       const bool any_text = choice.message.has("content");
       message.add(arena, "content",
-                  any_text                ? choice.message["content"]
+                  any_text               ? choice.message["content"]
                   : choice.calls.empty() ? json::Value::string("")
-                                          : json::Value());
+                                         : json::Value());
       message.add(arena, "refusal", choice.message["refusal"]);
       for (const auto& member : choice.message.members()) {
-        if (member.key != "content" && member.key != "refusal") message.add(arena, member.key, member.value);
+        if (member.key != "content" && member.key != "refusal")
+          message.add(arena, member.key, member.value);
       }
       if (!choice.calls.empty()) {
         message.add(arena, "tool_calls", choice.calls);
@@ -197,7 +202,8 @@ struct ClaudeReader : Reader {
         const auto& delta = event["delta"];
         const auto kind = delta["type"].str();
         if (kind == "text_delta") {
-          check(block["type"].str() == "text" && !delta["text"].str().empty(), "text in text blocks");
+          check(block["type"].str() == "text" && !delta["text"].str().empty(),
+                "text in text blocks");
           append(block, "text", delta["text"].str(), arena);
         } else if (kind == "thinking_delta") {
           check(block["type"].str() == "thinking", "thinking in thinking blocks");
@@ -316,7 +322,8 @@ struct ResponsesReader : Reader {
           if ((*item)["type"].str() == "message") {
             check((*item)["content"].equals(event["item"]["content"]), "and are what was told");
           } else if ((*item)["type"].str() == "function_call") {
-            check((*item)["arguments"].equals(event["item"]["arguments"]), "arguments are what was told");
+            check((*item)["arguments"].equals(event["item"]["arguments"]),
+                  "arguments are what was told");
           }
           *item = copy(event["item"], arena);
           done[static_cast<size_t>(event["output_index"].int_or(0))] = true;
@@ -370,7 +377,8 @@ struct ResponsesReader : Reader {
       } else if (type == "response.custom_tool_call_input.delta") {
         if (auto* item = item_of(event)) append(*item, "input", event["delta"].str(), arena);
       } else if (type == "response.custom_tool_call_input.done") {
-        if (auto* item = item_of(event)) check((*item)["input"].equals(event["input"]), "input adds up");
+        if (auto* item = item_of(event))
+          check((*item)["input"].equals(event["input"]), "input adds up");
       } else if (type == "response.completed" || type == "response.incomplete") {
         terminal = true;
         result.success = true;
@@ -470,7 +478,8 @@ struct GeminiReader : Reader {
       auto& last = parts.items()[parts.size() - 1];
       if (last["text"].is_string() && last["thought"].as_bool() == part["thought"].as_bool()) {
         append(last, "text", part["text"].str(), arena);
-        if (part.has("thoughtSignature")) last.set(arena, "thoughtSignature", part["thoughtSignature"]);
+        if (part.has("thoughtSignature"))
+          last.set(arena, "thoughtSignature", part["thoughtSignature"]);
         return;
       }
     }
@@ -488,10 +497,18 @@ Accumulated accumulate(Protocol client, std::string_view bytes, Arena& arena) {
   Accumulated result;
   const auto events = unframe(bytes);
   switch (client) {
-    case Protocol::claude: ClaudeReader{{result, arena}}.run(events); break;
-    case Protocol::openai_response: ResponsesReader{{result, arena}}.run(events); break;
-    case Protocol::gemini: GeminiReader{{result, arena}}.run(events); break;
-    default: ChatReader{{result, arena}}.run(events); break;
+    case Protocol::claude:
+      ClaudeReader{{result, arena}}.run(events);
+      break;
+    case Protocol::openai_response:
+      ResponsesReader{{result, arena}}.run(events);
+      break;
+    case Protocol::gemini:
+      GeminiReader{{result, arena}}.run(events);
+      break;
+    default:
+      ChatReader{{result, arena}}.run(events);
+      break;
   }
   return result;
 }

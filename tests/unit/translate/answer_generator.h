@@ -14,7 +14,7 @@ namespace gproxy::translate::test {
 struct WirePart {
   enum class Kind { text, reasoning, call, refusal };
   Kind kind = Kind::text;
-  std::string text;       // or the reason's text
+  std::string text;  // or the reason's text
   std::string id, name, args;
   std::string signature;  // reasoning; empty = none
 };
@@ -34,7 +34,8 @@ WireAnswer random_answer(Protocol upstream, Random& random);
 
 std::string whole_answer(Protocol upstream, const WireAnswer& answer);
 // The same as stream events, its texts cut at random.
-std::vector<std::string> streamed_answer(Protocol upstream, const WireAnswer& answer, Random& random);
+std::vector<std::string> streamed_answer(Protocol upstream, const WireAnswer& answer,
+                                         Random& random);
 
 std::string random_text(Random& random, size_t max_pieces);
 std::string random_args(Random& random);

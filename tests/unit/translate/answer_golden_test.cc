@@ -1,7 +1,8 @@
-// The golden cases of answers: tests/golden/{response,stream,models}/*.json. Each file says what came
-// from upstream (`input`, `events` or `text`), what must hold of the translation (`must`: paths and
-// values; `contains`, `lacks`: text; `losses`) and the whole translation (`expect`), checked by hand
-// when it was recorded. GPROXY_GOLDEN_UPDATE=1 records `expect` anew; never set it in CI.
+// The golden cases of answers: tests/golden/{response,stream,models}/*.json. Each file says what
+// came from upstream (`input`, `events` or `text`), what must hold of the translation (`must`:
+// paths and values; `contains`, `lacks`: text; `losses`) and the whole translation (`expect`),
+// checked by hand when it was recorded. GPROXY_GOLDEN_UPDATE=1 records `expect` anew; never set it
+// in CI.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -31,7 +32,8 @@ std::string read_text(const fs::path& path) {
 std::string input_of(const json::Value& test, Protocol upstream) {
   if (test["text"].is_string()) return std::string(test["text"].str());
   if (!test["events"].is_array()) {
-    return test["input"].is_string() ? std::string(test["input"].str()) : json::write(test["input"]);
+    return test["input"].is_string() ? std::string(test["input"].str())
+                                     : json::write(test["input"]);
   }
   std::vector<std::string> events;
   for (const auto& event : test["events"].items()) {
@@ -111,15 +113,18 @@ void run(const fs::path& path) {
       }
     }
     for (const auto& part : test["contains"].items()) {
-      CHECK_MESSAGE(answer.body.find(part.str()) != std::string::npos, part.str(), "\n", answer.body);
+      CHECK_MESSAGE(answer.body.find(part.str()) != std::string::npos, part.str(), "\n",
+                    answer.body);
     }
     for (const auto& part : test["lacks"].items()) {
-      CHECK_MESSAGE(answer.body.find(part.str()) == std::string::npos, part.str(), "\n", answer.body);
+      CHECK_MESSAGE(answer.body.find(part.str()) == std::string::npos, part.str(), "\n",
+                    answer.body);
     }
     std::vector<std::string> lost;
     for (const auto& loss : answer.losses.entries()) lost.push_back(loss.path);
     for (const auto& loss : test["losses"].items()) {
-      CHECK_MESSAGE(std::find(lost.begin(), lost.end(), std::string(loss.str())) != lost.end(), loss.str());
+      CHECK_MESSAGE(std::find(lost.begin(), lost.end(), std::string(loss.str())) != lost.end(),
+                    loss.str());
     }
     if (test.has("losses") && test["losses"].empty()) CHECK(lost.empty());
     const auto got = streamed ? view["events"] : view["body"];
@@ -154,6 +159,12 @@ void run_all(const char* folder) {
 
 }  // namespace
 
-TEST_CASE("golden answers") { run_all("response"); }
-TEST_CASE("golden streams") { run_all("stream"); }
-TEST_CASE("golden models and counts") { run_all("models"); }
+TEST_CASE("golden answers") {
+  run_all("response");
+}
+TEST_CASE("golden streams") {
+  run_all("stream");
+}
+TEST_CASE("golden models and counts") {
+  run_all("models");
+}

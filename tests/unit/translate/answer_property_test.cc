@@ -157,8 +157,8 @@ Said read_said(Protocol protocol, const json::Value& doc) {
   return said;
 }
 
-// The same answer: to the last member, but between equal protocols, where a whole answer passes as it
-// is and keeps what no stream was told of.
+// The same answer: to the last member, but between equal protocols, where a whole answer passes as
+// it is and keeps what no stream was told of.
 bool agree(Protocol upstream, Protocol client, const json::Value& one, const json::Value& other) {
   if (upstream != client) return one.equals(other);
   return read_said(client, one) == read_said(client, other);
@@ -190,8 +190,8 @@ TEST_CASE(
       CHECK(accumulated.success);
       CHECK(accumulated.errors == 0);
       const auto want = parse_or_null(expected, arena);
-      CHECK_MESSAGE(agree(upstream, client, want, accumulated.answer), json::write(accumulated.answer), "\n",
-                    expected);
+      CHECK_MESSAGE(agree(upstream, client, want, accumulated.answer),
+                    json::write(accumulated.answer), "\n", expected);
     }
   });
 }
@@ -220,7 +220,8 @@ TEST_CASE("a whole answer told as a stream, and a stream collected, say the same
       CHECK(fed);
       const auto collected = collector.finish();
       CHECK_FALSE(collected.failed);
-      CHECK(agree(upstream, client, parse_or_null(collected.body, arena), parse_or_null(expected, arena)));
+      CHECK(agree(upstream, client, parse_or_null(collected.body, arena),
+                  parse_or_null(expected, arena)));
     }
   });
 }

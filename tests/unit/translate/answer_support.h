@@ -14,7 +14,8 @@
 
 namespace gproxy::translate::test {
 
-// Ids that say where they come from and not how many came before: a stream and a whole answer agree.
+// Ids that say where they come from and not how many came before: a stream and a whole answer
+// agree.
 class FixedIds final : public IdSource {
  public:
   std::string next(std::string_view prefix) override { return std::string(prefix) + "x"; }
@@ -45,10 +46,10 @@ std::vector<std::string> unframe(std::string_view bytes);
 
 // A client's stream read by the rules of its SDK.
 struct Accumulated {
-  std::string broken;      // the first rule that was broken, empty if none
-  bool success = false;    // the success marker came
-  int errors = 0;          // error events
-  json::Value answer;      // what the SDK would hand out
+  std::string broken;    // the first rule that was broken, empty if none
+  bool success = false;  // the success marker came
+  int errors = 0;        // error events
+  json::Value answer;    // what the SDK would hand out
 };
 Accumulated accumulate(Protocol client, std::string_view bytes, Arena& arena);
 

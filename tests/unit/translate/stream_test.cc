@@ -19,7 +19,9 @@ constexpr std::string_view kText =
 constexpr std::string_view kStop =
     R"({"id":"chatcmpl-1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})";
 
-std::string event(std::string_view data) { return "data: " + std::string(data) + "\n\n"; }
+std::string event(std::string_view data) {
+  return "data: " + std::string(data) + "\n\n";
+}
 
 struct Running {
   explicit Running(Protocol upstream, Protocol client) {
@@ -123,7 +125,8 @@ TEST_CASE("a collected answer is bounded as well") {
 TEST_CASE("usage is known to the gateway, whatever the client asked for") {
   Running run(Protocol::openai_chat, Protocol::openai_chat);
   REQUIRE(run.feed(event(kText) + event(kStop)).ok());
-  REQUIRE(run.feed(event(R"({"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3}})")).ok());
+  REQUIRE(
+      run.feed(event(R"({"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3}})")).ok());
   REQUIRE(run.feed(event("[DONE]")).ok());
   CHECK(run.translator().usage().in_total == 7);
   CHECK(run.translator().usage().out_total == 3);
@@ -131,7 +134,8 @@ TEST_CASE("usage is known to the gateway, whatever the client asked for") {
 }
 
 TEST_CASE("a silent stream is kept alive in the client's own way") {
-  CHECK(StreamTranslator::keepalive(Protocol::claude) == "event: ping\ndata: {\"type\":\"ping\"}\n\n");
+  CHECK(StreamTranslator::keepalive(Protocol::claude) ==
+        "event: ping\ndata: {\"type\":\"ping\"}\n\n");
   CHECK(StreamTranslator::keepalive(Protocol::openai_chat) == ": keepalive\n\n");
   CHECK(StreamTranslator::keepalive(Protocol::openai_response) == ": keepalive\n\n");
   CHECK(StreamTranslator::keepalive(Protocol::gemini).empty());
@@ -156,9 +160,12 @@ TEST_CASE("fail() writes one error and nothing after it") {
 TEST_CASE("calls of several chunks with one index but their own ids are several calls") {
   Running run(Protocol::openai_chat, Protocol::openai_chat);
   for (const auto* id : {"a", "b"}) {
-    REQUIRE(run.feed(event(R"({"id":"x","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":")" +
-                           std::string(id) + R"(","type":"function","function":{"name":"f","arguments":"{}"}}]}}]})"))
-                .ok());
+    REQUIRE(
+        run.feed(
+               event(R"({"id":"x","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":")" +
+                     std::string(id) +
+                     R"(","type":"function","function":{"name":"f","arguments":"{}"}}]}}]})"))
+            .ok());
   }
   REQUIRE(run.feed(event(kStop) + event("[DONE]")).ok());
   Arena arena;
@@ -177,8 +184,11 @@ TEST_CASE("opaque state is kept for calls whose client has no place for it") {
   } cache;
   Running run(Protocol::gemini, Protocol::claude);
   run.options.opaque_cache = &cache;
-  REQUIRE(run.feed(event(R"({"candidates":[{"content":{"parts":[{"functionCall":{"id":"c1","name":"f","args":{}},"thoughtSignature":"QUJD"}]},"finishReason":"STOP"}]})"))
-              .ok());
+  REQUIRE(
+      run
+          .feed(event(
+              R"({"candidates":[{"content":{"parts":[{"functionCall":{"id":"c1","name":"f","args":{}},"thoughtSignature":"QUJD"}]},"finishReason":"STOP"}]})"))
+          .ok());
   REQUIRE(run.translator().finish(run.out).ok());
   CHECK(cache.kept == "c1=gp1.gm.UVVKRA;");
   CHECK(run.out.find("gp1.") == std::string::npos);
@@ -190,8 +200,9 @@ TEST_CASE("emulated stop sequences cut the text wherever the pieces fall") {
     Running run(Protocol::openai_response, Protocol::claude);
     run.context.emulated_stop = {"STOP", "never"};
     const auto delta = [](std::string_view piece) {
-      return event(R"({"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":")" +
-                   std::string(piece) + "\"}");
+      return event(
+          R"({"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":")" +
+          std::string(piece) + "\"}");
     };
     REQUIRE(run.feed(delta(text.substr(0, cut)) + delta(text.substr(cut))).ok());
     CHECK(run.translator().ended());
@@ -211,9 +222,11 @@ TEST_CASE("a Responses stream collected for a Responses client keeps what only R
   Options options;
   FixedIds ids;
   StreamCollector collector(context, options, ids);
-  REQUIRE(collector
-              .feed(event(R"({"type":"response.completed","response":{"id":"resp_1","status":"completed","model":"up","output":[{"type":"mcp_call","id":"mcp_1","output":"x"}],"x_new":1,"usage":{"input_tokens":3,"output_tokens":4}}})"))
-              .ok());
+  REQUIRE(
+      collector
+          .feed(event(
+              R"({"type":"response.completed","response":{"id":"resp_1","status":"completed","model":"up","output":[{"type":"mcp_call","id":"mcp_1","output":"x"}],"x_new":1,"usage":{"input_tokens":3,"output_tokens":4}}})"))
+          .ok());
   const auto answer = collector.finish();
   Arena arena;
   const auto doc = parse_or_null(answer.body, arena);
@@ -226,8 +239,11 @@ TEST_CASE("a Responses stream collected for a Responses client keeps what only R
 TEST_CASE("thinking that the client wants omitted leaves its signature") {
   Running run(Protocol::gemini, Protocol::claude);
   run.context.thinking_enabled = run.context.thinking_hidden = true;
-  REQUIRE(run.feed(event(R"({"candidates":[{"content":{"parts":[{"text":"secret plan","thought":true,"thoughtSignature":"QUJD"},{"text":"answer"}]},"finishReason":"STOP"}]})"))
-              .ok());
+  REQUIRE(
+      run
+          .feed(event(
+              R"({"candidates":[{"content":{"parts":[{"text":"secret plan","thought":true,"thoughtSignature":"QUJD"},{"text":"answer"}]},"finishReason":"STOP"}]})"))
+          .ok());
   REQUIRE(run.translator().finish(run.out).ok());
   Arena arena;
   const auto read = accumulate(Protocol::claude, run.out, arena);
@@ -240,7 +256,8 @@ TEST_CASE("thinking that the client wants omitted leaves its signature") {
 TEST_CASE("Chat clients get no reasoning where the extension is off") {
   Running run(Protocol::claude, Protocol::openai_chat);
   run.options.chat_reasoning_ext = false;
-  const auto answer = R"({"id":"msg_1","content":[{"type":"thinking","thinking":"hidden","signature":"S"},{"type":"text","text":"shown"}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}})";
+  const auto answer =
+      R"({"id":"msg_1","content":[{"type":"thinking","thinking":"hidden","signature":"S"},{"type":"text","text":"shown"}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}})";
   REQUIRE(run.feed(answer).ok());
   REQUIRE(run.translator().finish(run.out).ok());
   CHECK(run.out.find("hidden") == std::string::npos);
@@ -256,7 +273,8 @@ TEST_CASE("the dialect of GET /v1/models follows the headers") {
 }
 
 TEST_CASE("a list of many pages says where the next one is") {
-  auto page = read_models(Protocol::claude, R"({"data":[{"id":"a b"}],"has_more":true,"last_id":"a b"})");
+  auto page =
+      read_models(Protocol::claude, R"({"data":[{"id":"a b"}],"has_more":true,"last_id":"a b"})");
   REQUIRE(page.ok());
   CHECK(page->next == "after_id=a%20b");
   page = read_models(Protocol::gemini, R"({"models":[{"name":"models/x"}],"nextPageToken":"t/1"})");
