@@ -13,7 +13,7 @@ process.on('exit', () => { for (const c of children) c.kill('SIGKILL'); });
 export const ADMIN = 'admin-key-for-tests';
 export const KEY = 'sk-user-key-for-tests';
 
-export async function startGproxy({ config = {}, args = [], env = {}, dataDir, workers = 1 } = {}) {
+export async function startGproxy({ config = {}, args = [], env = {}, dataDir, workers = Number(process.env.GPROXY_TEST_WORKERS ?? 1) } = {}) {
   const dir = dataDir ?? fs.mkdtempSync(path.join(os.tmpdir(), 'gproxy-e2e-'));
   const file = path.join(dir, 'gproxy.jsonc');
   fs.writeFileSync(file, JSON.stringify(config));
