@@ -50,10 +50,10 @@ TEST_CASE("settings survive the way into the store and back, with their origins"
 TEST_CASE("a stored setting that nobody knows any more is dropped and counted, the others stay") {
   storage::SettingsRow row;
   row.extra_json =
-      R"({"limits.of_yesterday":{"value":1,"origin":"db"},"limits.max_request_bytes":{"value":77,"origin":"db"}})";
+      R"({"limits.of_yesterday":{"value":1,"origin":"db"},"limits.max_request_bytes":{"value":4096,"origin":"db"}})";
   config::Settings s;
   size_t dropped = 0;
   overlay_row(row, s, dropped);
   CHECK(dropped == 1);
-  CHECK(s.limits.max_request_bytes == 77);
+  CHECK(s.limits.max_request_bytes == 4096);
 }

@@ -49,7 +49,7 @@ TEST_CASE("the request goes out with exactly the given headers, host and content
   CHECK(seen.body == R"({"model":"m"})");
   CHECK(seen.head == "POST /v1/x HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(server.port()) +
                          "\r\nauthorization: Bearer key\r\nx-empty:\r\ncontent-type: "
-                         "application/json\r\nContent-Length: 13\r\n");
+                         "application/json\r\nAccept-Encoding: identity\r\nContent-Length: 13\r\n");
 }
 
 TEST_CASE("methods, also one after the other on one handle") {
