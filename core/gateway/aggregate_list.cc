@@ -17,7 +17,8 @@ constexpr int kMaxPages = 20;
 // One provider's list, page after page.
 class AggregateList::Fetch final : public upstream::TransferSink {
  public:
-  Fetch(AggregateList& list, const config::ProviderEntry& provider) : list_(list), provider_(provider) {}
+  Fetch(AggregateList& list, const config::ProviderEntry& provider)
+      : list_(list), provider_(provider) {}
   ~Fetch() { stop(); }
 
   void start() {
@@ -27,9 +28,13 @@ class AggregateList::Fetch final : public upstream::TransferSink {
     const auto protocol = exchange.match().protocol;
     route_ = provider_.provider->route(protocol, translate::Operation::model_list);
     if (!route_.supported()) return end(Ended::silent);
-    if (!provider_.provider->kind_info().credential_tag.empty() && route_.served != modhost::RouteMode::local) {
+    if (!provider_.provider->kind_info().credential_tag.empty() &&
+        route_.served != modhost::RouteMode::local) {
       auto& context = exchange.context();
-      credential_ = context.pool.pick(provider_, {.model = {}, .operation = translate::Operation::model_list, .tried = {}, .now_ms = context.clock.now_ms()});
+      credential_ = context.pool.pick(provider_, {.model = {},
+                                                  .operation = translate::Operation::model_list,
+                                                  .tried = {},
+                                                  .now_ms = context.clock.now_ms()});
       if (credential_ == nullptr) return end(Ended::silent);
       auto opened = exchange.snapshot()->credential(provider_, *credential_);
       if (!opened.ok()) return end(Ended::failed);
@@ -65,13 +70,15 @@ class AggregateList::Fetch final : public upstream::TransferSink {
     request.arena = &exchange.arena();
     if (route_.served == modhost::RouteMode::local) {
       auto answer = modhost::LocalAnswer::respond(*provider_.provider, request);
-      if (!answer.ok() || answer->streamed() || answer->reply().status >= 300) return end(Ended::failed);
+      if (!answer.ok() || answer->streamed() || answer->reply().status >= 300)
+        return end(Ended::failed);
       body_ = answer->reply().body;
       return take_page(/*may_go_on=*/false);
     }
     auto prepared = provider_.provider->prepare(request);
     if (!prepared.ok()) {
-      const bool silent = prepared.error().code == "unsupported_operation" || prepared.error().code == "no_active_credentials";
+      const bool silent = prepared.error().code == "unsupported_operation" ||
+                          prepared.error().code == "no_active_credentials";
       return end(silent ? Ended::silent : Ended::failed);
     }
     call_ = std::move(*prepared);
@@ -85,7 +92,8 @@ class AggregateList::Fetch final : public upstream::TransferSink {
     send.body = up.body;
     send.has_body = up.has_body;
     send.proxy = settings.proxy;
-    send.timeouts = {settings.timeouts.connect_ms, settings.timeouts.list_ms, settings.timeouts.list_ms, 0};
+    send.timeouts = {settings.timeouts.connect_ms, settings.timeouts.list_ms,
+                     settings.timeouts.list_ms, 0};
     send.receive_buffer = 64 * 1024;
     body_.clear();
     status_ = 0;
@@ -112,7 +120,9 @@ class AggregateList::Fetch final : public upstream::TransferSink {
     list_.exchange_.context().loop.defer_delete(std::move(transfer_));
     if (ended_) return;
     if (completion.failure != upstream::FailureKind::none || status_ >= 300) {
-      log::info("model list failed", {{"provider", provider_.name}, {"status", status_}, {"message", completion.message}});
+      log::info(
+          "model list failed",
+          {{"provider", provider_.name}, {"status", status_}, {"message", completion.message}});
       return end(Ended::failed);
     }
     if (call_.has_body()) {
@@ -126,8 +136,11 @@ class AggregateList::Fetch final : public upstream::TransferSink {
 
   void take_page(bool may_go_on) {
     if (route_.mode == modhost::RouteMode::translate) {
-      auto translated = translate_model_list(list_.exchange_.match().protocol, route_.target_protocol, body_);
-      if (!translated.ok()) return end(translated.error().code == "unsupported_operation" ? Ended::silent : Ended::failed);
+      auto translated =
+          translate_model_list(list_.exchange_.match().protocol, route_.target_protocol, body_);
+      if (!translated.ok())
+        return end(translated.error().code == "unsupported_operation" ? Ended::silent
+                                                                      : Ended::failed);
       body_ = std::move(*translated);
       may_go_on = false;
     }
@@ -201,7 +214,8 @@ void AggregateList::finish() {
   if (done_) return;
   done_ = true;
   deadline_.stop();
-  auto page = write_model_page(exchange_.match().protocol, std::move(models_), exchange_.query(), partial_);
+  auto page =
+      write_model_page(exchange_.match().protocol, std::move(models_), exchange_.query(), partial_);
   if (!page.ok()) {
     exchange_.reply_error(page.error());
     return;

@@ -1,7 +1,7 @@
-// GET /v1/models and /v1beta/models without a provider: all providers are asked at once, each within
-// the same deadline, and their lists are merged. Providers that have nothing to say (no credential, no
-// such operation, disabled) are left out silently; any other failure makes the list `partial`.
-// Lives on the exchange's loop, owned by it.
+// GET /v1/models and /v1beta/models without a provider: all providers are asked at once, each
+// within the same deadline, and their lists are merged. Providers that have nothing to say (no
+// credential, no such operation, disabled) are left out silently; any other failure makes the list
+// `partial`. Lives on the exchange's loop, owned by it.
 #pragma once
 
 #include <cstddef>

@@ -17,12 +17,15 @@ std::string_view next_pair(std::string_view query, size_t& at) {
   return pair;
 }
 
-bool is_key_pair(std::string_view pair) { return pair == "key" || pair.starts_with("key="); }
+bool is_key_pair(std::string_view pair) {
+  return pair == "key" || pair.starts_with("key=");
+}
 
 std::string_view bearer(std::string_view value) {
   constexpr std::string_view kScheme = "bearer ";
   value = trim(value);
-  if (value.size() <= kScheme.size() || !iequals(value.substr(0, kScheme.size()), kScheme)) return {};
+  if (value.size() <= kScheme.size() || !iequals(value.substr(0, kScheme.size()), kScheme))
+    return {};
   return trim(value.substr(kScheme.size()));
 }
 
@@ -57,7 +60,9 @@ RequestHeader classify_header(std::string_view name) {
              : is("proxy-connection") ? hop_by_hop
                                       : other;
     case 17:
-      return is("transfer-encoding") ? hop_by_hop : is("anthropic-version") ? anthropic_version : other;
+      return is("transfer-encoding")   ? hop_by_hop
+             : is("anthropic-version") ? anthropic_version
+                                       : other;
     case 18:
       return is("proxy-authenticate") ? hop_by_hop : other;
     case 19:
@@ -67,7 +72,8 @@ RequestHeader classify_header(std::string_view name) {
   }
 }
 
-PresentedKey find_key(std::span<const http::HeaderView> headers, std::string_view query, Arena& arena) {
+PresentedKey find_key(std::span<const http::HeaderView> headers, std::string_view query,
+                      Arena& arena) {
   std::string_view x_api_key, x_goog;
   for (const auto& header : headers) {
     switch (classify_header(header.name)) {
@@ -110,7 +116,8 @@ std::string_view without_key(std::string_view query, Arena& arena) {
   return arena.copy(out);
 }
 
-std::span<const http::HeaderView> without_private(std::span<const http::HeaderView> headers, Arena& arena) {
+std::span<const http::HeaderView> without_private(std::span<const http::HeaderView> headers,
+                                                  Arena& arena) {
   auto out = arena.array<http::HeaderView>(headers.size());
   size_t n = 0;
   // What Connection names is hop-by-hop too (RFC 9110 7.6.1).
@@ -124,7 +131,8 @@ std::span<const http::HeaderView> without_private(std::span<const http::HeaderVi
     }
     return false;
   };
-  const bool check = !connection.empty() && !iequals(connection, "keep-alive") && !iequals(connection, "close");
+  const bool check =
+      !connection.empty() && !iequals(connection, "keep-alive") && !iequals(connection, "close");
   for (const auto& header : headers) {
     if (n == out.size()) break;
     switch (classify_header(header.name)) {

@@ -15,16 +15,18 @@ struct PresentedKey {
   KeySource source = KeySource::none;
 };
 
-// The first non-empty of: Authorization: Bearer, x-api-key, x-goog-api-key, query `key`. No fall-through
-// when that one turns out wrong.
-PresentedKey find_key(std::span<const http::HeaderView> headers, std::string_view query, Arena& arena);
+// The first non-empty of: Authorization: Bearer, x-api-key, x-goog-api-key, query `key`. No
+// fall-through when that one turns out wrong.
+PresentedKey find_key(std::span<const http::HeaderView> headers, std::string_view query,
+                      Arena& arena);
 
 // The query without `key` parameters; everything else byte for byte.
 std::string_view without_key(std::string_view query, Arena& arena);
 
-// The headers a module may see: without authentication, cookies, hop-by-hop fields and those that are
-// about this connection only.
-std::span<const http::HeaderView> without_private(std::span<const http::HeaderView> headers, Arena& arena);
+// The headers a module may see: without authentication, cookies, hop-by-hop fields and those that
+// are about this connection only.
+std::span<const http::HeaderView> without_private(std::span<const http::HeaderView> headers,
+                                                  Arena& arena);
 
 // What must not go down from an upstream's answer.
 bool is_dropped_response_header(std::string_view name);

@@ -1,5 +1,5 @@
-// A request's body, contiguous, growing by doubling (large blocks are remapped, not copied), freed as
-// soon as nobody needs it. One loop; owned by the exchange.
+// A request's body, contiguous, growing by doubling (large blocks are remapped, not copied), freed
+// as soon as nobody needs it. One loop; owned by the exchange.
 #pragma once
 
 #include <cstdlib>

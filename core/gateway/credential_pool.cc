@@ -36,7 +36,8 @@ const config::CredentialEntry* CredentialPool::pick(const config::ProviderEntry&
         !entry.slot->available(wanted.now_ms, scope)) {
       continue;
     }
-    if (std::find(wanted.tried.begin(), wanted.tried.end(), entry.id) != wanted.tried.end()) continue;
+    if (std::find(wanted.tried.begin(), wanted.tried.end(), entry.id) != wanted.tried.end())
+      continue;
     next = static_cast<uint32_t>(at + 1);
     return &entry;
   }

@@ -1,6 +1,6 @@
-// Which credential serves the next attempt. One per loop, on its thread: simple round robin over the
-// credentials that may be used now. Cooldowns are compared with the clock when one is chosen; there is
-// no recovery timer.
+// Which credential serves the next attempt. One per loop, on its thread: simple round robin over
+// the credentials that may be used now. Cooldowns are compared with the clock when one is chosen;
+// there is no recovery timer.
 #pragma once
 
 #include <cstddef>
@@ -26,7 +26,8 @@ class CredentialPool {
   const config::CredentialEntry* pick(const config::ProviderEntry& provider, const Wanted& wanted);
 
   // When the first of them may be used again, from now; 0 = unknown or never.
-  static int64_t wait_ms(const config::ProviderEntry& provider, std::string_view model, int64_t now_ms);
+  static int64_t wait_ms(const config::ProviderEntry& provider, std::string_view model,
+                         int64_t now_ms);
 
   // The cooldown scope of an operation, kept where models are kept.
   static std::string_view operation_scope(translate::Operation operation);

@@ -16,7 +16,7 @@ namespace gproxy::gateway {
 namespace {
 
 constexpr size_t kArenaBlock = 2048;
-constexpr size_t kUnchargedBytes = 4096;      // small bodies are bounded by the number of connections
+constexpr size_t kUnchargedBytes = 4096;  // small bodies are bounded by the number of connections
 constexpr size_t kTrustedLength = 256 * 1024;  // room made ahead for a body on its word
 // A refused request's body is read and dropped up to here, so that the connection can go on.
 constexpr uint64_t kDroppedBody = 64 * 1024;
@@ -64,7 +64,8 @@ Exchange::Exchange(WorkerContext& context, Session& session, config::LoopSnapsho
 
 Exchange::~Exchange() {
   if (self_ != nullptr) *self_ = nullptr;
-  if (phase_ != Phase::done) {  // the session died without an end; only a destroyed worker does that
+  if (phase_ !=
+      Phase::done) {  // the session died without an end; only a destroyed worker does that
     --context_.exchanges;
     context_.metrics.in_flight.add(-1);
   }
@@ -72,15 +73,47 @@ Exchange::~Exchange() {
   context_.give_back(std::move(held_head_));
 }
 
+// Exchanges are too big for malloc's quick lists; each loop keeps some of its own.
+namespace {
+
+struct Spare {
+  static constexpr size_t kMost = 64;
+  std::vector<void*> blocks;
+  ~Spare() {
+    for (void* block : blocks) ::operator delete(block);
+  }
+};
+thread_local Spare spare;
+
+}  // namespace
+
+void* Exchange::operator new(size_t bytes) {
+  if (bytes != sizeof(Exchange) || spare.blocks.empty()) return ::operator new(bytes);
+  void* block = spare.blocks.back();
+  spare.blocks.pop_back();
+  return block;
+}
+
+void Exchange::operator delete(void* block) {
+  if (spare.blocks.size() < Spare::kMost) {
+    spare.blocks.push_back(block);
+  } else {
+    ::operator delete(block);
+  }
+}
+
 void Exchange::enter(Phase next) {
   GP_ASSERT(phase_ != Phase::done);
   if (log::enabled(log::Level::trace)) {
-    log::trace("exchange", {{"id", request_id_}, {"from", static_cast<int>(phase_)}, {"to", static_cast<int>(next)}});
+    log::trace(
+        "exchange",
+        {{"id", request_id_}, {"from", static_cast<int>(phase_)}, {"to", static_cast<int>(next)}});
   }
   phase_ = next;
 }
 
-// ---- the head ------------------------------------------------------------------------------------
+// ---- the head
+// ------------------------------------------------------------------------------------
 
 http::Action Exchange::on_head(const http::RequestHead& head) {
   head_ = &head;
@@ -90,7 +123,8 @@ http::Action Exchange::on_head(const http::RequestHead& head) {
   enter(Phase::body);
   writer_ = http::ResponseWriter(http::RequestTraits(head));
   match_ = route(head.method, head.path, arena_);
-  trace_id_ = make_request_id(arena_, started_wall_us_ / 1000, context_.random(), context_.random());
+  trace_id_ =
+      make_request_id(arena_, started_wall_us_ / 1000, context_.random(), context_.random());
   const auto given = head.header("x-request-id");
   request_id_ = is_sane_request_id(given) ? given : trace_id_;
   check_head();
@@ -134,7 +168,8 @@ Exchange::Memory Exchange::retry_memory(int64_t waited_ms) {
 void Exchange::check_head() {
   const auto& head = *head_;
   query_ = head.query;
-  if (match_.kind == RouteKind::admin || match_.kind == RouteKind::ui || match_.kind == RouteKind::metrics) {
+  if (match_.kind == RouteKind::admin || match_.kind == RouteKind::ui ||
+      match_.kind == RouteKind::metrics) {
     presented_ = find_key(head.headers, head.query, arena_);
     query_ = without_key(head.query, arena_);
     if (match_.kind == RouteKind::admin &&
@@ -172,9 +207,8 @@ void Exchange::check_head() {
 }
 
 Result<void> Exchange::authenticate() {
-  if (presented_.key.empty() || context_.hasher == nullptr) return unauthorized();
-  // The digest is keyed and the table is hashed by it: no comparison leaks how near a guess was.
-  key_ = (*snapshot_)->find_key(context_.hasher->digest(presented_.key));
+  if (presented_.key.empty()) return unauthorized();
+  key_ = session_.find_key(snapshot_, presented_.key);
   if (key_ == nullptr || !key_->usable()) return unauthorized();
   return ok();
 }
@@ -188,11 +222,13 @@ Result<void> Exchange::find_provider() {
   return ok();
 }
 
-// ---- the body ------------------------------------------------------------------------------------
+// ---- the body
+// ------------------------------------------------------------------------------------
 
 void Exchange::on_body(std::string_view bytes) {
   if (refusal_) return;
-  if (match_.kind == RouteKind::admin && body_.size() + bytes.size() > settings().limits.max_admin_body_bytes) {
+  if (match_.kind == RouteKind::admin &&
+      body_.size() + bytes.size() > settings().limits.max_admin_body_bytes) {
     refusal_ = Error{ErrorKind::too_large, "request_too_large", "the request body is too large"};
     close_after_ = true;
     return;
@@ -225,7 +261,8 @@ void Exchange::fail_request(const Error& error, const http::RequestHead* head) {
   if (head_ == nullptr) {
     started_us_ = net::Loop::now_us();
     started_wall_us_ = context_.clock.wall_us();
-    trace_id_ = make_request_id(arena_, started_wall_us_ / 1000, context_.random(), context_.random());
+    trace_id_ =
+        make_request_id(arena_, started_wall_us_ / 1000, context_.random(), context_.random());
     request_id_ = trace_id_;
     enter(Phase::body);
     // Whose shape the answer gets is known only when the head was read.
@@ -270,11 +307,14 @@ Result<void> Exchange::index_request() {
     const bool in_path = !match_.model.empty();
     const bool required = !in_path && match_.protocol != translate::Protocol::openai;
     GP_TRY(const auto index,
-           translate::index_body(body_.view(), required ? translate::ModelRule::in_body : translate::ModelRule::elsewhere,
-                                 {.max_depth = settings().limits.max_json_depth,
-                                  .max_bytes = settings().limits.max_request_bytes}));
+           translate::index_body(
+               body_.view(),
+               required ? translate::ModelRule::in_body : translate::ModelRule::elsewhere,
+               {.max_depth = settings().limits.max_json_depth,
+                .max_bytes = settings().limits.max_request_bytes}));
     if (operation_ == translate::Operation::none) {
-      operation_ = index.stream ? translate::Operation::stream_generate : translate::Operation::generate;
+      operation_ =
+          index.stream ? translate::Operation::stream_generate : translate::Operation::generate;
     }
     if (!in_path) {
       body_model = index.model_unescaped.empty() ? index.model : arena_.copy(index.model_unescaped);
@@ -288,7 +328,8 @@ Result<void> Exchange::index_request() {
       if (!span.found || n >= spans_.size()) continue;
       constexpr uint32_t kEscaped = 0x100;  // GP_SPAN_ESCAPED
       spans_[n++] = {static_cast<int32_t>(field),
-                     static_cast<uint32_t>(span.kind) | (span.escaped ? kEscaped : 0), span.at, span.len};
+                     static_cast<uint32_t>(span.kind) | (span.escaped ? kEscaped : 0), span.at,
+                     span.len};
     }
     spans_ = spans_.first(n);
     std::sort(spans_.begin(), spans_.end(), [](const auto& a, const auto& b) {
@@ -307,7 +348,8 @@ Result<void> Exchange::index_request() {
   return ok();
 }
 
-// ---- what gproxy answers itself ------------------------------------------------------------------
+// ---- what gproxy answers itself
+// ------------------------------------------------------------------
 
 void Exchange::answer_local_route() {
   switch (match_.kind) {
@@ -347,11 +389,11 @@ void Exchange::answer_local_route() {
 void Exchange::serve_metrics() {
   const auto& snapshot = **snapshot_;
   const auto& token = snapshot.settings().metrics_token;
-  const bool allowed =
-      session_.peer().is_loopback() ||
-      (!token.empty() && token.equals(presented_.key)) ||
-      (!presented_.key.empty() && context_.hasher != nullptr &&
-       constant_time_equal(digest_view(context_.hasher->digest(presented_.key)), digest_view(snapshot.admin_key_digest())));
+  const bool allowed = session_.peer().is_loopback() ||
+                       (!token.empty() && token.equals(presented_.key)) ||
+                       (!presented_.key.empty() && context_.hasher != nullptr &&
+                        constant_time_equal(digest_view(context_.hasher->digest(presented_.key)),
+                                            digest_view(snapshot.admin_key_digest())));
   if (!allowed) {
     match_.kind = RouteKind::admin;
     reply_error(unauthorized());
@@ -371,7 +413,8 @@ void Exchange::serve_handler() {
     return;
   }
   enter(Phase::local);
-  http_call_ = std::make_shared<ExchangeCall>(*this, presented_.key, key_, body_.view(), session_.peer());
+  http_call_ =
+      std::make_shared<ExchangeCall>(*this, presented_.key, key_, body_.view(), session_.peer());
   // The handler may reply at once: nothing may follow this call.
   const auto call = http_call_;
   context_.handler->handle(call);

@@ -1,6 +1,6 @@
-// One request from its head to its last row: who asks, what is asked of whom, the attempts, the answer,
-// the accounts. Lives on its session's loop, owned by it; the snapshot it starts with stays with it to
-// the end. Everything ends in finish(), once.
+// One request from its head to its last row: who asks, what is asked of whom, the attempts, the
+// answer, the accounts. Lives on its session's loop, owned by it; the snapshot it starts with stays
+// with it to the end. Everything ends in finish(), once.
 #pragma once
 
 #include <cstdint>
@@ -44,6 +44,8 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   ~Exchange();
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
+  static void* operator new(size_t bytes);
+  static void operator delete(void* block);
 
   Arena& arena() { return arena_; }
 
@@ -67,7 +69,8 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   enum class Cancel : uint8_t { client_gone, stalled, shutdown };
   void cancel(Cancel reason);
 
-  // ---- for the helpers of its answer (HttpCall, aggregate list) ----------------------------------
+  // ---- for the helpers of its answer (HttpCall, aggregate list)
+  // ----------------------------------
   void reply_whole(int status, std::span<const http::HeaderView> headers, std::string_view body);
   void reply_error(const Error& error);
   bool begin_stream(int status, std::span<const http::HeaderView> headers);
@@ -169,10 +172,10 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   const config::ProviderEntry* provider_ = nullptr;
   translate::Operation operation_ = translate::Operation::none;
   modhost::Resolved resolved_;
-  std::string_view model_;        // without the provider
+  std::string_view model_;  // without the provider
   std::span<modhost::FieldSpan> spans_;
   bool model_differs_ = false;
-  bool usage_row_ = false;        // a generate operation
+  bool usage_row_ = false;  // a generate operation
 
   // The attempt.
   const config::CredentialEntry* credential_ = nullptr;
@@ -192,21 +195,21 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   std::optional<Error> last_error_;  // of the attempt before this one
   std::unique_ptr<modhost::LocalAnswer> local_;
   modhost::LocalAnswer::Piece local_piece_;
-  bool local_waits_ = false;  // local_piece_ waits for its time
+  bool local_waits_ = false;         // local_piece_ waits for its time
   std::shared_ptr<Exchange*> self_;  // given to refreshes that may outlive us
   std::unique_ptr<AggregateList> list_;
   std::shared_ptr<ExchangeCall> http_call_;
 
   // The answer.
   http::ResponseWriter writer_;
-  size_t head_at_ = 0;       // where a held-back head begins in held_head_
-  std::string held_head_;    // the head, until the first byte of the body
+  size_t head_at_ = 0;     // where a held-back head begins in held_head_
+  std::string held_head_;  // the head, until the first byte of the body
   uint64_t answer_bytes_ = 0;
   int status_ = 0;
   std::string_view error_code_;
   storage::Outcome outcome_ = storage::Outcome::ok;
   bool paused_upstream_ = false;
-  bool pinged_ = false;      // status 200 went out before the upstream answered
+  bool pinged_ = false;  // status 200 went out before the upstream answered
   bool close_after_ = false;
   bool streamed_ = false;
 

@@ -1,6 +1,6 @@
 // Exchange, towards the client: heads, bodies, pings, ends and rows.
 #include <algorithm>
-#include <cstdio>
+#include <charconv>
 #include <utility>
 
 #include "base/json.h"
@@ -20,23 +20,36 @@ using translate::Protocol;
 constexpr std::string_view kClaudePing = "event: ping\ndata: {\"type\":\"ping\"}\n\n";
 constexpr std::string_view kCommentPing = ": keepalive\n\n";
 
+// Appends microseconds as milliseconds with three decimals.
+char* put_ms(char* at, int64_t us) {
+  us = std::max<int64_t>(us, 0);
+  at = std::to_chars(at, at + 20, us / 1000).ptr;
+  const auto fraction = static_cast<int>(us % 1000);
+  *at++ = '.';
+  *at++ = static_cast<char>('0' + fraction / 100);
+  *at++ = static_cast<char>('0' + fraction / 10 % 10);
+  *at++ = static_cast<char>('0' + fraction % 10);
+  return at;
+}
+
 // "gproxy;dur=0.123, upstream;dur=45.678": milliseconds.
 std::string_view timing(Arena& arena, int64_t own_us, int64_t upstream_us) {
+  constexpr std::string_view kOwn = "gproxy;dur=", kUpstream = ", upstream;dur=";
   char text[96];
-  own_us = std::max<int64_t>(own_us, 0);
-  int n = std::snprintf(text, sizeof text, "gproxy;dur=%lld.%03d", static_cast<long long>(own_us / 1000),
-                        static_cast<int>(own_us % 1000));
+  char* at = std::copy(kOwn.begin(), kOwn.end(), text);
+  at = put_ms(at, own_us);
   if (upstream_us >= 0) {
-    n += std::snprintf(text + n, sizeof text - static_cast<size_t>(n), ", upstream;dur=%lld.%03d",
-                       static_cast<long long>(upstream_us / 1000), static_cast<int>(upstream_us % 1000));
+    at = std::copy(kUpstream.begin(), kUpstream.end(), at);
+    at = put_ms(at, upstream_us);
   }
-  return arena.copy(std::string_view(text, static_cast<size_t>(n)));
+  return arena.copy(std::string_view(text, static_cast<size_t>(at - text)));
 }
 
 }  // namespace
 
 // The upstream's headers that may go down, and ours.
-std::span<const http::HeaderView> Exchange::answer_headers(std::span<const http::HeaderView> upstream) {
+std::span<const http::HeaderView> Exchange::answer_headers(
+    std::span<const http::HeaderView> upstream) {
   auto list = arena_.array<http::HeaderView>(upstream.size() + 8);
   size_t n = 0;
   bool has_cache_control = false, has_buffering = false;
@@ -126,9 +139,11 @@ void Exchange::on_writable() {
   if (http_call_ != nullptr) http_call_->tell_writable();
 }
 
-// ---- gproxy's own answers ------------------------------------------------------------------------
+// ---- gproxy's own answers
+// ------------------------------------------------------------------------
 
-void Exchange::reply_whole(int status, std::span<const http::HeaderView> headers, std::string_view body) {
+void Exchange::reply_whole(int status, std::span<const http::HeaderView> headers,
+                           std::string_view body) {
   if (phase_ == Phase::done || phase_ == Phase::draining) return;
   sse_ = false;
   begin_answer(status, answer_headers(headers), body.size());
@@ -151,7 +166,8 @@ void Exchange::reply_error(const Error& error) {
   if (list.size() == 5) {
     if (!reply.content_type.empty()) list[n++] = {"content-type", reply.content_type};
     if (!reply.code.empty()) list[n++] = {"x-gproxy-error", reply.code};
-    if (reply.retry_after_s > 0) list[n++] = {"retry-after", arena_.copy(std::to_string(reply.retry_after_s))};
+    if (reply.retry_after_s > 0)
+      list[n++] = {"retry-after", arena_.copy(std::to_string(reply.retry_after_s))};
     if (error.http() == 405 && !match_.allow.empty()) list[n++] = {"allow", match_.allow};
     if (match_.protocol == Protocol::claude) list[n++] = {"request-id", request_id_};
   }
@@ -172,7 +188,9 @@ bool Exchange::write_stream(std::string_view bytes) {
   return !session_.output_full();
 }
 
-void Exchange::end_stream() { end_answer(); }
+void Exchange::end_stream() {
+  end_answer();
+}
 
 // A head that was made but not sent is forgotten.
 void Exchange::take_back_head() {
@@ -205,7 +223,8 @@ void Exchange::interrupt_answer(const Error& error, storage::Outcome outcome) {
     state.gemini_array = true;
     state.array_has_items = !scan->awaits_element();
     auto text = translate::encode_stream_error(match_.protocol, error, state);
-    if (scan->awaits_element()) text.erase(0, 1);  // the bracket or comma before it went out already
+    if (scan->awaits_element())
+      text.erase(0, 1);  // the bracket or comma before it went out already
     on_answer(text);
     end_answer();
     return;
@@ -214,7 +233,8 @@ void Exchange::interrupt_answer(const Error& error, storage::Outcome outcome) {
   finish(outcome);
 }
 
-// ---- pings ---------------------------------------------------------------------------------------
+// ---- pings
+// ---------------------------------------------------------------------------------------
 
 bool Exchange::pings_possible() const {
   return is_stream() && match_.protocol != Protocol::gemini && settings().pings &&
@@ -246,7 +266,8 @@ void Exchange::on_ping() {
   } else if (!sse_ || (path_ && !path_->at_boundary())) {
     return;
   }
-  const auto pieces = writer_.piece(match_.protocol == Protocol::claude ? kClaudePing : kCommentPing);
+  const auto pieces =
+      writer_.piece(match_.protocol == Protocol::claude ? kClaudePing : kCommentPing);
   std::array<std::string_view, 4> all;
   size_t n = 0;
   if (!held_head_.empty()) all[n++] = held_head_;
@@ -257,7 +278,8 @@ void Exchange::on_ping() {
   context_.metrics.pings.add();
 }
 
-// ---- ends ----------------------------------------------------------------------------------------
+// ---- ends
+// ----------------------------------------------------------------------------------------
 
 void Exchange::cancel(Cancel reason) {
   if (phase_ == Phase::done) return;
@@ -287,7 +309,8 @@ void Exchange::cancel(Cancel reason) {
   }
   context_.metrics.client_gone.add();
   error_code_ = reason == Cancel::stalled ? "client_stalled" : "client_gone";
-  if (phase_ != Phase::draining || reason == Cancel::stalled) outcome_ = storage::Outcome::cancelled;
+  if (phase_ != Phase::draining || reason == Cancel::stalled)
+    outcome_ = storage::Outcome::cancelled;
   close_after_ = true;
   finish(outcome_);
 }
@@ -314,9 +337,9 @@ void Exchange::finish(storage::Outcome outcome) {
   context_.metrics.in_flight.add(-1);
   if (streamed_) context_.metrics.open_streams.add(-1);
   using After = Session::After;
-  const auto after = !answered                                     ? After::reset
+  const auto after = !answered                               ? After::reset
                      : writer_.keep_alive() && !close_after_ ? After::keep_alive
-                                                                   : After::close;
+                                                             : After::close;
   // Last: deletes this, deferred.
   session_.exchange_finished(after);
 }
@@ -325,7 +348,8 @@ void Exchange::record_request(storage::Outcome outcome) {
   const int64_t now = net::Loop::now_us();
   const int64_t duration = now - started_us_;
   const int64_t first = first_byte_us_ > 0 ? first_byte_us_ - started_us_ : -1;
-  const std::string_view provider = provider_ != nullptr ? std::string_view(provider_->name) : std::string_view();
+  const std::string_view provider =
+      provider_ != nullptr ? std::string_view(provider_->name) : std::string_view();
   const int status = outcome == storage::Outcome::cancelled && !writer_.begun() ? 499 : status_;
   if (match_.kind == RouteKind::llm) {
     GatewayMetrics::Request ended;

@@ -57,7 +57,8 @@ modhost::FailureKind kind_of(upstream::FailureKind kind) {
 
 bool is_timeout(modhost::FailureKind kind) {
   using enum modhost::FailureKind;
-  return kind == connect_timeout || kind == first_byte_timeout || kind == idle_timeout || kind == total_timeout;
+  return kind == connect_timeout || kind == first_byte_timeout || kind == idle_timeout ||
+         kind == total_timeout;
 }
 
 // The reference's names of transport failures, for stored rows.
@@ -99,7 +100,8 @@ bool looks_json(std::string_view body) {
 
 bool is_event_stream(std::string_view content_type) {
   constexpr std::string_view kType = "text/event-stream";
-  return content_type.size() >= kType.size() && iequals(content_type.substr(0, kType.size()), kType);
+  return content_type.size() >= kType.size() &&
+         iequals(content_type.substr(0, kType.size()), kType);
 }
 
 modhost::CoolDownLimits cool_down_limits(const config::Retry& retry) {
@@ -117,15 +119,18 @@ Failure broken_answer() {
   return failure;
 }
 
-std::span<const http::HeaderView> copy_headers(std::span<const http::HeaderView> headers, Arena& arena) {
+std::span<const http::HeaderView> copy_headers(std::span<const http::HeaderView> headers,
+                                               Arena& arena) {
   auto out = arena.array<http::HeaderView>(headers.size());
-  for (size_t i = 0; i < out.size(); ++i) out[i] = {arena.copy(headers[i].name), arena.copy(headers[i].value)};
+  for (size_t i = 0; i < out.size(); ++i)
+    out[i] = {arena.copy(headers[i].name), arena.copy(headers[i].value)};
   return out;
 }
 
 }  // namespace
 
-// ---- what is asked of whom -----------------------------------------------------------------------
+// ---- what is asked of whom
+// -----------------------------------------------------------------------
 
 void Exchange::start() {
   if (match_.aggregate && match_.operation == Operation::model_list) {
@@ -198,10 +203,14 @@ void Exchange::start_attempt() {
     handle_.reset();
     if (needs_credential && credential_ == nullptr) {
       const auto now = context_.clock.now_ms();
-      credential_ = context_.pool.pick(*provider_, {.model = model_, .operation = operation_, .tried = tried_, .now_ms = now});
+      credential_ = context_.pool.pick(
+          *provider_, {.model = model_, .operation = operation_, .tried = tried_, .now_ms = now});
       if (credential_ == nullptr) {
         // Nobody is left: the client learns why the last one failed, if one was tried.
-        reply_error(last_error_ ? *last_error_ : no_active_credentials(provider_->name, CredentialPool::wait_ms(*provider_, model_, now)));
+        reply_error(last_error_
+                        ? *last_error_
+                        : no_active_credentials(provider_->name,
+                                                CredentialPool::wait_ms(*provider_, model_, now)));
         return;
       }
       budget_.same_tried = budget_.patched = budget_.refreshed = false;
@@ -209,7 +218,9 @@ void Exchange::start_attempt() {
     if (credential_ != nullptr) {
       auto opened = snapshot_->credential(*provider_, *credential_);
       if (!opened.ok()) {
-        log::warn("credential does not open", {{"provider", provider_->name}, {"credential", credential_->id}, {"error", opened.error().message}});
+        log::warn("credential does not open", {{"provider", provider_->name},
+                                               {"credential", credential_->id},
+                                               {"error", opened.error().message}});
         tried_.push_back(credential_->id);
         credential_ = nullptr;
         continue;
@@ -221,7 +232,9 @@ void Exchange::start_attempt() {
     attempt_us_ = net::Loop::now_us();
     attempt_wall_us_ = budget_.attempts == 1 ? started_wall_us_ : context_.clock.wall_us();
     int32_t cause = 0;
-    auto prepared = provider.prepare(call_request(), &cause, {.max_body_bytes = settings().limits.max_request_bytes + (size_t{1} << 20)});
+    auto prepared = provider.prepare(
+        call_request(), &cause,
+        {.max_body_bytes = settings().limits.max_request_bytes + (size_t{1} << 20)});
     if (prepared.ok()) {
       call_ = std::move(*prepared);
       break;
@@ -233,7 +246,8 @@ void Exchange::start_attempt() {
       refresh(cause);
       return;
     }
-    if (credential_ != nullptr && (error.code == "credential_expired" || error.code == "credential_unusable")) {
+    if (credential_ != nullptr &&
+        (error.code == "credential_expired" || error.code == "credential_unusable")) {
       tried_.push_back(credential_->id);
       credential_ = nullptr;
       if (tried_.size() < budget_.max_attempts) {
@@ -259,11 +273,13 @@ void Exchange::send() {
   request.has_body = prepared.has_body;
   request.proxy = settings().proxy;
   const auto version = settings().upstream_version();
-  request.version = prepared.http1 || version == config::UpstreamHttp::http1 ? upstream::HttpVersion::http1
-                    : version == config::UpstreamHttp::http2               ? upstream::HttpVersion::http2
-                                                                           : upstream::HttpVersion::automatic;
+  request.version = prepared.http1 || version == config::UpstreamHttp::http1
+                        ? upstream::HttpVersion::http1
+                    : version == config::UpstreamHttp::http2 ? upstream::HttpVersion::http2
+                                                             : upstream::HttpVersion::automatic;
   const auto either = [](int64_t module, int64_t host) { return module > 0 ? module : host; };
-  request.timeouts = {either(prepared.connect_ms, times.connect_ms), either(prepared.first_byte_ms, times.first_byte_ms),
+  request.timeouts = {either(prepared.connect_ms, times.connect_ms),
+                      either(prepared.first_byte_ms, times.first_byte_ms),
                       either(prepared.idle_ms, times.stream_idle_ms), prepared.total_ms};
   request.receive_buffer = is_stream() ? kReceiveStream : kReceiveWhole;
 
@@ -279,7 +295,8 @@ void Exchange::send() {
   if (session_.output_full()) on_output_full();
 }
 
-// ---- the upstream's answer -----------------------------------------------------------------------
+// ---- the upstream's answer
+// -----------------------------------------------------------------------
 
 void Exchange::on_head(const upstream::Head& head) {
   if (phase_ == Phase::done) return;
@@ -322,12 +339,14 @@ void Exchange::on_head(const upstream::Head& head) {
     options.model_provider = provider_->name;
   }
   if (call_.has_data()) options.call = &call_;
-  const bool edited = options.call != nullptr || options.strip_usage_chunk || !options.model_provider.empty();
+  const bool edited =
+      options.call != nullptr || options.strip_usage_chunk || !options.model_provider.empty();
   path_.emplace(std::move(options), static_cast<ResponsePath::Receiver&>(*this));
 
   std::optional<uint64_t> length;
   if (!edited && !came_as_events && !head.decoded) {
-    if (const auto text = http::find(down.headers, "content-length"); text.data() != nullptr) length = parse_uint(text);
+    if (const auto text = http::find(down.headers, "content-length"); text.data() != nullptr)
+      length = parse_uint(text);
   }
   if (pinged_) return;  // the stream has begun already
   sse_ = came_as_events;
@@ -354,12 +373,14 @@ void Exchange::on_data(std::string_view bytes) {
       if (!was_open && path_->open()) {
         budget_.content_sent = true;
         // Nothing is tried again from here on. What the module may still look at stays.
-        if (!call_.has_data() && transfer_ != nullptr && transfer_->body_taken()) release_request_body();
+        if (!call_.has_data() && transfer_ != nullptr && transfer_->body_taken())
+          release_request_body();
       }
       break;
     }
     case Mode::collect_error: {
-      const size_t room = settings().limits.max_error_body_bytes - std::min(collected_.size(), settings().limits.max_error_body_bytes);
+      const size_t room = settings().limits.max_error_body_bytes -
+                          std::min(collected_.size(), settings().limits.max_error_body_bytes);
       collected_.append(bytes.substr(0, room));
       break;
     }
@@ -410,14 +431,18 @@ void Exchange::on_complete(const upstream::Completion& completion) {
   }
   transport_kind_ = transport_word(failure.kind);
   if (!completion.message.empty()) {
-    log::info("upstream failed", {{"id", trace_id_}, {"provider", provider_->name}, {"failure", modhost::name(failure.kind)}, {"message", completion.message}});
+    log::info("upstream failed", {{"id", trace_id_},
+                                  {"provider", provider_->name},
+                                  {"failure", modhost::name(failure.kind)},
+                                  {"message", completion.message}});
   }
   if (mode_ == Mode::relay && (path_->open() || answer_bytes_ > 0)) {
     // Too late for another attempt.
     const auto error = attempt_error(failure);
     end_attempt(Outcome::truncated, /*final=*/true, &error);
     auto told = stream_interrupted();
-    if (is_timeout(failure.kind)) told.kind = ErrorKind::timeout, told.code = "timeout", told.status = 504;
+    if (is_timeout(failure.kind))
+      told.kind = ErrorKind::timeout, told.code = "timeout", told.status = 504;
     interrupt_answer(told, Outcome::truncated);
     return;
   }
@@ -435,7 +460,8 @@ void Exchange::complete_answer() {
   if (events && !path_->open()) {
     // A stream without an event, or with nothing but an error.
     Failure failure;
-    failure.kind = scan.failed() ? modhost::FailureKind::stream_error : modhost::FailureKind::protocol;
+    failure.kind =
+        scan.failed() ? modhost::FailureKind::stream_error : modhost::FailureKind::protocol;
     failure.status = scan.failed() ? upstream_status_ : 0;
     collected_.clear();
     sse::Reader reader;
@@ -461,7 +487,8 @@ void Exchange::complete_answer() {
 
 // A whole answer that the module or the host edits before it goes down.
 void Exchange::complete_collected() {
-  modhost::Reply reply{.status = upstream_status_, .headers = upstream_headers_, .body = collected_};
+  modhost::Reply reply{
+      .status = upstream_status_, .headers = upstream_headers_, .body = collected_};
   if (call_.has_body()) {
     auto edited = call_.body(reply);
     if (!edited.ok()) {
@@ -479,11 +506,14 @@ void Exchange::complete_collected() {
   }
   std::string body(reply.body);
   if (match_.aggregate && operation_ == Operation::model_get && reply.status < 300) {
-    body = prefix_model_field(body, match_.protocol == translate::Protocol::gemini ? "name" : "id", provider_->name);
-  } else if (match_.aggregate && translate::is_generate(operation_) && match_.protocol != translate::Protocol::gemini) {
+    body = prefix_model_field(body, match_.protocol == translate::Protocol::gemini ? "name" : "id",
+                              provider_->name);
+  } else if (match_.aggregate && translate::is_generate(operation_) &&
+             match_.protocol != translate::Protocol::gemini) {
     body = prefix_model_field(body, "model", provider_->name);
   }
-  path_.emplace(ResponsePath::Options{.protocol = resolved_.target_protocol}, static_cast<ResponsePath::Receiver&>(*this));
+  path_.emplace(ResponsePath::Options{.protocol = resolved_.target_protocol},
+                static_cast<ResponsePath::Receiver&>(*this));
   if (credential_ != nullptr) credential_->slot->record_success();
   outcome_ = Outcome::ok;
   begin_answer(reply.status, answer_headers(reply.headers), body.size());
@@ -492,10 +522,12 @@ void Exchange::complete_collected() {
   end_answer();
 }
 
-// ---- failures ------------------------------------------------------------------------------------
+// ---- failures
+// ------------------------------------------------------------------------------------
 
 Error Exchange::attempt_error(const Failure& failure) const {
-  if (failure.kind == modhost::FailureKind::status || failure.kind == modhost::FailureKind::stream_error) {
+  if (failure.kind == modhost::FailureKind::status ||
+      failure.kind == modhost::FailureKind::stream_error) {
     const int status = failure.kind == modhost::FailureKind::stream_error ? 502 : failure.status;
     auto error = translate::decode_error(resolved_.target_protocol, status, collected_);
     // The gateway's own key was refused: that is no fault of the client's key.
@@ -530,7 +562,8 @@ void Exchange::fail_attempt(const Failure& what) {
   failure.model = model_;
   failure.credential = handle_.get();
   failure.wall_ms = context_.clock.wall_ms();
-  failure.can_refresh = credential_ != nullptr && provider_->provider->can_refresh() && !budget_.refreshed;
+  failure.can_refresh =
+      credential_ != nullptr && provider_->provider->can_refresh() && !budget_.refreshed;
   if (credential_ != nullptr) {
     const auto row = credential_->slot->record_failure(failure.status);
     failure.consecutive = row.consecutive;
@@ -546,8 +579,12 @@ void Exchange::fail_attempt(const Failure& what) {
   const auto* failed = credential_;
   if (decision.next == Decision::Next::other) {
     if (failed != nullptr) tried_.push_back(failed->id);
-    credential_ = failed == nullptr ? nullptr
-                                    : context_.pool.pick(*provider_, {.model = model_, .operation = operation_, .tried = tried_, .now_ms = context_.clock.now_ms()});
+    credential_ = failed == nullptr
+                      ? nullptr
+                      : context_.pool.pick(*provider_, {.model = model_,
+                                                        .operation = operation_,
+                                                        .tried = tried_,
+                                                        .now_ms = context_.clock.now_ms()});
     if (credential_ == nullptr) decision.next = Decision::Next::deliver;
   }
   const auto* next = std::exchange(credential_, failed);
@@ -606,7 +643,8 @@ void Exchange::apply(const modhost::Verdict& verdict) {
   auto& slot = *credential_->slot;
   std::string_view scope;
   if (!dead && verdict.scope == modhost::Scope::model) scope = model_;
-  if (!dead && verdict.scope == modhost::Scope::operation) scope = CredentialPool::operation_scope(operation_);
+  if (!dead && verdict.scope == modhost::Scope::operation)
+    scope = CredentialPool::operation_scope(operation_);
   if (dead) {
     slot.mark_dead(verdict.reason);
   } else {
@@ -614,18 +652,24 @@ void Exchange::apply(const modhost::Verdict& verdict) {
   }
   context_.metrics.cool_down(verdict.reason);
   log::warn(dead ? "credential out of use" : "credential rests",
-            {{"provider", provider_->name}, {"credential", credential_->id}, {"reason", verdict.reason}, {"scope", scope}, {"ms", dead ? int64_t{-1} : verdict.cool_down_ms}});
+            {{"provider", provider_->name},
+             {"credential", credential_->id},
+             {"reason", verdict.reason},
+             {"scope", scope},
+             {"ms", dead ? int64_t{-1} : verdict.cool_down_ms}});
 }
 
-// The client gets the last failure: as the upstream told it where both speak the same protocol and it
-// is fit to be passed on, else in the client's own words.
+// The client gets the last failure: as the upstream told it where both speak the same protocol and
+// it is fit to be passed on, else in the client's own words.
 void Exchange::deliver_failure(const Failure& failure) {
   outcome_ = Outcome::failed;
   auto error = attempt_error(failure);
-  if (const auto hint = modhost::retry_after_ms(failure.headers, context_.clock.wall_ms()); hint && error.retry_after_ms == 0) {
+  if (const auto hint = modhost::retry_after_ms(failure.headers, context_.clock.wall_ms());
+      hint && error.retry_after_ms == 0) {
     error.retry_after_ms = *hint;
   }
-  const bool same = resolved_.mode == modhost::RouteMode::native && failure.kind == modhost::FailureKind::status;
+  const bool same =
+      resolved_.mode == modhost::RouteMode::native && failure.kind == modhost::FailureKind::status;
   if (same && !pinged_ && error.code == translate::kUpstreamError && looks_json(collected_)) {
     error_code_ = error.code;
     begin_answer(upstream_status_, answer_headers(upstream_headers_), collected_.size());
@@ -634,11 +678,13 @@ void Exchange::deliver_failure(const Failure& failure) {
     return;
   }
   // An upstream's own status is kept where its body had to be rewritten.
-  if (same && error.status == 0 && error.code == translate::kUpstreamError) error.status = upstream_status_;
+  if (same && error.status == 0 && error.code == translate::kUpstreamError)
+    error.status = upstream_status_;
   reply_error(error);
 }
 
-// ---- the secret ----------------------------------------------------------------------------------
+// ---- the secret
+// ----------------------------------------------------------------------------------
 
 void Exchange::refresh(int32_t cause) {
   if (phase_ != Phase::waiting) enter(Phase::waiting);
@@ -667,7 +713,8 @@ void Exchange::patch_credential(std::string_view credential_json) {
                    });
 }
 
-// ---- accounts ------------------------------------------------------------------------------------
+// ---- accounts
+// ------------------------------------------------------------------------------------
 
 void Exchange::end_attempt(Outcome outcome, bool final, const Error* error) {
   if (!attempt_open_) return;
@@ -726,7 +773,8 @@ void Exchange::end_attempt(Outcome outcome, bool final, const Error* error) {
       row.model = model_;
       row.method = prepared.method;
       row.path = target.substr(0, question);
-      if (question != std::string_view::npos) row.query = redacted_query(target.substr(question + 1), arena_);
+      if (question != std::string_view::npos)
+        row.query = redacted_query(target.substr(question + 1), arena_);
       row.request_headers_json = headers;
       if (error != nullptr) {
         row.error_kind = upstream_status_ >= 400 ? "http" : error->code;

@@ -48,7 +48,8 @@ void Exchange::start_local() {
   std::string_view body = reply.body;
   std::string edited;
   if (match_.aggregate && operation_ == translate::Operation::model_get && reply.status < 300) {
-    edited = prefix_model_field(body, match_.protocol == translate::Protocol::gemini ? "name" : "id", provider_->name);
+    edited = prefix_model_field(
+        body, match_.protocol == translate::Protocol::gemini ? "name" : "id", provider_->name);
     body = edited;
   } else if (!path_->scan_is_sse() && !options.model_provider.empty()) {
     edited = prefix_model_field(body, "model", provider_->name);

@@ -46,15 +46,20 @@ Worker::~Worker() {
   for (const auto& runner : runners) runner->cancel();
 }
 
-net::Loop& Worker::loop() { return context_->loop; }
+net::Loop& Worker::loop() {
+  return context_->loop;
+}
 
-config::SnapshotSlot& Worker::snapshots() { return context_->snapshots; }
+config::SnapshotSlot& Worker::snapshots() {
+  return context_->snapshots;
+}
 
 void Worker::set_snapshot(std::shared_ptr<const config::Snapshot> snapshot) {
   context_->snapshots.set(std::move(snapshot));
 }
 
-Result<uint16_t> Worker::listen(const std::string& host, uint16_t port, net::ListenerConfig::Reuse reuse) {
+Result<uint16_t> Worker::listen(const std::string& host, uint16_t port,
+                                net::ListenerConfig::Reuse reuse) {
   const auto& limits = (*context_->snapshots.current())->settings().limits;
   net::ListenerConfig config;
   config.host = host;
@@ -62,7 +67,10 @@ Result<uint16_t> Worker::listen(const std::string& host, uint16_t port, net::Lis
   config.reuse = reuse;
   config.connection.high_watermark = limits.output_high_bytes;
   config.connection.low_watermark = limits.output_low_bytes;
-  GP_TRY(listener_, net::Listener::open(context_->loop, config, [this](net::Connection::Ptr connection) { adopt(std::move(connection)); }));
+  GP_TRY(listener_,
+         net::Listener::open(context_->loop, config, [this](net::Connection::Ptr connection) {
+           adopt(std::move(connection));
+         }));
   return listener_->port();
 }
 
@@ -106,9 +114,12 @@ void Worker::begin_drain(std::function<void()> done) {
 void Worker::finish_drain() {
   sessions_->drain_timer.stop();
   // Deferred: the last session is still being taken down.
-  if (auto done = std::exchange(sessions_->drained, nullptr)) context_->loop.defer(net::Task(std::move(done)));
+  if (auto done = std::exchange(sessions_->drained, nullptr))
+    context_->loop.defer(net::Task(std::move(done)));
 }
 
-WorkerStats Worker::stats() const { return {sessions_->all.size(), context_->exchanges, context_->requests}; }
+WorkerStats Worker::stats() const {
+  return {sessions_->all.size(), context_->exchanges, context_->requests};
+}
 
 }  // namespace gproxy::gateway

@@ -1,6 +1,6 @@
-// One worker: a loop's listener, its client connections, its share of everything a request needs. Made,
-// used and destroyed on the loop's thread (or before the loop runs); other threads reach it through
-// loop.post(). The application owns it.
+// One worker: a loop's listener, its client connections, its share of everything a request needs.
+// Made, used and destroyed on the loop's thread (or before the loop runs); other threads reach it
+// through loop.post(). The application owns it.
 #pragma once
 
 #include <cstdint>
@@ -29,20 +29,21 @@ class CredentialSaver {
  public:
   virtual ~CredentialSaver() = default;
   // `done` runs on `loop`, later. `settings_json` empty = unchanged.
-  virtual void save(int64_t credential_id, const Secret& secret_json, const std::string& settings_json,
-                    net::Loop& loop, std::function<void(Result<void>)> done) = 0;
+  virtual void save(int64_t credential_id, const Secret& secret_json,
+                    const std::string& settings_json, net::Loop& loop,
+                    std::function<void(Result<void>)> done) = 0;
 };
 
 // Everything outlives the worker. Pointers that may be null say so.
 struct WorkerDeps {
   net::Loop* loop = nullptr;
-  upstream::Client* client = nullptr;      // this loop's
-  Metrics* metrics = nullptr;              // this loop's
-  SharedState* shared = nullptr;           // the process's
-  const KeyHasher* hasher = nullptr;          // digests of user keys
-  storage::Recorder* recorder = nullptr;   // this loop's; null: no rows are written
-  HttpHandler* handler = nullptr;          // admin API and interface; null: 404
-  CredentialSaver* saver = nullptr;        // null: a refreshed secret lives in memory only
+  upstream::Client* client = nullptr;     // this loop's
+  Metrics* metrics = nullptr;             // this loop's
+  SharedState* shared = nullptr;          // the process's
+  const KeyHasher* hasher = nullptr;      // digests of user keys
+  storage::Recorder* recorder = nullptr;  // this loop's; null: no rows are written
+  HttpHandler* handler = nullptr;         // admin API and interface; null: 404
+  CredentialSaver* saver = nullptr;       // null: a refreshed secret lives in memory only
   Clock* clock = &Clock::system();
 };
 
@@ -73,7 +74,8 @@ class Worker {
   void adopt(net::Connection::Ptr connection);
 
   // Stops accepting, closes idle connections, lets running answers finish within the snapshot's
-  // drain_ms, then ends each with its protocol's error. `done` runs once when no connection is left.
+  // drain_ms, then ends each with its protocol's error. `done` runs once when no connection is
+  // left.
   void begin_drain(std::function<void()> done);
 
   WorkerStats stats() const;

@@ -22,8 +22,8 @@ class GatewayMetrics {
   struct Request {
     translate::Protocol protocol = translate::Protocol::none;
     translate::Operation operation = translate::Operation::none;
-    std::string_view provider;    // empty: refused before a provider was known
-    std::string_view gen_ai_name; // the kind's, empty = the provider's name
+    std::string_view provider;     // empty: refused before a provider was known
+    std::string_view gen_ai_name;  // the kind's, empty = the provider's name
     std::string_view model;
     int status = 0;
     int64_t duration_us = 0;

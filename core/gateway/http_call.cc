@@ -11,14 +11,16 @@ namespace {
 std::vector<http::HeaderView> views(const HttpCall::Fields& fields) {
   std::vector<http::HeaderView> out;
   out.reserve(fields.size());
-  for (const auto& [name, value] : fields) out.push_back({std::string_view(name), std::string_view(value)});
+  for (const auto& [name, value] : fields)
+    out.push_back({std::string_view(name), std::string_view(value)});
   return out;
 }
 
 }  // namespace
 
-ExchangeCall::ExchangeCall(Exchange& exchange, std::string_view key, const config::KeyEntry* user_key,
-                           std::string_view body, const net::PeerAddress& peer)
+ExchangeCall::ExchangeCall(Exchange& exchange, std::string_view key,
+                           const config::KeyEntry* user_key, std::string_view body,
+                           const net::PeerAddress& peer)
     : exchange_(&exchange), loop_(exchange.context().loop), client_(exchange.context().client) {
   const auto& head = exchange.head();
   request_.kind = exchange.match().kind;
@@ -46,7 +48,9 @@ void ExchangeCall::begin_stream(int status, Fields headers) {
   if (alive()) exchange_->begin_stream(status, views(headers));
 }
 
-bool ExchangeCall::write(std::string_view bytes) { return alive() && exchange_->write_stream(bytes); }
+bool ExchangeCall::write(std::string_view bytes) {
+  return alive() && exchange_->write_stream(bytes);
+}
 
 void ExchangeCall::end_stream() {
   if (!alive()) return;

@@ -1,5 +1,5 @@
-// HttpCall over an exchange. Shared between the exchange and the handler; when the exchange ends, the
-// call stays as a husk that is not alive.
+// HttpCall over an exchange. Shared between the exchange and the handler; when the exchange ends,
+// the call stays as a husk that is not alive.
 #pragma once
 
 #include <functional>

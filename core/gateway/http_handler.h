@@ -19,8 +19,9 @@
 
 namespace gproxy::gateway {
 
-// One request that gproxy answers itself. The request's views live as long as the call is alive() and
-// not ended; copy what must outlive that. Loop only: work done elsewhere comes back by loop().post().
+// One request that gproxy answers itself. The request's views live as long as the call is alive()
+// and not ended; copy what must outlive that. Loop only: work done elsewhere comes back by
+// loop().post().
 class HttpCall {
  public:
   using Fields = std::vector<std::pair<std::string, std::string>>;
@@ -33,9 +34,9 @@ class HttpCall {
     std::string_view provider;  // oauth, usage
     std::span<const http::HeaderView> headers;  // all, the key's included
     std::string_view body;
-    std::string_view key;       // what find_key() found, may be empty; never log it
+    std::string_view key;  // what find_key() found, may be empty; never log it
     std::string_view request_id;
-    std::string peer;           // the client's address, without port
+    std::string peer;  // the client's address, without port
     bool loopback = false;
     config::LoopSnapshotPtr snapshot;
     // oauth, usage: the user key, already checked to be usable; null for others.

@@ -83,7 +83,8 @@ Error provider_not_found(std::string_view name) {
   return make(ErrorKind::not_found, "provider_not_found", "there is no provider " + quoted(name));
 }
 Error provider_disabled(std::string_view name) {
-  return make(ErrorKind::not_found, "provider_disabled", "provider " + quoted(name) + " is disabled");
+  return make(ErrorKind::not_found, "provider_disabled",
+              "provider " + quoted(name) + " is disabled");
 }
 Error provider_unavailable(std::string_view name) {
   return make(ErrorKind::overloaded, "provider_config_invalid",
@@ -97,7 +98,8 @@ Error no_active_credentials(std::string_view provider, int64_t retry_after_ms) {
 }
 Error missing_provider_prefix() {
   return make(ErrorKind::invalid, "missing_provider_prefix",
-              "model must be written as provider/model on this path").with_param("model");
+              "model must be written as provider/model on this path")
+      .with_param("model");
 }
 Error bad_gemini_action() {
   return make(ErrorKind::not_found, "unknown_gemini_action",

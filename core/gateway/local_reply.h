@@ -15,9 +15,9 @@ struct LocalReply {
   int status = 200;
   std::string_view content_type;  // static; empty without a body
   std::string body;
-  std::string_view code;         // value of x-gproxy-error; empty: no such header
-  std::string_view allow;        // value of Allow, of the match
-  int64_t retry_after_s = 0;     // 0 = no header
+  std::string_view code;      // value of x-gproxy-error; empty: no such header
+  std::string_view allow;     // value of Allow, of the match
+  int64_t retry_after_s = 0;  // 0 = no header
 };
 
 // `error` for a client of `protocol` on a route of `kind`: LLM routes get the protocol's own body;

@@ -16,11 +16,14 @@ using translate::Protocol;
 constexpr std::string_view kModels = "models/";
 constexpr size_t kMaxPage = 1000;
 
-Error bad_page(std::string message, std::string param) { return invalid_error(std::move(message), std::move(param)); }
+Error bad_page(std::string message, std::string param) {
+  return invalid_error(std::move(message), std::move(param));
+}
 
 std::string with_provider(std::string_view model, std::string_view provider) {
-  const bool has = model == provider || (model.size() > provider.size() && model.starts_with(provider) &&
-                                         model[provider.size()] == '/');
+  const bool has =
+      model == provider || (model.size() > provider.size() && model.starts_with(provider) &&
+                            model[provider.size()] == '/');
   if (model.empty() || has) return std::string(model);
   return std::string(provider) + "/" + std::string(model);
 }
@@ -30,14 +33,16 @@ Result<size_t> page_size(std::string_view query, std::string_view name) {
   const auto text = http::query_value(query, name);
   if (!text || text->empty()) return kMaxPage;
   const auto value = parse_int(*text);
-  if (!value || *value < 1) return bad_page(std::string(name) + " must be a number from 1 to 1000", std::string(name));
+  if (!value || *value < 1)
+    return bad_page(std::string(name) + " must be a number from 1 to 1000", std::string(name));
   return static_cast<size_t>(std::min<int64_t>(*value, kMaxPage));
 }
 
 // The index of `id` in the sorted list.
 std::optional<size_t> index_of(const std::vector<ListedModel>& models, std::string_view id) {
-  const auto at = std::lower_bound(models.begin(), models.end(), id,
-                                   [](const ListedModel& model, std::string_view wanted) { return model.id < wanted; });
+  const auto at = std::lower_bound(
+      models.begin(), models.end(), id,
+      [](const ListedModel& model, std::string_view wanted) { return model.id < wanted; });
   if (at == models.end() || at->id != id) return std::nullopt;
   return static_cast<size_t>(at - models.begin());
 }
@@ -48,7 +53,8 @@ void write_items(json::Writer& w, const std::vector<ListedModel>& models, size_t
   w.end_array();
 }
 
-Result<std::string> write_claude(const std::vector<ListedModel>& models, std::string_view query, bool partial) {
+Result<std::string> write_claude(const std::vector<ListedModel>& models, std::string_view query,
+                                 bool partial) {
   GP_TRY(const size_t limit, page_size(query, "limit"));
   const auto after = http::query_value(query, "after_id");
   const auto before = http::query_value(query, "before_id");
@@ -85,15 +91,18 @@ Result<std::string> write_claude(const std::vector<ListedModel>& models, std::st
   return out;
 }
 
-Result<std::string> write_gemini(const std::vector<ListedModel>& models, std::string_view query, bool partial) {
+Result<std::string> write_gemini(const std::vector<ListedModel>& models, std::string_view query,
+                                 bool partial) {
   GP_TRY(const size_t limit, page_size(query, "pageSize"));
   size_t from = 0;
   if (const auto token = http::query_value(query, "pageToken"); token && !token->empty()) {
     const auto last = base64_decode(*token);
-    if (!last || last->empty() || !is_valid_utf8(*last)) return bad_page("pageToken is not one of ours", "pageToken");
+    if (!last || last->empty() || !is_valid_utf8(*last))
+      return bad_page("pageToken is not one of ours", "pageToken");
     // The model may have gone meanwhile: the page goes on where it would stand.
-    const auto at = std::upper_bound(models.begin(), models.end(), std::string_view(*last),
-                                     [](std::string_view wanted, const ListedModel& model) { return wanted < model.id; });
+    const auto at = std::upper_bound(
+        models.begin(), models.end(), std::string_view(*last),
+        [](std::string_view wanted, const ListedModel& model) { return wanted < model.id; });
     from = static_cast<size_t>(at - models.begin());
   }
   const size_t to = std::min(models.size(), from + limit);
@@ -116,7 +125,8 @@ std::string_view first_page_query(Protocol protocol) {
   return {};
 }
 
-Result<ModelPage> read_model_page(Protocol protocol, std::string_view body, std::string_view provider) {
+Result<ModelPage> read_model_page(Protocol protocol, std::string_view body,
+                                  std::string_view provider) {
   Arena arena(16 * 1024, size_t{256} << 20);
   const auto broken = [](std::string message) {
     Error error{ErrorKind::server, "decode_response_failed", std::move(message)};
@@ -156,8 +166,10 @@ Result<ModelPage> read_model_page(Protocol protocol, std::string_view body, std:
   return page;
 }
 
-Result<std::string> write_model_page(Protocol protocol, std::vector<ListedModel> models, std::string_view query, bool partial) {
-  std::stable_sort(models.begin(), models.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+Result<std::string> write_model_page(Protocol protocol, std::vector<ListedModel> models,
+                                     std::string_view query, bool partial) {
+  std::stable_sort(models.begin(), models.end(),
+                   [](const auto& a, const auto& b) { return a.id < b.id; });
   if (protocol == Protocol::claude) return write_claude(models, query, partial);
   if (protocol == Protocol::gemini) return write_gemini(models, query, partial);
   std::string out;

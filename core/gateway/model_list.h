@@ -1,5 +1,6 @@
-// Model lists of several providers as one: reading pages, merging, sorting, paging (wire-formats 6.2;
-// reference core 3.10, 3.11). Items keep what their vendor said; only the id gets its provider. Pure.
+// Model lists of several providers as one: reading pages, merging, sorting, paging
+// (wire-formats 6.2; reference core 3.10, 3.11). Items keep what their vendor said; only the id
+// gets its provider. Pure.
 #pragma once
 
 #include <string>
@@ -28,7 +29,8 @@ std::string_view first_page_query(translate::Protocol protocol);
 Result<ModelPage> read_model_page(translate::Protocol protocol, std::string_view body,
                                   std::string_view provider);
 
-// The client's page of all models, sorted by id here. Errors: kind invalid with the parameter's name.
+// The client's page of all models, sorted by id here. Errors: kind invalid with the parameter's
+// name.
 Result<std::string> write_model_page(translate::Protocol protocol, std::vector<ListedModel> models,
                                      std::string_view query, bool partial);
 

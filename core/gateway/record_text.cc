@@ -12,16 +12,39 @@ constexpr size_t kMaxHeadersJson = 16 * 1024;
 
 // Shown in full; every other header a client or module sets might carry a secret.
 constexpr std::string_view kHarmless[] = {
-    "accept", "accept-encoding", "accept-language", "anthropic-beta", "anthropic-version", "cache-control",
-    "connection", "content-length", "content-type", "date", "expect", "host", "openai-beta",
-    "openai-organization", "openai-processing-ms", "openai-version", "request-id", "retry-after", "server",
-    "transfer-encoding", "user-agent", "via", "x-app", "x-goog-api-client", "x-request-id",
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "anthropic-beta",
+    "anthropic-version",
+    "cache-control",
+    "connection",
+    "content-length",
+    "content-type",
+    "date",
+    "expect",
+    "host",
+    "openai-beta",
+    "openai-organization",
+    "openai-processing-ms",
+    "openai-version",
+    "request-id",
+    "retry-after",
+    "server",
+    "transfer-encoding",
+    "user-agent",
+    "via",
+    "x-app",
+    "x-goog-api-client",
+    "x-request-id",
 };
-constexpr std::string_view kHarmlessPrefixes[] = {"x-stainless-", "x-ratelimit-", "anthropic-ratelimit-"};
+constexpr std::string_view kHarmlessPrefixes[] = {"x-stainless-", "x-ratelimit-",
+                                                  "anthropic-ratelimit-"};
 
 constexpr std::string_view kSecretParameters[] = {
-    "key", "api_key", "access_token", "refresh_token", "id_token", "authorization", "session_key", "code",
-    "state", "callback_url", "admin_key", "client_secret", "token",
+    "key",           "api_key",       "access_token", "refresh_token", "id_token",
+    "authorization", "session_key",   "code",         "state",         "callback_url",
+    "admin_key",     "client_secret", "token",
 };
 
 bool harmless(std::string_view name) {

@@ -1,5 +1,5 @@
-// What of a request may stand in a stored row: header lists and queries with their secrets taken out.
-// Pure.
+// What of a request may stand in a stored row: header lists and queries with their secrets taken
+// out. Pure.
 #pragma once
 
 #include <span>

@@ -9,7 +9,8 @@
 namespace gproxy::gateway {
 
 // Time-ordered, from 74 given random bits (not secret). Empty when the arena is exhausted.
-inline std::string_view make_request_id(Arena& arena, int64_t wall_ms, uint64_t random_a, uint64_t random_b) {
+inline std::string_view make_request_id(Arena& arena, int64_t wall_ms, uint64_t random_a,
+                                        uint64_t random_b) {
   constexpr char kHex[] = "0123456789abcdef";
   unsigned char bytes[16];
   for (int i = 0; i < 6; ++i) bytes[i] = static_cast<unsigned char>(wall_ms >> (40 - 8 * i));

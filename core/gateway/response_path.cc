@@ -13,7 +13,9 @@ ResponsePath::ResponsePath(Options options, Receiver& receiver)
     : options_(std::move(options)),
       receiver_(receiver),
       scan_(options_.protocol, options_.framing),
-      open_(false) {}
+      open_(false) {
+  if (!options_.model_provider.empty()) scan_.mark_models();
+}
 
 Result<void> ResponsePath::feed(std::string_view bytes) {
   if (options_.call != nullptr) return options_.call->data(bytes, modhost::Last::no, *this);
@@ -41,7 +43,9 @@ Result<void> ResponsePath::finish() {
   return ok();
 }
 
-Result<void> ResponsePath::on_module_data(std::string_view bytes) { return native(bytes); }
+Result<void> ResponsePath::on_module_data(std::string_view bytes) {
+  return native(bytes);
+}
 
 Result<void> ResponsePath::native(std::string_view bytes) {
   if (bytes.empty()) return ok();
@@ -146,7 +150,8 @@ void ResponsePath::emit(std::string_view bytes) {
   }
 }
 
-std::string prefix_model_field(std::string_view body, std::string_view field, std::string_view provider) {
+std::string prefix_model_field(std::string_view body, std::string_view field,
+                               std::string_view provider) {
   std::string out(body);
   const auto span = json::find(body, {field});
   if (!span.found || span.kind != json::Kind::string || span.len < 3) return out;

@@ -1,8 +1,8 @@
-// The way of an answer's bytes from upstream to client, built once per attempt: the module's data hook,
-// the translator (absent on native routes), the usage scan (reads, never copies), the edits (model name
-// on aggregate routes, a usage chunk nobody asked for), the receiver. What is absent costs nothing:
-// a native answer on a provider's own route is handed through as the very bytes that came.
-// Lives on the exchange's loop, owned by it.
+// The way of an answer's bytes from upstream to client, built once per attempt: the module's data
+// hook, the translator (absent on native routes), the usage scan (reads, never copies), the edits
+// (model name on aggregate routes, a usage chunk nobody asked for), the receiver. What is absent
+// costs nothing: a native answer on a provider's own route is handed through as the very bytes that
+// came. Lives on the exchange's loop, owned by it.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +30,8 @@ class ResponsePath final : private modhost::DataSink {
  public:
   class Receiver {
    public:
-    // Bytes for the client, in order; valid during the call. Called from inside feed() and finish().
+    // Bytes for the client, in order; valid during the call. Called from inside feed() and
+    // finish().
     virtual void on_answer(std::string_view bytes) = 0;
 
    protected:
@@ -43,9 +44,10 @@ class ResponsePath final : private modhost::DataSink {
     // Nothing passes until an event that is no error was seen (streams): until then the attempt may
     // still fail as a whole. Without it the first byte opens the way.
     bool gate_on_event = false;
-    bool strip_usage_chunk = false;       // the client did not ask for the chunk that we asked for
-    std::string_view model_provider = {}; // aggregate: "provider/" goes before the model; empty = no
-    modhost::Call* call = nullptr;        // its data hook; null = none
+    bool strip_usage_chunk = false;  // the client did not ask for the chunk that we asked for
+    std::string_view model_provider =
+        {};                         // aggregate: "provider/" goes before the model; empty = no
+    modhost::Call* call = nullptr;  // its data hook; null = none
     std::unique_ptr<StreamTranslator> translator = nullptr;
   };
 
@@ -66,7 +68,9 @@ class ResponsePath final : private modhost::DataSink {
   std::string_view held() const { return held_; }
 
   // Another event may be put between the bytes here.
-  bool at_boundary() const { return options_.translator != nullptr || (held_edit() && scan_.at_boundary()); }
+  bool at_boundary() const {
+    return options_.translator != nullptr || (held_edit() && scan_.at_boundary());
+  }
   const translate::UsageScan& scan() const { return scan_; }
   bool scan_is_sse() const { return options_.framing == translate::Framing::sse; }
 
@@ -94,8 +98,9 @@ class ResponsePath final : private modhost::DataSink {
   bool open_ = false;
 };
 
-// Puts the provider before the model of a whole model answer (GET models/…): `field` is "id" or "name";
-// Gemini's "models/" stays in front.
-std::string prefix_model_field(std::string_view body, std::string_view field, std::string_view provider);
+// Puts the provider before the model of a whole model answer (GET models/…): `field` is "id" or
+// "name"; Gemini's "models/" stays in front.
+std::string prefix_model_field(std::string_view body, std::string_view field,
+                               std::string_view provider);
 
 }  // namespace gproxy::gateway

@@ -11,8 +11,8 @@ int64_t backoff_ms(size_t attempt, const config::Retry& retry, double jitter) {
                   retry.max_backoff_ms);
 }
 
-Decision decide(const modhost::Verdict& verdict, const modhost::Failure& failure, const Budget& budget,
-                const config::Retry& retry, double jitter) {
+Decision decide(const modhost::Verdict& verdict, const modhost::Failure& failure,
+                const Budget& budget, const config::Retry& retry, double jitter) {
   using modhost::Action;
   using Next = Decision::Next;
   if (budget.content_sent || budget.attempts >= budget.max_attempts) return {};
@@ -22,8 +22,9 @@ Decision decide(const modhost::Verdict& verdict, const modhost::Failure& failure
       return {};
     case Action::retry_same:
       // One second chance per credential; then it counts as failed.
-      decision = budget.same_tried ? Decision{Next::other, 0}
-                                   : Decision{Next::same, backoff_ms(budget.attempts, retry, jitter)};
+      decision = budget.same_tried
+                     ? Decision{Next::other, 0}
+                     : Decision{Next::same, backoff_ms(budget.attempts, retry, jitter)};
       break;
     case Action::retry_patched:
       decision = {budget.patched ? Next::other : Next::patch, 0};

@@ -1,4 +1,5 @@
-// What comes after a failed attempt. Pure: a verdict and what is left of the budget in, a decision out.
+// What comes after a failed attempt. Pure: a verdict and what is left of the budget in, a decision
+// out.
 #pragma once
 
 #include <cstdint>
@@ -9,14 +10,14 @@
 namespace gproxy::gateway {
 
 struct Budget {
-  size_t attempts = 0;          // made so far
+  size_t attempts = 0;  // made so far
   size_t max_attempts = 8;
   int64_t now_ms = 0;
-  int64_t deadline_ms = 0;      // no attempt begins after it; 0 = none
-  bool content_sent = false;    // the client has content: nothing is tried again
-  bool same_tried = false;      // this credential was tried a second time already
-  bool patched = false;         // and its secret was patched for this request
-  bool refreshed = false;       // and refreshed
+  int64_t deadline_ms = 0;    // no attempt begins after it; 0 = none
+  bool content_sent = false;  // the client has content: nothing is tried again
+  bool same_tried = false;    // this credential was tried a second time already
+  bool patched = false;       // and its secret was patched for this request
+  bool refreshed = false;     // and refreshed
 };
 
 struct Decision {
@@ -32,8 +33,8 @@ struct Decision {
 };
 
 // `jitter` is 0 .. 1.
-Decision decide(const modhost::Verdict& verdict, const modhost::Failure& failure, const Budget& budget,
-                const config::Retry& retry, double jitter);
+Decision decide(const modhost::Verdict& verdict, const modhost::Failure& failure,
+                const Budget& budget, const config::Retry& retry, double jitter);
 
 // min(base * 2^(attempt-1) + jitter * base, max); attempt from 1.
 int64_t backoff_ms(size_t attempt, const config::Retry& retry, double jitter);

@@ -17,19 +17,19 @@ std::string_view name(Method method);
 
 // Who answers.
 enum class RouteKind : uint8_t {
-  llm,             // an operation of a protocol, through a provider
-  probe,           // 200 without a body, for clients that look before they ask
+  llm,    // an operation of a protocol, through a provider
+  probe,  // 200 without a body, for clients that look before they ask
   healthz,
   readyz,
   metrics,
   version,
   favicon,
-  admin,           // the admin API
-  ui,              // the administrator's interface
+  admin,  // the admin API
+  ui,     // the administrator's interface
   oauth_start,
   oauth_callback,
-  usage,           // a vendor's own quota
-  not_found,       // no such path
+  usage,              // a vendor's own quota
+  not_found,          // no such path
   unknown_operation,  // below /v1 or /v1beta, but nothing we have
   method_not_allowed,
 };
@@ -40,8 +40,8 @@ enum class RouteScope : uint8_t {
   both,      // below /{provider}, and without it: the model names the provider
 };
 
-// Patterns stand behind the optional /{provider}: {id} is one segment, {model*} the rest of the path,
-// {model*}:{verb} the rest split at its last colon, {path*} any rest.
+// Patterns stand behind the optional /{provider}: {id} is one segment, {model*} the rest of the
+// path, {model*}:{verb} the rest split at its last colon, {path*} any rest.
 struct RouteRow {
   Method method;
   RouteScope scope;

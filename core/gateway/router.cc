@@ -44,13 +44,24 @@ bool matches(std::string_view pattern, std::string_view path, Captures& captures
   return at == path.size();
 }
 
+// A quick no by the literal start of the pattern.
+bool may_match(std::string_view pattern, std::string_view path) {
+  const size_t n = std::min<size_t>(pattern.size(), 7);
+  for (size_t i = 1; i < n && pattern[i] != '{'; ++i) {
+    if (i >= path.size() || pattern[i] != path[i]) return false;
+  }
+  return true;
+}
+
 std::string_view decode(std::string_view text, Arena& arena) {
   if (text.find('%') == std::string_view::npos) return text;
   const auto decoded = percent_decode(text);
   return decoded ? arena.copy(*decoded) : std::string_view();
 }
 
-bool has_verb(const RouteRow& row) { return row.pattern.ends_with("{verb}"); }
+bool has_verb(const RouteRow& row) {
+  return row.pattern.ends_with("{verb}");
+}
 
 // Splits a Gemini tail at its last colon and reads the verb.
 void take_verb(std::string_view tail, RouteMatch& match) {
@@ -97,7 +108,8 @@ Protocol guess_protocol(std::string_view path) {
 }
 
 bool below_version(std::string_view path) {
-  return path == "/v1" || path == "/v1beta" || path.starts_with("/v1/") || path.starts_with("/v1beta/");
+  return path == "/v1" || path == "/v1beta" || path.starts_with("/v1/") ||
+         path.starts_with("/v1beta/");
 }
 
 }  // namespace
@@ -127,7 +139,10 @@ RouteMatch route(std::string_view method_text, std::string_view path, Arena& are
   const RouteRow* found = nullptr;
   Captures found_captures;
   std::string allow;
+  const auto target = aggregate ? path : rest;
   for (const auto& row : route_table()) {
+    // Most rows differ in their first bytes: "/v1/chat" and "/v1/mess", "/v1beta".
+    if (!may_match(row.pattern, row.scope == RouteScope::root ? path : target)) continue;
     Captures captures;
     const bool root_match = row.scope == RouteScope::root ? matches(row.pattern, path, captures)
                             : row.scope == RouteScope::both && aggregate
@@ -178,7 +193,8 @@ RouteMatch route(std::string_view method_text, std::string_view path, Arena& are
 }
 
 void settle_protocol(RouteMatch& match, bool has_anthropic_version, KeySource source) {
-  const bool unknown = match.kind == RouteKind::unknown_operation && match.protocol == Protocol::openai;
+  const bool unknown =
+      match.kind == RouteKind::unknown_operation && match.protocol == Protocol::openai;
   if (!match.by_key && !unknown) return;
   if (has_anthropic_version) {
     match.protocol = Protocol::claude;

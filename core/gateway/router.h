@@ -1,5 +1,5 @@
-// Turns method and path into what is asked and by whom. Pure: text in, views out; decoded pieces live
-// in the exchange's arena.
+// Turns method and path into what is asked and by whom. Pure: text in, views out; decoded pieces
+// live in the exchange's arena.
 #pragma once
 
 #include <string_view>
@@ -15,12 +15,13 @@ struct RouteMatch {
   // The client's; also the shape of its errors. `by_key` asks for settle_protocol().
   translate::Protocol protocol = translate::Protocol::none;
   translate::Operation operation = translate::Operation::none;  // none: by the body's `stream`
-  bool by_key = false;       // GET /v1/models*: three protocols share the path
-  bool aggregate = false;    // no /{provider}: the model names it
-  bool bad_verb = false;     // Gemini: a verb we do not know, or no model
+  bool by_key = false;     // GET /v1/models*: three protocols share the path
+  bool aggregate = false;  // no /{provider}: the model names it
+  bool bad_verb = false;   // Gemini: a verb we do not know, or no model
   std::string_view provider;
-  std::string_view path;      // without the provider
-  std::string_view model;     // from the path, decoded, without models/; tuned models keep their prefix
+  std::string_view path;  // without the provider
+  std::string_view
+      model;  // from the path, decoded, without models/; tuned models keep their prefix
   std::string_view resource;  // decoded {id}
   std::string_view allow;     // method_not_allowed: value of Allow
 };
@@ -35,14 +36,15 @@ void settle_protocol(RouteMatch& match, bool has_anthropic_version, KeySource so
 // Provider names: 1 to 64 of [A-Za-z0-9._-].
 bool is_provider_name(std::string_view text);
 
-// An aggregate model: "provider/model", also with leading slashes or models/. Empty views when it is
-// not one.
+// An aggregate model: "provider/model", also with leading slashes or models/. Empty views when it
+// is not one.
 struct ProviderModel {
   std::string_view provider;
   std::string_view model;
   bool ok() const { return !provider.empty(); }
 };
-// `arena` is used for tuned models only ("tunedModels/provider/id" is "tunedModels/id" of provider).
+// `arena` is used for tuned models only ("tunedModels/provider/id" is "tunedModels/id" of
+// provider).
 ProviderModel split_provider_model(std::string_view text, Arena& arena);
 
 }  // namespace gproxy::gateway

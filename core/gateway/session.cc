@@ -92,7 +92,23 @@ void Session::enter(Phase next) {
   }
 }
 
-// ---- reading -------------------------------------------------------------------------------------
+const config::KeyEntry* Session::find_key(const config::LoopSnapshotPtr& snapshot,
+                                          std::string_view key) {
+  if (known_entry_ != nullptr && known_in_ == snapshot && known_key_.equals(key))
+    return known_entry_;
+  if (context_.hasher == nullptr) return nullptr;
+  // The digest is keyed and the table is hashed by it: no comparison leaks how near a guess was.
+  const auto* entry = (*snapshot)->find_key(context_.hasher->digest(key));
+  if (entry != nullptr) {
+    known_in_ = snapshot;
+    known_entry_ = entry;
+    known_key_ = Secret(key);
+  }
+  return entry;
+}
+
+// ---- reading
+// -------------------------------------------------------------------------------------
 
 void Session::on_data(std::string_view bytes) {
   if (phase_ == Phase::closing) return;
@@ -215,7 +231,8 @@ void Session::on_closed(net::CloseReason) {
   end();
 }
 
-// ---- writing -------------------------------------------------------------------------------------
+// ---- writing
+// -------------------------------------------------------------------------------------
 
 std::string& Session::output() {
   if (out_.capacity() == 0) out_ = context_.take_string();
@@ -287,7 +304,8 @@ void Session::on_flushed() {
   if (want_flushed_) output_added();
 }
 
-// ---- ends ----------------------------------------------------------------------------------------
+// ---- ends
+// ----------------------------------------------------------------------------------------
 
 void Session::exchange_finished(After after) {
   context_.bury(std::move(exchange_));
@@ -341,7 +359,8 @@ void Session::shut_down() {
   }
 }
 
-// ---- time ----------------------------------------------------------------------------------------
+// ---- time
+// ----------------------------------------------------------------------------------------
 
 // While an exchange runs the timer looks at the peer: reads may be paused, output may be stuck.
 void Session::watch() {
@@ -359,13 +378,14 @@ void Session::on_timer() {
       close(After::close);
       break;
     case Phase::head: {
-      Error error{ErrorKind::timeout, "request_timeout", "the request's head did not arrive in time"};
+      Error error{ErrorKind::timeout, "request_timeout",
+                  "the request's head did not arrive in time"};
       refuse(std::move(error).with_status(408));
       break;
     }
     case Phase::body: {
-      const auto wanted = settings().limits.min_body_bytes_per_second *
-                          static_cast<uint64_t>(times.body_ms) / 1000;
+      const auto wanted =
+          settings().limits.min_body_bytes_per_second * static_cast<uint64_t>(times.body_ms) / 1000;
       const auto came = body_bytes_ - window_bytes_;
       if (came > 0 && came >= wanted) {
         window_bytes_ = body_bytes_;
@@ -396,8 +416,7 @@ void Session::on_timer() {
       }
       break;
     case Phase::running: {
-      if (connection_->read_paused() &&
-          connection_->check_peer() == net::Connection::Peer::gone) {
+      if (connection_->read_paused() && connection_->check_peer() == net::Connection::Peer::gone) {
         exchange_->cancel(Exchange::Cancel::client_gone);
         break;
       }
@@ -405,7 +424,8 @@ void Session::on_timer() {
         if (connection_->bytes_written() != sent_mark_) {
           sent_mark_ = connection_->bytes_written();
           sent_since_ms_ = now;
-        } else if (times.downstream_stall_ms > 0 && now - sent_since_ms_ >= times.downstream_stall_ms) {
+        } else if (times.downstream_stall_ms > 0 &&
+                   now - sent_since_ms_ >= times.downstream_stall_ms) {
           exchange_->cancel(Exchange::Cancel::stalled);
           break;
         }

@@ -58,6 +58,9 @@ class Session final : public net::ConnectionSink, public http::RequestSink {
   // The exchange's last call: it is deleted, deferred.
   void exchange_finished(After after);
   const net::PeerAddress& peer() const { return connection_->peer(); }
+  // The entry of a presented key: digests cost more than all the rest of a small request's head,
+  // and a connection keeps presenting the same key. Null if unknown.
+  const config::KeyEntry* find_key(const config::LoopSnapshotPtr& snapshot, std::string_view key);
   uint64_t bytes_written() const { return connection_->bytes_written(); }
   bool draining() const { return draining_; }
 
@@ -77,8 +80,8 @@ class Session final : public net::ConnectionSink, public http::RequestSink {
 
  private:
   enum class Phase : uint8_t {
-    idle,     // between requests
-    head,     // bytes of a head have come
+    idle,  // between requests
+    head,  // bytes of a head have come
     body,
     waiting,  // a body waits for memory
     running,  // the request is complete, its answer is not
@@ -106,6 +109,9 @@ class Session final : public net::ConnectionSink, public http::RequestSink {
   http::RequestParser parser_;
   std::unique_ptr<Exchange> exchange_;
   config::LoopSnapshotPtr snapshot_;  // of the current or last request
+  config::LoopSnapshotPtr known_in_;  // the snapshot that known_entry_ stands in
+  const config::KeyEntry* known_entry_ = nullptr;
+  Secret known_key_;
   std::string out_;    // of this turn
   std::string ahead_;  // read behind a running request
   net::Timer timer_;
@@ -114,7 +120,7 @@ class Session final : public net::ConnectionSink, public http::RequestSink {
   int64_t phase_since_ms_ = 0;
   uint64_t window_bytes_ = 0;  // of the body, at the start of the current window
   uint64_t body_bytes_ = 0;
-  uint64_t sent_mark_ = 0;     // bytes_written() when the client last took some
+  uint64_t sent_mark_ = 0;  // bytes_written() when the client last took some
   int64_t sent_since_ms_ = 0;
   Phase phase_ = Phase::idle;
   bool output_full_ = false;

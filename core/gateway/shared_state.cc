@@ -49,7 +49,10 @@ std::string Readiness::to_json() const {
   std::string out;
   json::Writer w(out);
   w.begin_object();
-  w.field("status", !started() ? "starting" : draining() ? "draining" : ready() ? "ready" : "refusing");
+  w.field("status", !started()   ? "starting"
+                    : draining() ? "draining"
+                    : ready()    ? "ready"
+                                 : "refusing");
   w.key("degraded");
   w.begin_object();
   {

@@ -1,6 +1,6 @@
-// What all workers of a process share, each item with its own rule: counts of connections, the memory
-// budget, readiness, and who refreshes which credential. Any thread; owned by the server, outlives the
-// workers.
+// What all workers of a process share, each item with its own rule: counts of connections, the
+// memory budget, readiness, and who refreshes which credential. Any thread; owned by the server,
+// outlives the workers.
 #pragma once
 
 #include <atomic>
@@ -39,7 +39,9 @@ class ConnectionCount {
     size_t operator()(const net::PeerAddress& peer) const { return peer.host_hash(); }
   };
   struct SameHost {
-    bool operator()(const net::PeerAddress& a, const net::PeerAddress& b) const { return a.same_host(b); }
+    bool operator()(const net::PeerAddress& a, const net::PeerAddress& b) const {
+      return a.same_host(b);
+    }
   };
   std::atomic<size_t> open_{0};
   std::mutex mutex_;  // guards by_address_; two short holds per connection
@@ -67,7 +69,9 @@ class Readiness {
   bool started() const { return started_.load(std::memory_order_acquire); }
   // New requests are being refused (the store is behind): 503 until cleared.
   void set_refusing(bool refusing) { refusing_.store(refusing, std::memory_order_release); }
-  bool ready() const { return started() && !draining() && !refusing_.load(std::memory_order_acquire); }
+  bool ready() const {
+    return started() && !draining() && !refusing_.load(std::memory_order_acquire);
+  }
   // A part that works less well, with a word on why; an empty word means it is well again.
   void set_degraded(std::string part, std::string why);
   std::string to_json() const;
@@ -80,8 +84,8 @@ class Readiness {
   std::map<std::string, std::string> degraded_;
 };
 
-// One refresh per process and credential: the first who asks runs it, the others wait for its end on
-// their own loops. It outlives its initiator.
+// One refresh per process and credential: the first who asks runs it, the others wait for its end
+// on their own loops. It outlives its initiator.
 class RefreshTable {
  public:
   using Waiter = std::function<void(const Result<void>&)>;

@@ -48,27 +48,33 @@ std::string_view redirect_target(std::string_view url, std::string_view location
 
 }  // namespace
 
-StepRunner::StepRunner(WorkerContext& context, config::LoopSnapshotPtr snapshot, modhost::StepMachine machine, Done done)
+StepRunner::StepRunner(WorkerContext& context, config::LoopSnapshotPtr snapshot,
+                       modhost::StepMachine machine, Done done)
     : context_(context),
       snapshot_(std::move(snapshot)),
       machine_(std::move(machine)),
       done_(std::move(done)),
       timer_(context.loop, [this] { next(nullptr); }) {}
 
-void StepRunner::run(WorkerContext& context, config::LoopSnapshotPtr snapshot, modhost::StepMachine machine, Done done) {
-  auto runner = std::make_shared<StepRunner>(context, std::move(snapshot), std::move(machine), std::move(done));
+void StepRunner::run(WorkerContext& context, config::LoopSnapshotPtr snapshot,
+                     modhost::StepMachine machine, Done done) {
+  auto runner = std::make_shared<StepRunner>(context, std::move(snapshot), std::move(machine),
+                                             std::move(done));
   context.runners.push_back(runner);
   context.loop.defer([runner] {
     if (runner->done_) runner->next(nullptr);
   });
 }
 
-void StepRunner::cancel() { end(internal_error("the worker has ended")); }
+void StepRunner::cancel() {
+  end(internal_error("the worker has ended"));
+}
 
 void StepRunner::next(const modhost::StepReply* reply) {
   auto arena = std::make_unique<Arena>(4096, size_t{8} << 20);
   auto step = machine_.next(*arena, reply);
-  arena_ = std::move(arena);  // the step's views live in it; the one before held the reply's request
+  arena_ =
+      std::move(arena);  // the step's views live in it; the one before held the reply's request
   take(std::move(step));
 }
 
@@ -88,7 +94,8 @@ void StepRunner::take(Result<modhost::Step> step) {
       break;
     case modhost::StepKind::compute: {
       // Nothing here is touched until the pool has answered. The module sees one thread at a time.
-      auto arena = std::make_shared<std::unique_ptr<Arena>>(std::make_unique<Arena>(4096, size_t{8} << 20));
+      auto arena =
+          std::make_shared<std::unique_ptr<Arena>>(std::make_unique<Arena>(4096, size_t{8} << 20));
       work_ = net::run_in_pool(
           context_.loop,
           [this, arena]() -> std::shared_ptr<Result<modhost::Step>> {
@@ -117,7 +124,9 @@ void StepRunner::fetch(const modhost::Prepared& prepared, std::string_view url) 
   request.has_body = prepared.has_body;
   request.proxy = settings.proxy;
   request.timeouts.connect_ms = settings.timeouts.connect_ms;
-  request.timeouts.total_ms = prepared.total_ms > 0 ? std::min(prepared.total_ms, settings.timeouts.step_ms) : settings.timeouts.step_ms;
+  request.timeouts.total_ms = prepared.total_ms > 0
+                                  ? std::min(prepared.total_ms, settings.timeouts.step_ms)
+                                  : settings.timeouts.step_ms;
   replies_ = std::make_unique<Arena>(2048, size_t{1} << 20);
   headers_ = {};
   body_.clear();
@@ -145,8 +154,9 @@ void StepRunner::on_data(std::string_view bytes) {
 
 void StepRunner::on_complete(const upstream::Completion& completion) {
   context_.loop.defer_delete(std::move(transfer_));
-  if (completion.failure == upstream::FailureKind::none && status_ >= 301 && status_ <= 308 && status_ != 304 &&
-      redirects_ < kMaxRedirects && (request_.method == "GET" || status_ >= 307)) {
+  if (completion.failure == upstream::FailureKind::none && status_ >= 301 && status_ <= 308 &&
+      status_ != 304 && redirects_ < kMaxRedirects &&
+      (request_.method == "GET" || status_ >= 307)) {
     const auto target = redirect_target(url_, http::find(headers_, "location"), *arena_);
     if (!target.empty()) {
       ++redirects_;

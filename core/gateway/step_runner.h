@@ -1,6 +1,6 @@
-// Performs the steps of a module's step machine (refresh, quota): fetches through the loop's client,
-// waits, computes on the thread pool. Lives on the loop that began it and outlives the request that
-// did; registered with the worker, which cancels what still runs when it ends.
+// Performs the steps of a module's step machine (refresh, quota): fetches through the loop's
+// client, waits, computes on the thread pool. Lives on the loop that began it and outlives the
+// request that did; registered with the worker, which cancels what still runs when it ends.
 #pragma once
 
 #include <functional>
@@ -19,12 +19,15 @@ namespace gproxy::gateway {
 class StepRunner final : private upstream::TransferSink {
  public:
   using Done = std::function<void(Result<modhost::Step>)>;
-  // `done` gets the last step (done, fail or reply), once, on this loop; never before run() returned.
-  static void run(WorkerContext& context, config::LoopSnapshotPtr snapshot, modhost::StepMachine machine, Done done);
+  // `done` gets the last step (done, fail or reply), once, on this loop; never before run()
+  // returned.
+  static void run(WorkerContext& context, config::LoopSnapshotPtr snapshot,
+                  modhost::StepMachine machine, Done done);
   // Ends it with an error.
   void cancel();
 
-  StepRunner(WorkerContext& context, config::LoopSnapshotPtr snapshot, modhost::StepMachine machine, Done done);
+  StepRunner(WorkerContext& context, config::LoopSnapshotPtr snapshot, modhost::StepMachine machine,
+             Done done);
 
  private:
   static constexpr size_t kMaxReply = size_t{1} << 20;

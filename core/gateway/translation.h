@@ -1,5 +1,5 @@
-// The seam for translation: a route that says "translate" (or that bridges stream and whole answers)
-// ends here until the translators are wired in. Pure.
+// The seam for translation: a route that says "translate" (or that bridges stream and whole
+// answers) ends here until the translators are wired in. Pure.
 #pragma once
 
 #include <string>

@@ -6,8 +6,8 @@
 namespace gproxy::translate {
 namespace {
 
-// In the order of BodyField, from `model` on; the two that are not top-level members have no name to
-// look for.
+// In the order of BodyField, from `model` on; the two that are not top-level members have no name
+// to look for.
 constexpr std::string_view kNames[] = {
     "model",
     "stream",
@@ -52,7 +52,8 @@ std::string_view name(BodyField field) {
 
 BodyIndex& BodyIndex::operator=(BodyIndex&& other) noexcept {
   // A short string moves its bytes: the view has to follow them.
-  const bool own = other.model.data() != nullptr && other.model.data() == other.model_unescaped.data();
+  const bool own =
+      other.model.data() != nullptr && other.model.data() == other.model_unescaped.data();
   spans = other.spans;
   model = other.model;
   stream = other.stream;
@@ -99,7 +100,8 @@ Result<BodyIndex> index_body(std::string_view body, ModelRule rule, const json::
   const auto& stream = index[BodyField::stream];
   if (stream.found && stream.kind != json::Kind::null) {
     if (stream.kind != json::Kind::boolean) {
-      if (rule == ModelRule::in_body) return invalid_error("stream must be true or false", "stream");
+      if (rule == ModelRule::in_body)
+        return invalid_error("stream must be true or false", "stream");
     } else {
       index.stream = body[stream.at] == 't';
     }

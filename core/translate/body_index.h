@@ -52,18 +52,17 @@ struct BodyIndex {
   std::string_view model;       // decoded; of the body, or of model_unescaped
   bool stream = false;          // `stream` is true
 
-  const json::Span& operator[](BodyField field) const {
-    return spans[static_cast<size_t>(field)];
-  }
+  const json::Span& operator[](BodyField field) const { return spans[static_cast<size_t>(field)]; }
   BodyIndex() = default;
   BodyIndex(BodyIndex&& other) noexcept { *this = std::move(other); }
   BodyIndex& operator=(BodyIndex&& other) noexcept;
 };
 
-// Validates `body` (a JSON object within `limits`) and fills `out`. A member listed above that occurs
-// twice is an error; an escaped spelling of its name is the same member. `model` must be a string and
-// `stream` a boolean where they are present; `model_required` tells where they must be.
+// Validates `body` (a JSON object within `limits`) and fills `out`. A member listed above that
+// occurs twice is an error; an escaped spelling of its name is the same member. `model` must be a
+// string and `stream` a boolean where they are present; `model_required` tells where they must be.
 enum class ModelRule : uint8_t { in_body, elsewhere };
-Result<BodyIndex> index_body(std::string_view body, ModelRule rule, const json::Limits& limits = {});
+Result<BodyIndex> index_body(std::string_view body, ModelRule rule,
+                             const json::Limits& limits = {});
 
 }  // namespace gproxy::translate

@@ -355,7 +355,8 @@ Evidence read_body(const json::Value& root) {
   out.param = value["param"].str();
   for (const auto& detail : value["details"].items()) {
     if (const auto delay = duration_ms(detail["retryDelay"].str())) out.retry_after_ms = delay;
-    if (!out.word && detail["reason"].str() == "API_KEY_INVALID") out.word = find_word("API_KEY_INVALID");
+    if (!out.word && detail["reason"].str() == "API_KEY_INVALID")
+      out.word = find_word("API_KEY_INVALID");
   }
   for (const auto field : {"code", "type", "status"}) {
     if (out.word) break;
@@ -416,9 +417,9 @@ std::string encode_stream_error(Protocol protocol, const Error& error, const Str
     }
     case Protocol::openai_response: {
       const bool limited = error.kind == ErrorKind::rate;
-      const auto code = limited                              ? "rate_limit_exceeded"
+      const auto code = limited                           ? "rate_limit_exceeded"
                         : error.kind == ErrorKind::policy ? "invalid_prompt"
-                                                             : "server_error";
+                                                          : "server_error";
       if (!state.created) {
         w.field("type", "error");
         w.field("code", code);
@@ -460,13 +461,15 @@ Error decode_error(Protocol upstream, int http_status, std::string_view body) {
   Evidence evidence;
   Arena arena(1024, size_t{1} << 20);
   const auto first = body.find_first_not_of(" \t\r\n");
-  const bool looks_json = first != std::string_view::npos && (body[first] == '{' || body[first] == '[');
+  const bool looks_json =
+      first != std::string_view::npos && (body[first] == '{' || body[first] == '[');
   if (looks_json) {
     if (auto parsed = json::parse(body, arena, {.max_depth = 32})) evidence = read_body(*parsed);
   }
   if (evidence.word != nullptr) {
     // A type that only repeats "invalid" says less than a telling status does.
-    const bool vague = evidence.word->kind == ErrorKind::invalid || evidence.word->kind == ErrorKind::server;
+    const bool vague =
+        evidence.word->kind == ErrorKind::invalid || evidence.word->kind == ErrorKind::server;
     if (!vague || refines(error.kind)) error.kind = evidence.word->kind;
   }
   if (evidence.message.empty()) {
@@ -484,7 +487,8 @@ Error decode_error(Protocol upstream, int http_status, std::string_view body) {
         lower.find("exceeds the maximum") != std::string::npos) {
       error.kind = ErrorKind::context;
     }
-    if (upstream == Protocol::gemini && http_status == 400 && lower.find("billing") != std::string::npos) {
+    if (upstream == Protocol::gemini && http_status == 400 &&
+        lower.find("billing") != std::string::npos) {
       error.kind = ErrorKind::billing;
     }
   }
@@ -506,13 +510,15 @@ Error as_gateway_fault(Error error) {
 }
 
 std::string redact_message(std::string_view message, size_t max_bytes) {
-  static constexpr std::string_view kKeyStarts[] = {"sk-", "AIza", "ya29.", "gsk_", "nvapi-", "xai-", "eyJ"};
+  static constexpr std::string_view kKeyStarts[] = {"sk-",    "AIza", "ya29.", "gsk_",
+                                                    "nvapi-", "xai-", "eyJ"};
   static constexpr std::string_view kUrlStarts[] = {"http://", "https://"};
   std::string out;
   size_t i = 0;
   const auto token_end = [&](size_t from) {
     while (from < message.size() && static_cast<unsigned char>(message[from]) > ' ' &&
-           message[from] != '"' && message[from] != '\'' && message[from] != ')' && message[from] != ',') {
+           message[from] != '"' && message[from] != '\'' && message[from] != ')' &&
+           message[from] != ',') {
       ++from;
     }
     return from;
@@ -537,10 +543,12 @@ std::string redact_message(std::string_view message, size_t max_bytes) {
     }
   }
   // Never cut inside a UTF-8 sequence.
-  while (i < message.size() && !out.empty() && (static_cast<unsigned char>(out.back()) & 0xc0) == 0x80) {
+  while (i < message.size() && !out.empty() &&
+         (static_cast<unsigned char>(out.back()) & 0xc0) == 0x80) {
     out.pop_back();
   }
-  if (i < message.size() && !out.empty() && static_cast<unsigned char>(out.back()) >= 0xc0) out.pop_back();
+  if (i < message.size() && !out.empty() && static_cast<unsigned char>(out.back()) >= 0xc0)
+    out.pop_back();
   return out;
 }
 

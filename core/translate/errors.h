@@ -1,5 +1,5 @@
-// Errors between the neutral kind and the four protocols (wire-formats 5): encode writes an Error in a
-// client's own shape, decode reads what an upstream said. Pure.
+// Errors between the neutral kind and the four protocols (wire-formats 5): encode writes an Error
+// in a client's own shape, decode reads what an upstream said. Pure.
 #pragma once
 
 #include <cstdint>
@@ -28,13 +28,14 @@ struct StreamState {
   bool array_has_items = false;  // it has an element
   bool created = false;          // Responses: response.created went out
 };
-// The bytes that tell the client of a running stream that it failed: an event (or last array element)
-// without any success marker (wire-formats 4.1).
+// The bytes that tell the client of a running stream that it failed: an event (or last array
+// element) without any success marker (wire-formats 4.1).
 std::string encode_stream_error(Protocol protocol, const Error& error, const StreamState& state);
 
-// Reads an upstream's error body, whatever shape it has. Evidence in order: code, type and status in
-// the body, then the HTTP status, then patterns of the message. The message is redacted. An auth
-// failure keeps its kind: that it is the gateway's own key is for the caller to turn (as_gateway_fault).
+// Reads an upstream's error body, whatever shape it has. Evidence in order: code, type and status
+// in the body, then the HTTP status, then patterns of the message. The message is redacted. An auth
+// failure keeps its kind: that it is the gateway's own key is for the caller to turn
+// (as_gateway_fault).
 Error decode_error(Protocol upstream, int http_status, std::string_view body);
 
 // An upstream's refusal of gproxy's credential is not the client's fault: kind server, status 502.

@@ -11,7 +11,9 @@
 namespace gproxy::translate {
 namespace {
 
-bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+bool is_space(char c) {
+  return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
 
 // The first quote or backslash, or `end`.
 const char* find_string_special(const char* p, const char* end) {
@@ -20,13 +22,36 @@ const char* find_string_special(const char* p, const char* end) {
   const __m128i slash = _mm_set1_epi8('\\');
   while (end - p >= 16) {
     const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-    const int hits = _mm_movemask_epi8(
-        _mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, slash)));
+    const int hits =
+        _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, slash)));
     if (hits != 0) return p + __builtin_ctz(static_cast<unsigned>(hits));
     p += 16;
   }
 #endif
   while (p < end && *p != '"' && *p != '\\') ++p;
+  return p;
+}
+
+// The first quote or bracket of either kind, or `end`.
+const char* find_structure(const char* p, const char* end) {
+#if defined(__SSE2__)
+  // '[' and ']' differ from '{' and '}' in one bit.
+  const __m128i quote = _mm_set1_epi8('"');
+  const __m128i open = _mm_set1_epi8('{');
+  const __m128i close = _mm_set1_epi8('}');
+  const __m128i fold = _mm_set1_epi8(0x20);
+  while (end - p >= 16) {
+    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    const __m128i folded = _mm_or_si128(block, fold);
+    const __m128i hit =
+        _mm_or_si128(_mm_cmpeq_epi8(block, quote),
+                     _mm_or_si128(_mm_cmpeq_epi8(folded, open), _mm_cmpeq_epi8(folded, close)));
+    const int hits = _mm_movemask_epi8(hit);
+    if (hits != 0) return p + __builtin_ctz(static_cast<unsigned>(hits));
+    p += 16;
+  }
+#endif
+  while (p < end && *p != '"' && *p != '{' && *p != '[' && *p != '}' && *p != ']') ++p;
   return p;
 }
 
@@ -43,8 +68,9 @@ int64_t JsonTap::number() const {
   if (kind_ != json::Kind::number) return -1;
   auto text = std::string_view(text_, text_len_);
   // 12.0 is an integer too; anything else is not a token count.
-  if (auto dot = text.find('.'); dot != std::string_view::npos &&
-                                 text.substr(dot + 1).find_first_not_of('0') == std::string_view::npos) {
+  if (auto dot = text.find('.');
+      dot != std::string_view::npos &&
+      text.substr(dot + 1).find_first_not_of('0') == std::string_view::npos) {
     text = text.substr(0, dot);
   }
   const auto value = parse_uint(text);
@@ -205,7 +231,7 @@ JsonTap::Event JsonTap::next(std::string_view bytes, size_t& at) {
         break;
       case State::skip: {
         // Only strings and brackets matter here.
-        while (p < end && *p != '"' && *p != '{' && *p != '[' && *p != '}' && *p != ']') ++p;
+        p = find_structure(p, end);
         if (p == end) break;
         const char d = *p++;
         if (d == '"') {

@@ -1,6 +1,6 @@
-// Listens in on JSON bytes as they pass: finds the few members one cares about, whatever the pieces,
-// without keeping or validating the rest. Bounded memory, no allocation. Used for usage scanning and
-// for splicing the model name of an answer. Not thread-safe; one per answer.
+// Listens in on JSON bytes as they pass: finds the few members one cares about, whatever the
+// pieces, without keeping or validating the rest. Bounded memory, no allocation. Used for usage
+// scanning and for splicing the model name of an answer. Not thread-safe; one per answer.
 #pragma once
 
 #include <array>
@@ -13,8 +13,8 @@
 
 namespace gproxy::translate {
 
-// One member of interest: a dotted path ("usage.input_tokens") and the number it is reported as (not
-// 0). Arrays on the way are transparent: "choices.finish_reason" is found in each element.
+// One member of interest: a dotted path ("usage.input_tokens") and the number it is reported as
+// (not 0). Arrays on the way are transparent: "choices.finish_reason" is found in each element.
 struct TapPath {
   std::string_view path;
   uint8_t leaf = 0;
@@ -80,7 +80,9 @@ class JsonTap {
   void reset();
 
   // Right inside the outermost container, between two of its elements or members.
-  bool at_top() const { return depth_ == 1 && nest_ == 0 && (state_ == State::after_value || awaits_value()); }
+  bool at_top() const {
+    return depth_ == 1 && nest_ == 0 && (state_ == State::after_value || awaits_value());
+  }
   bool awaits_value() const { return state_ == State::value; }
 
   uint8_t leaf() const { return leaf_; }
@@ -92,7 +94,16 @@ class JsonTap {
 
  private:
   enum class State : uint8_t {
-    value, key_or_end, key, key_escape, after_value, scalar, text, text_escape, skip, skip_string,
+    value,
+    key_or_end,
+    key,
+    key_escape,
+    after_value,
+    scalar,
+    text,
+    text_escape,
+    skip,
+    skip_string,
     skip_escape,
   };
   static constexpr uint8_t kNone = 0xff;

@@ -2,6 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 namespace gproxy::translate {
 namespace {
@@ -27,6 +32,17 @@ constexpr TapTree kChat{
     {"choices", kChoices},
     {"choices.finish_reason", kFinish},
     {"usage", kUsage},
+    {"usage.prompt_tokens", kInput},
+    {"usage.completion_tokens", kOutput},
+    {"usage.prompt_tokens_details.cached_tokens", kCacheRead},
+    {"usage.prompt_tokens_details.cache_write_tokens", kCacheWrite},
+    {"usage.completion_tokens_details.reasoning_tokens", kReasoning},
+    {"error", kError},
+};
+
+// Of a whole answer nobody asks how it finished, and the choices can be passed over.
+constexpr TapTree kChatWhole{
+    {"model", kModel},
     {"usage.prompt_tokens", kInput},
     {"usage.completion_tokens", kOutput},
     {"usage.prompt_tokens_details.cached_tokens", kCacheRead},
@@ -81,7 +97,55 @@ constexpr TapTree kGemini{
     {"error", kError},
 };
 
-const TapTree& tree_of(Protocol protocol) {
+// Calls hit(rest) for each place where a quote is followed by one of three letters, until it
+// answers true. Sixteen places at a time: this runs over every byte that is streamed.
+template <class Hit>
+bool any_quoted(std::string_view text, const char (&letters)[4], Hit hit) {
+  size_t at = 0;
+#if defined(__SSE2__)
+  const __m128i quote = _mm_set1_epi8('"');
+  const __m128i a = _mm_set1_epi8(letters[0]);
+  const __m128i b = _mm_set1_epi8(letters[1]);
+  const __m128i c = _mm_set1_epi8(letters[2]);
+  for (; at + 17 <= text.size(); at += 16) {
+    const auto* from = text.data() + at;
+    const __m128i here = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+    const __m128i next = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 1));
+    const __m128i letter = _mm_or_si128(
+        _mm_cmpeq_epi8(next, a), _mm_or_si128(_mm_cmpeq_epi8(next, b), _mm_cmpeq_epi8(next, c)));
+    auto hits = static_cast<unsigned>(
+        _mm_movemask_epi8(_mm_and_si128(_mm_cmpeq_epi8(here, quote), letter)));
+    for (; hits != 0; hits &= hits - 1) {
+      if (hit(text.substr(at + static_cast<size_t>(__builtin_ctz(hits))))) return true;
+    }
+  }
+#endif
+  for (; at + 1 < text.size(); ++at) {
+    const char next = text[at + 1];
+    if (text[at] == '"' && (next == letters[0] || next == letters[1] || next == letters[2]) &&
+        hit(text.substr(at))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool skip_blank(char c) {
+  return c == ' ' || c == '\t' || c == ':';
+}
+
+// `rest` begins with the member `key` (quotes included), and its value is not null. Escaped quotes
+// inside of strings do not match; a member of some inner object does, which only costs a closer
+// look.
+bool has_value(std::string_view rest, std::string_view key) {
+  if (!rest.starts_with(key)) return false;
+  size_t at = key.size();
+  while (at < rest.size() && skip_blank(rest[at])) ++at;
+  return at == rest.size() || rest[at] != 'n';
+}
+
+const TapTree& tree_of(Protocol protocol, Framing framing) {
+  if (framing == Framing::json && protocol == Protocol::openai_chat) return kChatWhole;
   switch (protocol) {
     case Protocol::claude:
       return kClaude;
@@ -98,7 +162,7 @@ const TapTree& tree_of(Protocol protocol) {
 }  // namespace
 
 UsageScan::UsageScan(Protocol protocol, Framing framing)
-    : tap_(tree_of(protocol)), protocol_(protocol), framing_(framing) {
+    : tap_(tree_of(protocol, framing)), protocol_(protocol), framing_(framing) {
   std::fill(std::begin(counts_), std::end(counts_), -1);
 }
 
@@ -112,12 +176,15 @@ Usage UsageScan::usage() const {
   usage.output = count(kOutput);
   if (protocol_ == Protocol::claude) return usage;  // its input is without the cache already
   if (protocol_ == Protocol::gemini) {
-    if (count(kToolPrompt) > 0) usage.input = std::max<int64_t>(usage.input, 0) + count(kToolPrompt);
+    if (count(kToolPrompt) > 0)
+      usage.input = std::max<int64_t>(usage.input, 0) + count(kToolPrompt);
     // Thoughts are counted beside the candidates, which may be absent when only thoughts came.
-    if (count(kReasoning) > 0) usage.output = std::max<int64_t>(usage.output, 0) + count(kReasoning);
+    if (count(kReasoning) > 0)
+      usage.output = std::max<int64_t>(usage.output, 0) + count(kReasoning);
   }
   if (usage.input >= 0) {
-    const int64_t cached = std::max<int64_t>(usage.cache_read, 0) + std::max<int64_t>(usage.cache_write, 0);
+    const int64_t cached =
+        std::max<int64_t>(usage.cache_read, 0) + std::max<int64_t>(usage.cache_write, 0);
     usage.input = std::max<int64_t>(usage.input - cached, 0);
   }
   return usage;
@@ -125,7 +192,8 @@ Usage UsageScan::usage() const {
 
 void UsageScan::take_type(std::string_view type) {
   if (protocol_ == Protocol::claude) {
-    if (type == "message_stop" || (framing_ == Framing::json && type == "message")) finished_ = true;
+    if (type == "message_stop" || (framing_ == Framing::json && type == "message"))
+      finished_ = true;
   } else if (type == "response.completed" || type == "response.incomplete") {
     finished_ = true;
   } else if (type == "response.created") {
@@ -216,11 +284,74 @@ bool UsageScan::advance(std::string_view bytes, size_t& at, Mark& mark) {
   return marked;
 }
 
+bool UsageScan::is_quiet(std::string_view event) const {
+  switch (protocol_) {
+    case Protocol::openai_chat:
+      if (event.starts_with("data: [") || event.starts_with("data:[")) return false;  // [DONE]
+      return !any_quoted(event, "ufe", [](std::string_view rest) {
+        return has_value(rest, "\"usage\"") || has_value(rest, "\"finish_reason\"") ||
+               has_value(rest, "\"error\"");
+      });
+    case Protocol::openai_response:
+    case Protocol::openai:
+      return !any_quoted(event, "ree", [](std::string_view rest) {
+        return rest.starts_with("\"response\"") || rest.starts_with("\"error\"");
+      });
+    case Protocol::claude:
+      return !any_quoted(event, "ume", [](std::string_view rest) {
+        return rest.starts_with("\"usage\"") || rest.starts_with("\"message_st") ||
+               rest.starts_with("\"error\"");
+      });
+    default:
+      return false;  // Gemini tells its usage in every event
+  }
+}
+
+bool UsageScan::pass_quiet_event(std::string_view bytes, size_t& at, Mark& mark) {
+  const auto rest = bytes.substr(at);
+  const size_t end = rest.find("\n\n");
+  if (end == std::string_view::npos) return false;
+  const auto event = rest.substr(0, end + 2);
+  if (std::memchr(event.data(), '\r', event.size()) != nullptr || !is_quiet(event)) return false;
+  usage_chunk_ = false;
+  if (marks_ && protocol_ == Protocol::openai_chat) {
+    // A top-level member, if nothing but the outermost brace was opened before it.
+    constexpr std::string_view kKey = "\"model\"";
+    const size_t key = event.find(kKey);
+    if (key != std::string_view::npos) {
+      const auto before = event.substr(0, key);
+      const size_t brace = before.find('{');
+      const size_t quote = event.find_first_not_of(" \t:", key + kKey.size());
+      if (brace == std::string_view::npos ||
+          before.find_first_of("{[", brace + 1) != std::string_view::npos ||
+          quote == std::string_view::npos || event[quote] != '"') {
+        return false;
+      }
+      quiet_end_ = at + event.size();
+      at += quote + 1;
+      mark = Mark::model;
+      return true;
+    }
+  }
+  at += event.size();
+  mark = Mark::event_end;
+  return true;
+}
+
 bool UsageScan::advance_sse(std::string_view bytes, size_t& at, Mark& mark) {
+  if (quiet_end_ != 0) {
+    at = std::exchange(quiet_end_, 0);
+    mark = Mark::event_end;
+    return true;
+  }
   while (at < bytes.size()) {
     const char c = bytes[at];
     switch (line_) {
       case Line::start:
+        if (content_ && !in_event_ && c != '\n' && c != '\r' && pass_quiet_event(bytes, at, mark)) {
+          last_cr_ = false;
+          return true;
+        }
         if (last_cr_ && c == '\n') {  // the second half of CRLF
           last_cr_ = false;
           ++at;
@@ -253,7 +384,8 @@ bool UsageScan::advance_sse(std::string_view bytes, size_t& at, Mark& mark) {
           line_ = field_len_ == 4 && name.substr(0, 4) == "data" ? Line::data_space : Line::other;
         } else {
           ++at;
-          if (static_cast<unsigned char>(c) >= 0x80) break;  // a byte order mark before the first field
+          if (static_cast<unsigned char>(c) >= 0x80)
+            break;  // a byte order mark before the first field
           if (field_len_ < sizeof field_) field_[field_len_] = c;
           if (field_len_ < UINT8_MAX) ++field_len_;
         }

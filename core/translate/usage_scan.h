@@ -1,6 +1,6 @@
-// Reads an answer's native bytes as they pass, streamed or whole, and never copies them: token usage,
-// the model that answered, whether the answer ended properly or carries an error, and where events
-// end. Incremental, bounded, no document. One per answer, on its loop.
+// Reads an answer's native bytes as they pass, streamed or whole, and never copies them: token
+// usage, the model that answered, whether the answer ended properly or carries an error, and where
+// events end. Incremental, bounded, no document. One per answer, on its loop.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,8 @@
 
 namespace gproxy::translate {
 
-// Token counts of one answer in gproxy's own reading, the same for all protocols: `input` is without
-// what was read from or written to a cache, `output` includes reasoning. -1 = not said.
+// Token counts of one answer in gproxy's own reading, the same for all protocols: `input` is
+// without what was read from or written to a cache, `output` includes reasoning. -1 = not said.
 struct Usage {
   int64_t input = -1;
   int64_t output = -1;
@@ -38,6 +38,9 @@ class UsageScan {
   };
 
   UsageScan(Protocol protocol, Framing framing);
+
+  // Model marks are wanted (they cost a little per event).
+  void mark_models() { marks_ = true; }
 
   // Reads on. `on_mark(Mark, size_t offset)` is called in order, offsets within `bytes`.
   template <class F>
@@ -79,6 +82,9 @@ class UsageScan {
 
   bool advance(std::string_view bytes, size_t& at, Mark& mark);
   bool advance_sse(std::string_view bytes, size_t& at, Mark& mark);
+  // An event that lies whole in `bytes` and says nothing of interest: passed over at once. Most do.
+  bool pass_quiet_event(std::string_view bytes, size_t& at, Mark& mark);
+  bool is_quiet(std::string_view event) const;
   // Feeds bytes[at, end) to the tap; true at a mark.
   bool tap(std::string_view bytes, size_t& at, size_t end, Mark& mark);
   void take_leaf();
@@ -94,8 +100,10 @@ class UsageScan {
   uint8_t field_len_ = 0;
   uint8_t head_len_ = 0;
   char field_[6];
-  char head_[6];  // first bytes of the event's data, for [DONE]
+  char head_[6];          // first bytes of the event's data, for [DONE]
+  size_t quiet_end_ = 0;  // of a quiet event whose model was marked; within the bytes being fed
   char first_byte_ = 0;
+  bool marks_ = false;
   bool last_cr_ = false;
   bool in_event_ = false;
   bool finished_ = false;

@@ -18,7 +18,8 @@ const upstream::FakeClient::Fields kSse = {{"content-type", "text/event-stream"}
 // A store in a folder of its own, and one loop's recorder in memory.
 struct Books {
   explicit Books(size_t usage_ring_bytes = size_t{1} << 20) {
-    folder = std::filesystem::temp_directory_path() / ("gproxy-accounts-" + std::to_string(::getpid()) + "-" + std::to_string(count()++));
+    folder = std::filesystem::temp_directory_path() /
+             ("gproxy-accounts-" + std::to_string(::getpid()) + "-" + std::to_string(count()++));
     std::filesystem::create_directories(folder);
     storage::StoreOptions options;
     options.dsn = "sqlite://" + (folder / "t.db").string() + "?mode=rwc";
@@ -80,7 +81,8 @@ TEST_CASE("each attempt has a usage row, with the tokens of the one that answere
   Bench bench(with(books, {provider("p", "plain", 2)}));
   bench.upstream.answer(failing(429));
   upstream::FakeClient::Answer good;
-  good.pieces = {R"({"model":"m","usage":{"input_tokens":10,"output_tokens":4,"cache_read_input_tokens":3,"cache_creation_input_tokens":2}})"};
+  good.pieces = {
+      R"({"model":"m","usage":{"input_tokens":10,"output_tokens":4,"cache_read_input_tokens":3,"cache_creation_input_tokens":2}})"};
   bench.upstream.answer(good);
   CHECK(bench.ask(post("/p/v1/messages", kBody)).status == 200);
   const auto totals = books.usage();
@@ -102,7 +104,10 @@ TEST_CASE("what was used before a client hung up is written down") {
   bench.turn();
   auto& call = bench.upstream.last();
   call.head(200, kSse);
-  call.data("event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":25,\"output_tokens\":1}}}\n\n");
+  call.data(
+      "event: message_start\ndata: "
+      "{\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":25,\"output_tokens\":1}"
+      "}}\n\n");
   bench.turn();
   client->close();
   bench.turn_until([&] { return call.aborted(); });
@@ -114,9 +119,12 @@ TEST_CASE("usage of a native gemini stream is counted, whatever its framing") {
   Books books;
   Bench bench(with(books, {provider("k", "keyless")}));
   upstream::FakeClient::Answer array;
-  array.pieces = {"[{\"candidates\":[{}]}\n", ",\n{\"candidates\":[{\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":7,\"candidatesTokenCount\":5}}]"};
+  array.pieces = {"[{\"candidates\":[{}]}\n",
+                  ",\n{\"candidates\":[{\"finishReason\":\"STOP\"}],\"usageMetadata\":{"
+                  "\"promptTokenCount\":7,\"candidatesTokenCount\":5}}]"};
   bench.upstream.answer(array);
-  CHECK(bench.ask(post("/k/v1beta/models/m:streamGenerateContent", R"({"contents":[]})")).status == 200);
+  CHECK(bench.ask(post("/k/v1beta/models/m:streamGenerateContent", R"({"contents":[]})")).status ==
+        200);
   CHECK(books.usage().input == 7);
   CHECK(books.usage().output == 5);
 }

@@ -10,7 +10,8 @@ namespace {
 
 using translate::Protocol;
 
-Bench::Setup with(std::vector<config::ProviderConfig> providers, std::function<void(config::Settings&)> settings = {}) {
+Bench::Setup with(std::vector<config::ProviderConfig> providers,
+                  std::function<void(config::Settings&)> settings = {}) {
   Bench::Setup setup;
   setup.providers = std::move(providers);
   setup.settings = std::move(settings);
@@ -27,7 +28,9 @@ std::vector<ListedModel> models(std::initializer_list<const char*> ids) {
   return out;
 }
 
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+bool has(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
 
 }  // namespace
 
@@ -46,14 +49,17 @@ TEST_CASE("all providers are asked at once and their lists are merged and sorted
   a.head(200);
   a.data(R"({"data":[{"id":"m"}]})");
   a.complete();
-  CHECK(client->answer().body ==
-        R"({"object":"list","data":[{"id":"a/m"},{"id":"b/y"},{"id":"b/z","owned_by":"x"}],"partial":false})");
+  CHECK(
+      client->answer().body ==
+      R"({"object":"list","data":[{"id":"a/m"},{"id":"b/y"},{"id":"b/z","owned_by":"x"}],"partial":false})");
 }
 
-TEST_CASE("providers without anything to say are left out silently, failures make the list partial") {
+TEST_CASE(
+    "providers without anything to say are left out silently, failures make the list partial") {
   auto off = provider("off", "plain");
   off.enabled = false;
-  Bench bench(with({provider("none", "plain", 0), off, provider("t", "talker"), provider("k", "keyless")}));
+  Bench bench(
+      with({provider("none", "plain", 0), off, provider("t", "talker"), provider("k", "keyless")}));
   bench.upstream.answer(list_of(R"({"id":"m"})"));
   CHECK(bench.ask(get("/v1/models")).has("\"partial\":false"));
   bench.upstream.answer({.status = 500, .pieces = {"{}"}});
@@ -65,7 +71,8 @@ TEST_CASE("providers without anything to say are left out silently, failures mak
 }
 
 TEST_CASE("one slow provider does not stall the list") {
-  Bench bench(with({provider("slow", "keyless"), provider("quick", "keyless")}, [](config::Settings& s) { s.timeouts.list_ms = 20; }));
+  Bench bench(with({provider("slow", "keyless"), provider("quick", "keyless")},
+                   [](config::Settings& s) { s.timeouts.list_ms = 20; }));
   bench.upstream.on_request = [n = 0](const auto&) mutable {
     upstream::FakeClient::Answer answer = list_of(R"({"id":"m"})");
     if (n++ == 0) answer = {.status = 0, .end = upstream::FakeClient::Answer::End::open};
@@ -83,7 +90,9 @@ TEST_CASE("the list speaks the client's protocol") {
   Bench bench(with({provider("k", "keyless")}));
   bench.upstream.answer({.pieces = {R"({"data":[{"id":"m","type":"model"}],"has_more":false})"}});
   const auto claude = bench.ask(get("/v1/models", "anthropic-version: 2023-06-01\r\n"));
-  CHECK(claude.body == R"({"data":[{"id":"k/m","type":"model"}],"first_id":"k/m","last_id":"k/m","has_more":false,"partial":false})");
+  CHECK(
+      claude.body ==
+      R"({"data":[{"id":"k/m","type":"model"}],"first_id":"k/m","last_id":"k/m","has_more":false,"partial":false})");
   CHECK(has(bench.upstream.last().url, "limit=1000"));
   bench.upstream.answer({.pieces = {R"({"models":[{"name":"models/m","version":"1"}]})"}});
   const auto gemini = bench.ask(get("/v1beta/models"));
@@ -109,8 +118,12 @@ TEST_CASE("a client that leaves ends all the questions") {
 }
 
 TEST_CASE("claude's pages go forwards and backwards by id") {
-  const auto page = [](std::string_view query) { return write_model_page(Protocol::claude, models({"b", "a", "d", "c"}), query, false); };
-  CHECK(*page("limit=2") == R"({"data":[{"id":"a"},{"id":"b"}],"first_id":"a","last_id":"b","has_more":true,"partial":false})");
+  const auto page = [](std::string_view query) {
+    return write_model_page(Protocol::claude, models({"b", "a", "d", "c"}), query, false);
+  };
+  CHECK(
+      *page("limit=2") ==
+      R"({"data":[{"id":"a"},{"id":"b"}],"first_id":"a","last_id":"b","has_more":true,"partial":false})");
   CHECK(has(*page("limit=2&after_id=b"), R"("first_id":"c","last_id":"d","has_more":false)"));
   CHECK(has(*page("limit=2&before_id=d"), R"("first_id":"b","last_id":"c","has_more":true)"));
   CHECK(has(*page("after_id=d"), R"("data":[],"first_id":null,"last_id":null,"has_more":false)"));
@@ -120,14 +133,17 @@ TEST_CASE("claude's pages go forwards and backwards by id") {
 }
 
 TEST_CASE("gemini's pages go by an opaque token") {
-  const auto first = write_model_page(Protocol::gemini, models({"a", "b", "c"}), "pageSize=2", false);
+  const auto first =
+      write_model_page(Protocol::gemini, models({"a", "b", "c"}), "pageSize=2", false);
   REQUIRE(first.ok());
   const auto at = first->find("\"nextPageToken\":\"");
   REQUIRE(at != std::string::npos);
   const auto token = first->substr(at + 17, first->find('"', at + 17) - at - 17);
-  const auto second = write_model_page(Protocol::gemini, models({"a", "b", "c"}), "pageSize=2&pageToken=" + token, false);
+  const auto second = write_model_page(Protocol::gemini, models({"a", "b", "c"}),
+                                       "pageSize=2&pageToken=" + token, false);
   CHECK(*second == R"({"models":[{"id":"c"}],"partial":false})");
-  CHECK(write_model_page(Protocol::gemini, {}, "pageToken=%25%25", false).error().param == "pageToken");
+  CHECK(write_model_page(Protocol::gemini, {}, "pageToken=%25%25", false).error().param ==
+        "pageToken");
   CHECK(write_model_page(Protocol::gemini, models({"a"}), "pageSize=5000", false).ok());
 }
 

@@ -1,7 +1,7 @@
 #include "bench.h"
 
-#include <fcntl.h>
 #include <doctest/doctest.h>
+#include <fcntl.h>
 
 #include <cstdlib>
 
@@ -44,7 +44,9 @@ bool take_answer(std::string& text, Answer& out) {
   return true;
 }
 
-std::string lower(std::string_view text) { return to_lower(text); }
+std::string lower(std::string_view text) {
+  return to_lower(text);
+}
 
 }  // namespace
 
@@ -178,7 +180,8 @@ Answer Bench::ask(std::string_view request) {
   return client->answer();
 }
 
-config::ProviderConfig provider(std::string name, std::string kind, int credentials, std::string key) {
+config::ProviderConfig provider(std::string name, std::string kind, int credentials,
+                                std::string key) {
   config::ProviderConfig out;
   out.name = std::move(name);
   out.kind = kind;
@@ -193,15 +196,19 @@ config::ProviderConfig provider(std::string name, std::string kind, int credenti
 }
 
 std::string post(std::string_view path, std::string_view body, std::string_view extra) {
-  std::string out = "POST " + std::string(path) + " HTTP/1.1\r\nhost: g\r\ncontent-type: application/json\r\n";
-  if (extra.find("x-api-key") == std::string_view::npos) out += "authorization: Bearer user-key\r\n";
+  std::string out =
+      "POST " + std::string(path) + " HTTP/1.1\r\nhost: g\r\ncontent-type: application/json\r\n";
+  if (extra.find("x-api-key") == std::string_view::npos)
+    out += "authorization: Bearer user-key\r\n";
   out += extra;
   return out + "content-length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
 }
 
 std::string get(std::string_view path, std::string_view extra) {
   std::string out = "GET " + std::string(path) + " HTTP/1.1\r\nhost: g\r\n";
-  if (extra.find("x-api-key") == std::string_view::npos && extra.find("x-goog") == std::string_view::npos) out += "authorization: Bearer user-key\r\n";
+  if (extra.find("x-api-key") == std::string_view::npos &&
+      extra.find("x-goog") == std::string_view::npos)
+    out += "authorization: Bearer user-key\r\n";
   return out + std::string(extra) + "\r\n";
 }
 

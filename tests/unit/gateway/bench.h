@@ -89,7 +89,8 @@ class Bench {
 };
 
 // Providers with credentials "key-1" … of a kind.
-config::ProviderConfig provider(std::string name, std::string kind, int credentials = 1, std::string key = "key-");
+config::ProviderConfig provider(std::string name, std::string kind, int credentials = 1,
+                                std::string key = "key-");
 
 // Raw requests.
 std::string post(std::string_view path, std::string_view body, std::string_view extra = "");

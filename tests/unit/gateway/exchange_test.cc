@@ -8,20 +8,25 @@
 namespace gproxy::gateway::test {
 namespace {
 
-constexpr std::string_view kChatBody = R"({"model":"m","messages":[{"role":"user","content":"hi"}]})";
-constexpr std::string_view kChatStreamBody = R"({"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[]})";
+constexpr std::string_view kChatBody =
+    R"({"model":"m","messages":[{"role":"user","content":"hi"}]})";
+constexpr std::string_view kChatStreamBody =
+    R"({"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[]})";
 constexpr std::string_view kChatAnswer =
     R"({"id":"x","model":"m","unknown":{"kept":1},"choices":[{"message":{"content":"ho"}}],"usage":{"prompt_tokens":3,"completion_tokens":2}})";
 const upstream::FakeClient::Fields kSse = {{"content-type", "text/event-stream"}};
 
-Bench::Setup with(std::vector<config::ProviderConfig> providers, std::function<void(config::Settings&)> settings = {}) {
+Bench::Setup with(std::vector<config::ProviderConfig> providers,
+                  std::function<void(config::Settings&)> settings = {}) {
   Bench::Setup setup;
   setup.providers = std::move(providers);
   setup.settings = std::move(settings);
   return setup;
 }
 
-upstream::FakeClient::Answer failing(int status, std::string body, upstream::FakeClient::Fields headers = {{"content-type", "application/json"}}) {
+upstream::FakeClient::Answer failing(int status, std::string body,
+                                     upstream::FakeClient::Fields headers = {
+                                         {"content-type", "application/json"}}) {
   upstream::FakeClient::Answer answer;
   answer.status = status;
   answer.headers = std::move(headers);
@@ -55,26 +60,32 @@ TEST_CASE("a native request reaches the upstream byte for byte, and so does its 
 }
 
 TEST_CASE("the client's key never reaches the upstream, wherever it was put") {
-  for (const std::string extra : {"x-api-key: user-key\r\n", "x-api-key: user-key\r\nx-goog-api-key: other\r\ncookie: a=b\r\n"}) {
+  for (const std::string extra :
+       {"x-api-key: user-key\r\n",
+        "x-api-key: user-key\r\nx-goog-api-key: other\r\ncookie: a=b\r\n"}) {
     Bench bench;
     bench.upstream.answer({.pieces = {"{}"}});
     bench.ask(post("/p/v1/messages?beta=true&key=abc", kChatBody, extra));
     REQUIRE(bench.upstream.calls() == 1);
     CHECK(bench.upstream.last().url == "https://upstream.test/v1/messages?beta=true");
-    for (const auto& [name, value] : bench.upstream.last().headers) CHECK(value.find("user-key") == std::string::npos);
+    for (const auto& [name, value] : bench.upstream.last().headers)
+      CHECK(value.find("user-key") == std::string::npos);
   }
 }
 
 TEST_CASE("a missing or wrong key is told in the client's protocol") {
   Bench bench;
-  const auto chat = bench.ask("POST /p/v1/chat/completions HTTP/1.1\r\nhost: g\r\ncontent-length: 2\r\n\r\n{}");
+  const auto chat =
+      bench.ask("POST /p/v1/chat/completions HTTP/1.1\r\nhost: g\r\ncontent-length: 2\r\n\r\n{}");
   CHECK(chat.status == 401);
   CHECK(chat.header("x-gproxy-error") == "invalid_api_key");
   CHECK(chat.has("\"code\":\"invalid_api_key\""));
   const auto claude = bench.ask(post("/v1/messages", "{}", "x-api-key: wrong\r\n"));
   CHECK(claude.status == 401);
   CHECK(claude.has("authentication_error"));
-  const auto gemini = bench.ask("POST /v1beta/models/p/m:generateContent?key=wrong HTTP/1.1\r\nhost: g\r\ncontent-length: 2\r\n\r\n{}");
+  const auto gemini = bench.ask(
+      "POST /v1beta/models/p/m:generateContent?key=wrong HTTP/1.1\r\nhost: g\r\ncontent-length: "
+      "2\r\n\r\n{}");
   CHECK(gemini.has("UNAUTHENTICATED"));
   CHECK(bench.upstream.calls() == 0);
 }
@@ -102,7 +113,8 @@ TEST_CASE("an unknown provider is provider_not_found, a disabled one provider_di
   auto disabled = provider("off", "plain");
   disabled.enabled = false;
   Bench bench(with({provider("p", "plain"), disabled}));
-  CHECK(bench.ask(post("/nope/v1/messages", kChatBody)).header("x-gproxy-error") == "provider_not_found");
+  CHECK(bench.ask(post("/nope/v1/messages", kChatBody)).header("x-gproxy-error") ==
+        "provider_not_found");
   const auto off = bench.ask(post("/off/v1/messages", kChatBody));
   CHECK(off.status == 404);
   CHECK(off.header("x-gproxy-error") == "provider_disabled");
@@ -110,15 +122,18 @@ TEST_CASE("an unknown provider is provider_not_found, a disabled one provider_di
 
 TEST_CASE("a duplicate model is a 400 before any upstream is asked") {
   Bench bench;
-  const auto answer = bench.ask(post("/p/v1/chat/completions", R"({"model":"a","mod\u0065l":"b"})"));
+  const auto answer =
+      bench.ask(post("/p/v1/chat/completions", R"({"model":"a","mod\u0065l":"b"})"));
   CHECK(answer.status == 400);
   CHECK(bench.upstream.calls() == 0);
 }
 
 TEST_CASE("a stream is relayed with its headers, pieces and end") {
   Bench bench;
-  const std::string first = "data: {\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
-  const std::string last = "data: {\"model\":\"m\",\"choices\":[{\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+  const std::string first =
+      "data: {\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+  const std::string last =
+      "data: {\"model\":\"m\",\"choices\":[{\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
   bench.upstream.answer(streaming({first, last}));
   const auto answer = bench.ask(post("/p/v1/chat/completions", kChatStreamBody));
   CHECK(answer.body == first + last);
@@ -130,10 +145,12 @@ TEST_CASE("a stream is relayed with its headers, pieces and end") {
 TEST_CASE("the usage chunk that gproxy asked for stays with gproxy") {
   Bench bench;
   const std::string content = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
-  const std::string usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}\n\n";
+  const std::string usage =
+      "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}\n\n";
   bench.upstream.answer(streaming({content, usage, "data: [DONE]\n\n"}));
   const auto answer = bench.ask(post("/p/v1/chat/completions", R"({"model":"m","stream":true})"));
-  CHECK(bench.upstream.last().body == R"({"stream_options":{"include_usage":true},"model":"m","stream":true})");
+  CHECK(bench.upstream.last().body ==
+        R"({"stream_options":{"include_usage":true},"model":"m","stream":true})");
   CHECK(answer.body == content + "data: [DONE]\n\n");
 }
 
@@ -163,7 +180,8 @@ TEST_CASE("a 429 before the first byte moves to the next credential") {
   const auto answer = bench.ask(post("/p/v1/messages", kChatBody));
   CHECK(answer.body == "{\"ok\":1}");
   REQUIRE(bench.upstream.calls() == 2);
-  CHECK(bench.upstream.call(0).header("authorization") != bench.upstream.call(1).header("authorization"));
+  CHECK(bench.upstream.call(0).header("authorization") !=
+        bench.upstream.call(1).header("authorization"));
 }
 
 TEST_CASE("requests take turns over the credentials") {
@@ -174,14 +192,17 @@ TEST_CASE("requests take turns over the credentials") {
     bench.ask(post("/p/v1/messages", kChatBody));
     keys.push_back(bench.upstream.last().header("authorization"));
   }
-  CHECK(keys == std::vector<std::string>{"Bearer key-1", "Bearer key-2", "Bearer key-3", "Bearer key-1"});
+  CHECK(keys ==
+        std::vector<std::string>{"Bearer key-1", "Bearer key-2", "Bearer key-3", "Bearer key-1"});
 }
 
 TEST_CASE("when every credential fails the client gets the last failure as it came") {
   Bench bench(with({provider("p", "plain", 2)}));
   const std::string body = R"({"type":"error","error":{"type":"rate_limit_error","message":"x"}})";
-  bench.upstream.answer(failing(429, body, {{"content-type", "application/json"}, {"retry-after", "7"}}));
-  bench.upstream.answer(failing(429, body, {{"content-type", "application/json"}, {"retry-after", "7"}}));
+  bench.upstream.answer(
+      failing(429, body, {{"content-type", "application/json"}, {"retry-after", "7"}}));
+  bench.upstream.answer(
+      failing(429, body, {{"content-type", "application/json"}, {"retry-after", "7"}}));
   const auto answer = bench.ask(post("/p/v1/messages", kChatBody));
   CHECK(answer.status == 429);
   CHECK(answer.body == body);
@@ -202,15 +223,19 @@ TEST_CASE("a provider that never had a credential is 503, not unknown") {
 }
 
 TEST_CASE("attempts are bounded, also when the upstream always says to retry at once") {
-  Bench bench(with({provider("p", "plain", 20)}, [](config::Settings& s) { s.retry.max_attempts = 5; }));
-  bench.upstream.on_request = [](const auto&) { return failing(429, "{}", {{"retry-after", "0"}}); };
+  Bench bench(
+      with({provider("p", "plain", 20)}, [](config::Settings& s) { s.retry.max_attempts = 5; }));
+  bench.upstream.on_request = [](const auto&) {
+    return failing(429, "{}", {{"retry-after", "0"}});
+  };
   CHECK(bench.ask(post("/p/v1/messages", kChatBody)).status == 429);
   CHECK(bench.upstream.calls() == 5);
 }
 
 TEST_CASE("a 400 is the client's own and is delivered at once, untouched") {
   Bench bench(with({provider("p", "plain", 2)}));
-  const std::string body = R"({"error":{"message":"bad field","type":"invalid_request_error","param":"x","code":null}})";
+  const std::string body =
+      R"({"error":{"message":"bad field","type":"invalid_request_error","param":"x","code":null}})";
   bench.upstream.answer(failing(400, body));
   const auto answer = bench.ask(post("/p/v1/chat/completions", kChatBody));
   CHECK(answer.status == 400);
@@ -220,7 +245,8 @@ TEST_CASE("a 400 is the client's own and is delivered at once, untouched") {
 
 TEST_CASE("an upstream's 401 reaches no client as 401") {
   Bench bench;
-  bench.upstream.answer(failing(401, R"({"error":{"code":"invalid_api_key","message":"sk-secret is wrong"}})"));
+  bench.upstream.answer(
+      failing(401, R"({"error":{"code":"invalid_api_key","message":"sk-secret is wrong"}})"));
   bench.upstream.answer(failing(400, "{}"));  // nor does a refresh help
   const auto answer = bench.ask(post("/p/v1/chat/completions", kChatBody));
   CHECK(answer.status == 502);
@@ -230,7 +256,9 @@ TEST_CASE("an upstream's 401 reaches no client as 401") {
 
 TEST_CASE("an error page that is no JSON becomes an error of the client's protocol, status kept") {
   Bench bench(with({provider("k", "keyless")}));
-  bench.upstream.on_request = [](const auto&) { return failing(502, "<html>Bad   gateway</html>", {{"content-type", "text/html"}}); };
+  bench.upstream.on_request = [](const auto&) {
+    return failing(502, "<html>Bad   gateway</html>", {{"content-type", "text/html"}});
+  };
   const auto answer = bench.ask(post("/k/v1/messages", kChatBody));
   CHECK(answer.status == 502);
   CHECK(answer.header("content-type") == "application/json");
@@ -251,8 +279,12 @@ TEST_CASE("an unreachable upstream is 502, a silent one 504, both with the refer
 TEST_CASE("a stream that breaks off ends in the protocol's error event without a success marker") {
   Bench bench(with({provider("k", "keyless")}));
   auto cut = streaming({"data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"});
-  SUBCASE("by the network") { cut.failure = upstream::FailureKind::reset; }
-  SUBCASE("by silence") { cut.failure = upstream::FailureKind::idle_timeout; }
+  SUBCASE("by the network") {
+    cut.failure = upstream::FailureKind::reset;
+  }
+  SUBCASE("by silence") {
+    cut.failure = upstream::FailureKind::idle_timeout;
+  }
   SUBCASE("with a clean end and no finish") {}
   bench.upstream.answer(cut);
   const auto answer = bench.ask(post("/k/v1/chat/completions", kChatStreamBody));
@@ -263,28 +295,39 @@ TEST_CASE("a stream that breaks off ends in the protocol's error event without a
 
 TEST_CASE("claude, responses and gemini streams break off in their own words") {
   Bench bench(with({provider("k", "keyless")}));
-  auto cut = streaming({"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{}}\n\n"});
+  auto cut =
+      streaming({"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{}}\n\n"});
   cut.failure = upstream::FailureKind::reset;
   bench.upstream.answer(cut);
-  CHECK(bench.ask(post("/k/v1/messages", R"({"model":"m","stream":true})")).has("event: error\ndata: {\"type\":\"error\""));
-  cut.pieces = {"event: response.created\ndata: {\"type\":\"response.created\",\"response\":{}}\n\n"};
+  CHECK(bench.ask(post("/k/v1/messages", R"({"model":"m","stream":true})"))
+            .has("event: error\ndata: {\"type\":\"error\""));
+  cut.pieces = {
+      "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{}}\n\n"};
   bench.upstream.answer(cut);
-  CHECK(bench.ask(post("/k/v1/responses", R"({"model":"m","stream":true})")).has("event: response.failed\n"));
+  CHECK(bench.ask(post("/k/v1/responses", R"({"model":"m","stream":true})"))
+            .has("event: response.failed\n"));
   cut.pieces = {"data: {\"candidates\":[{}]}\r\n\r\n"};
   bench.upstream.answer(cut);
-  CHECK(bench.ask(post("/k/v1beta/models/m:streamGenerateContent?alt=sse", R"({"contents":[]})")).has("data: {\"error\":{\"code\":502"));
+  CHECK(bench.ask(post("/k/v1beta/models/m:streamGenerateContent?alt=sse", R"({"contents":[]})"))
+            .has("data: {\"error\":{\"code\":502"));
   cut.headers = {{"content-type", "application/json"}};
   cut.pieces = {"[{\"candidates\":[{}]}"};
   bench.upstream.answer(cut);
-  const auto array = bench.ask(post("/k/v1beta/models/m:streamGenerateContent", R"({"contents":[]})"));
+  const auto array =
+      bench.ask(post("/k/v1beta/models/m:streamGenerateContent", R"({"contents":[]})"));
   CHECK(array.body.starts_with("[{\"candidates\":[{}]},\n{\"error\":{"));
   CHECK(array.body.ends_with("}]"));
 }
 
 TEST_CASE("an error event before any content is a failed attempt, not an answer") {
   Bench bench(with({provider("p", "plain", 2)}));
-  bench.upstream.answer(streaming({"event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n"}));
-  bench.upstream.answer(streaming({"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{}}\n\n", "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"}));
+  bench.upstream.answer(
+      streaming({"event: error\ndata: "
+                 "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":"
+                 "\"Overloaded\"}}\n\n"}));
+  bench.upstream.answer(
+      streaming({"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{}}\n\n",
+                 "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"}));
   const auto answer = bench.ask(post("/p/v1/messages", R"({"model":"m","stream":true})"));
   CHECK(bench.upstream.calls() == 2);
   CHECK(answer.status == 200);
@@ -311,7 +354,9 @@ TEST_CASE("the upstream is aborted as soon as the client leaves") {
     bench.turn();
     CHECK(client->received().find("choices") != std::string::npos);
   }
-  SUBCASE("behind a pipelined request") { client->send(post("/k/v1/chat/completions", kChatBody)); }
+  SUBCASE("behind a pipelined request") {
+    client->send(post("/k/v1/chat/completions", kChatBody));
+  }
   client->close();
   bench.turn_until([&] { return bench.upstream.last().aborted(); });
   CHECK(bench.upstream.last().aborted());
@@ -323,7 +368,8 @@ TEST_CASE("pipelined requests are answered in order on one connection") {
   bench.upstream.answer({.pieces = {"{\"n\":1}"}});
   bench.upstream.answer({.pieces = {"{\"n\":2}"}});
   auto client = bench.connect();
-  client->send(post("/p/v1/messages", kChatBody) + post("/p/v1/messages", kChatBody) + get("/healthz"));
+  client->send(post("/p/v1/messages", kChatBody) + post("/p/v1/messages", kChatBody) +
+               get("/healthz"));
   CHECK(client->answer().body == "{\"n\":1}");
   CHECK(client->answer().body == "{\"n\":2}");
   CHECK(client->answer().body == "ok\n");
@@ -339,7 +385,8 @@ TEST_CASE("a slow reader pauses the upstream and grows no memory") {
   bench.turn();
   auto& call = bench.upstream.last();
   call.head(200, kSse);
-  const std::string event = "data: {\"choices\":[{\"delta\":{\"content\":\"" + std::string(16000, 'x') + "\"}}]}\n\n";
+  const std::string event =
+      "data: {\"choices\":[{\"delta\":{\"content\":\"" + std::string(16000, 'x') + "\"}}]}\n\n";
   int sent = 0;
   while (!call.paused() && sent < 1000) {
     call.data(event);
@@ -361,8 +408,10 @@ TEST_CASE("a slow reader pauses the upstream and grows no memory") {
 }
 
 TEST_CASE("a silent stream gets a ping between its events, in its own protocol") {
-  Bench bench(with({provider("k", "keyless")}, [](config::Settings& s) { s.timeouts.ping_after_ms = 20; }));
-  const auto pinged = [&](std::string_view path, std::string_view body, std::string_view event, std::string_view ping) {
+  Bench bench(
+      with({provider("k", "keyless")}, [](config::Settings& s) { s.timeouts.ping_after_ms = 20; }));
+  const auto pinged = [&](std::string_view path, std::string_view body, std::string_view event,
+                          std::string_view ping) {
     auto client = bench.connect();
     client->send(post(path, body));
     bench.turn();
@@ -380,12 +429,15 @@ TEST_CASE("a silent stream gets a ping between its events, in its own protocol")
     bench.turn_until([&] { return client->received().find(ping) != std::string::npos; });
     CHECK(client->received().find(ping) != std::string::npos);
   };
-  pinged("/k/v1/chat/completions", kChatStreamBody, "data: {\"choices\":[{}]}\n\n", ": keepalive\n\n");
-  pinged("/k/v1/messages", R"({"model":"m","stream":true})", "data: {\"type\":\"message_start\"}\n\n", "event: ping\n");
+  pinged("/k/v1/chat/completions", kChatStreamBody, "data: {\"choices\":[{}]}\n\n",
+         ": keepalive\n\n");
+  pinged("/k/v1/messages", R"({"model":"m","stream":true})",
+         "data: {\"type\":\"message_start\"}\n\n", "event: ping\n");
 }
 
 TEST_CASE("a ping may come before the upstream has answered; a failure then is an error event") {
-  Bench bench(with({provider("k", "keyless")}, [](config::Settings& s) { s.timeouts.ping_after_ms = 20; }));
+  Bench bench(
+      with({provider("k", "keyless")}, [](config::Settings& s) { s.timeouts.ping_after_ms = 20; }));
   auto client = bench.connect();
   client->send(post("/k/v1/messages", R"({"model":"m","stream":true})"));
   bench.turn_until([&] { return client->received().find("event: ping") != std::string::npos; });
@@ -406,7 +458,8 @@ TEST_CASE("a ping may come before the upstream has answered; a failure then is a
 }
 
 TEST_CASE("gemini streams are never pinged") {
-  Bench bench(with({provider("k", "keyless")}, [](config::Settings& s) { s.timeouts.ping_after_ms = 5; }));
+  Bench bench(
+      with({provider("k", "keyless")}, [](config::Settings& s) { s.timeouts.ping_after_ms = 5; }));
   auto client = bench.connect();
   client->send(post("/k/v1beta/models/m:streamGenerateContent?alt=sse", R"({"contents":[]})"));
   for (int i = 0; i < 40; ++i) {
@@ -418,7 +471,10 @@ TEST_CASE("gemini streams are never pinged") {
 
 TEST_CASE("a whole answer that breaks off closes the connection") {
   Bench bench(with({provider("k", "keyless")}));
-  bench.upstream.answer({.headers = {{"content-type", "application/json"}, {"content-length", "100"}}, .pieces = {"{\"half\":"}, .failure = upstream::FailureKind::reset});
+  bench.upstream.answer(
+      {.headers = {{"content-type", "application/json"}, {"content-length", "100"}},
+       .pieces = {"{\"half\":"},
+       .failure = upstream::FailureKind::reset});
   auto client = bench.connect();
   client->send(post("/k/v1/messages", kChatBody));
   CHECK(client->closed());
@@ -428,7 +484,9 @@ TEST_CASE("a whole answer that breaks off closes the connection") {
 TEST_CASE("expect: 100-continue is answered after the checks of the head only") {
   Bench bench;
   auto client = bench.connect();
-  const std::string head = "POST /p/v1/messages HTTP/1.1\r\nhost: g\r\nexpect: 100-continue\r\ncontent-length: " + std::to_string(kChatBody.size()) + "\r\n";
+  const std::string head =
+      "POST /p/v1/messages HTTP/1.1\r\nhost: g\r\nexpect: 100-continue\r\ncontent-length: " +
+      std::to_string(kChatBody.size()) + "\r\n";
   client->send(head + "authorization: Bearer user-key\r\n\r\n");
   bench.turn_until([&] { return !client->received().empty(); });
   CHECK(client->received().starts_with("HTTP/1.1 100 Continue\r\n"));
@@ -517,7 +575,9 @@ TEST_CASE("an expired credential is refreshed once for all who wait") {
   CHECK(bench.upstream.last().header("authorization").starts_with("Bearer new-"));
 }
 
-TEST_CASE("a refresh that is refused for good puts the credential out of use, a failed one only to rest") {
+TEST_CASE(
+    "a refresh that is refused for good puts the credential out of use, a failed one only to "
+    "rest") {
   Bench bench(with({provider("e", "expiring", 1, "old-")}));
   auto* slot = bench.snapshot->find_credential(1)->slot;
   SUBCASE("refused") {
@@ -559,7 +619,8 @@ TEST_CASE("metrics are for scrapers with the admin key") {
   bench.upstream.answer({.pieces = {std::string(kChatAnswer)}});
   bench.ask(post("/p/v1/chat/completions", kChatBody));
   CHECK(bench.ask("GET /metrics HTTP/1.1\r\nhost: g\r\n\r\n").status == 401);
-  const auto text = bench.ask("GET /metrics HTTP/1.1\r\nhost: g\r\nauthorization: Bearer admin-key\r\n\r\n");
+  const auto text =
+      bench.ask("GET /metrics HTTP/1.1\r\nhost: g\r\nauthorization: Bearer admin-key\r\n\r\n");
   CHECK(text.status == 200);
   CHECK(text.has("gproxy_requests_total{"));
   CHECK(text.has("gen_ai_client_token_usage"));
@@ -570,7 +631,8 @@ TEST_CASE("responses sub-resources pass their id and query through") {
   Bench bench;
   bench.upstream.answer({.pieces = {"{}"}});
   CHECK(bench.ask(get("/p/v1/responses/resp_1?include=a&include=b&stream=true")).status == 200);
-  CHECK(bench.upstream.last().url == "https://upstream.test/v1/responses/resp_1?include=a&include=b&stream=true");
+  CHECK(bench.upstream.last().url ==
+        "https://upstream.test/v1/responses/resp_1?include=a&include=b&stream=true");
   CHECK(bench.upstream.last().method == "GET");
 }
 

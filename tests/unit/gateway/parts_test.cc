@@ -34,12 +34,17 @@ modhost::Verdict verdict(modhost::Action action) {
 
 TEST_CASE("the first non-empty key wins, in the order of sources") {
   Arena arena;
-  const auto source = [&](const Headers& headers, std::string_view query) { return find_key(headers, query, arena); };
-  const Headers all = {{"X-Goog-Api-Key", "g"}, {"x-api-key", "x"}, {"Authorization", "bearer  b "}};
+  const auto source = [&](const Headers& headers, std::string_view query) {
+    return find_key(headers, query, arena);
+  };
+  const Headers all = {
+      {"X-Goog-Api-Key", "g"}, {"x-api-key", "x"}, {"Authorization", "bearer  b "}};
   CHECK(source(all, "key=q").key == "b");
   CHECK(source(all, "key=q").source == KeySource::bearer);
-  CHECK(source({{"authorization", "Basic abc"}, {"x-api-key", "x"}}, "").source == KeySource::x_api_key);
-  CHECK(source({{"authorization", "Bearer "}, {"x-goog-api-key", "g"}}, "key=q").source == KeySource::x_goog_api_key);
+  CHECK(source({{"authorization", "Basic abc"}, {"x-api-key", "x"}}, "").source ==
+        KeySource::x_api_key);
+  CHECK(source({{"authorization", "Bearer "}, {"x-goog-api-key", "g"}}, "key=q").source ==
+        KeySource::x_goog_api_key);
   CHECK(source({{"x-api-key", ""}}, "a=1&key=%20q%2Fr+").key == "q/r");
   CHECK(source({}, "Key=q&monkey=2").source == KeySource::none);
 }
@@ -54,21 +59,35 @@ TEST_CASE("only the key leaves the query; every other byte stays") {
 
 TEST_CASE("modules see no key, no cookie and nothing about the connection") {
   Arena arena;
-  const Headers headers = {{"Host", "h"}, {"Authorization", "a"}, {"X-API-Key", "k"}, {"x-goog-api-key", "g"}, {"Cookie", "c"},
-                           {"Connection", "keep-alive, X-Hop"}, {"x-hop", "1"}, {"TE", "trailers"}, {"content-length", "3"},
-                           {"anthropic-beta", "b1"}, {"anthropic-beta", "b2"}, {"user-agent", "u"}};
+  const Headers headers = {{"Host", "h"},
+                           {"Authorization", "a"},
+                           {"X-API-Key", "k"},
+                           {"x-goog-api-key", "g"},
+                           {"Cookie", "c"},
+                           {"Connection", "keep-alive, X-Hop"},
+                           {"x-hop", "1"},
+                           {"TE", "trailers"},
+                           {"content-length", "3"},
+                           {"anthropic-beta", "b1"},
+                           {"anthropic-beta", "b2"},
+                           {"user-agent", "u"}};
   std::string kept;
-  for (const auto& header : without_private(headers, arena)) kept += std::string(std::string_view(header.name)) + "=" + std::string(std::string_view(header.value)) + ";";
+  for (const auto& header : without_private(headers, arena))
+    kept += std::string(std::string_view(header.name)) + "=" +
+            std::string(std::string_view(header.value)) + ";";
   CHECK(kept == "anthropic-beta=b1;anthropic-beta=b2;user-agent=u;");
 }
 
 TEST_CASE("headers that never go down") {
-  for (const std::string_view name : {"Content-Length", "transfer-encoding", "connection", "keep-alive", "proxy-authenticate", "proxy-authorization",
-                                      "te", "trailer", "upgrade", "set-cookie", "alt-svc", "Strict-Transport-Security"}) {
+  for (const std::string_view name :
+       {"Content-Length", "transfer-encoding", "connection", "keep-alive", "proxy-authenticate",
+        "proxy-authorization", "te", "trailer", "upgrade", "set-cookie", "alt-svc",
+        "Strict-Transport-Security"}) {
     CAPTURE(name);
     CHECK(is_dropped_response_header(name));
   }
-  for (const std::string_view name : {"content-type", "retry-after", "date", "x-ratelimit-limit-requests", "request-id"}) {
+  for (const std::string_view name :
+       {"content-type", "retry-after", "date", "x-ratelimit-limit-requests", "request-id"}) {
     CHECK_FALSE(is_dropped_response_header(name));
   }
 }
@@ -79,16 +98,20 @@ TEST_CASE("retry decisions") {
   const config::Retry retry;
   const auto failure = answered(429);
   Budget budget{.attempts = 1, .max_attempts = 8, .now_ms = 1000, .deadline_ms = 100'000};
-  const auto next = [&](Action action, const Budget& b) { return decide(verdict(action), failure, b, retry, 0).next; };
+  const auto next = [&](Action action, const Budget& b) {
+    return decide(verdict(action), failure, b, retry, 0).next;
+  };
   CHECK(next(Action::deliver, budget) == Next::deliver);
   CHECK(next(Action::retry_same, budget) == Next::same);
   CHECK(next(Action::refresh, budget) == Next::refresh);
   CHECK(next(Action::retry_patched, budget) == Next::patch);
-  for (const auto action : {Action::next, Action::cool_down, Action::dead}) CHECK(next(action, budget) == Next::other);
+  for (const auto action : {Action::next, Action::cool_down, Action::dead})
+    CHECK(next(action, budget) == Next::other);
 
   auto spent = budget;
   spent.same_tried = spent.refreshed = spent.patched = true;
-  for (const auto action : {Action::retry_same, Action::refresh, Action::retry_patched}) CHECK(next(action, spent) == Next::other);
+  for (const auto action : {Action::retry_same, Action::refresh, Action::retry_patched})
+    CHECK(next(action, spent) == Next::other);
 
   auto sent = budget;
   sent.content_sent = true;
@@ -118,17 +141,24 @@ TEST_CASE("backoff doubles, has jitter and an upper bound") {
 }
 
 TEST_CASE("replies of routes that are no LLM's keep the reference's envelope") {
-  const auto admin = make_local_reply(RouteKind::admin, translate::Protocol::none, provider_not_found("x"), "");
+  const auto admin =
+      make_local_reply(RouteKind::admin, translate::Protocol::none, provider_not_found("x"), "");
   CHECK(admin.status == 404);
   CHECK(admin.body == R"({"error":"provider_not_found","detail":"there is no provider \"x\""})");
-  const auto bare = make_local_reply(RouteKind::not_found, translate::Protocol::none, unknown_path("GET", "/x"), "");
+  const auto bare = make_local_reply(RouteKind::not_found, translate::Protocol::none,
+                                     unknown_path("GET", "/x"), "");
   CHECK(bare.status == 404);
   CHECK(bare.body.empty());
 }
 
 TEST_CASE("stored texts hold no secret") {
-  const Headers headers = {{"Authorization", "Bearer s3cret"}, {"x-new-vendor-key", "s3cret"}, {"Content-Type", "a/b"}, {"x-stainless-os", "L"}};
-  CHECK(redacted_headers_json(headers) == R"([["Authorization","***"],["x-new-vendor-key","***"],["Content-Type","a/b"],["x-stainless-os","L"]])");
+  const Headers headers = {{"Authorization", "Bearer s3cret"},
+                           {"x-new-vendor-key", "s3cret"},
+                           {"Content-Type", "a/b"},
+                           {"x-stainless-os", "L"}};
+  CHECK(
+      redacted_headers_json(headers) ==
+      R"([["Authorization","***"],["x-new-vendor-key","***"],["Content-Type","a/b"],["x-stainless-os","L"]])");
   Arena arena;
   CHECK(redacted_query("a=1&Code=s3cret&state=x", arena) == "a=1&Code=***&state=***");
 }

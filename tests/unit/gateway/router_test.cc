@@ -14,7 +14,8 @@ struct Routed {
   Arena arena;
   std::string path;  // the match views it
   RouteMatch m;
-  Routed(std::string_view method, std::string_view text) : path(text), m(route(method, path, arena)) {}
+  Routed(std::string_view method, std::string_view text)
+      : path(text), m(route(method, path, arena)) {}
 };
 
 }  // namespace

@@ -59,7 +59,9 @@ TEST_CASE("a malformed request is refused and its connection closed") {
 TEST_CASE("a body over the limit is 413 in the client's protocol") {
   Bench bench(with([](config::Settings& s) { s.limits.max_request_bytes = 100; }));
   auto client = bench.connect();
-  client->send("POST /k/v1/messages HTTP/1.1\r\nhost: g\r\nauthorization: Bearer user-key\r\ncontent-length: 101\r\n\r\n");
+  client->send(
+      "POST /k/v1/messages HTTP/1.1\r\nhost: g\r\nauthorization: Bearer "
+      "user-key\r\ncontent-length: 101\r\n\r\n");
   const auto answer = client->answer();
   CHECK(answer.status == 413);
   CHECK(answer.has("request_too_large"));
@@ -71,7 +73,8 @@ TEST_CASE("heads over the limits are 431 and 414") {
     s.limits.max_header_bytes = 2000;
     s.limits.max_request_line_bytes = 200;
   }));
-  CHECK(bench.ask("GET /healthz HTTP/1.1\r\nhost: g\r\nx: " + std::string(3000, 'y') + "\r\n\r\n").status == 431);
+  CHECK(bench.ask("GET /healthz HTTP/1.1\r\nhost: g\r\nx: " + std::string(3000, 'y') + "\r\n\r\n")
+            .status == 431);
   CHECK(bench.ask("GET /" + std::string(300, 'y') + " HTTP/1.1\r\nhost: g\r\n\r\n").status == 414);
 }
 
@@ -81,8 +84,14 @@ TEST_CASE("heads and bodies that do not come in time are 408") {
     s.timeouts.body_ms = 20;
   }));
   auto client = bench.connect();
-  SUBCASE("the head") { client->send("GET /heal"); }
-  SUBCASE("the body") { client->send("POST /k/v1/messages HTTP/1.1\r\nhost: g\r\nauthorization: Bearer user-key\r\ncontent-length: 10\r\n\r\n{"); }
+  SUBCASE("the head") {
+    client->send("GET /heal");
+  }
+  SUBCASE("the body") {
+    client->send(
+        "POST /k/v1/messages HTTP/1.1\r\nhost: g\r\nauthorization: Bearer "
+        "user-key\r\ncontent-length: 10\r\n\r\n{");
+  }
   CHECK(client->answer().status == 408);
   CHECK(client->closed());
 }
@@ -151,7 +160,8 @@ TEST_CASE("drain closes idle connections, finishes running answers and then is d
   Bench bench(with({}));
   auto idle = bench.connect();
   auto busy = bench.connect();
-  busy->send(post("/k/v1/chat/completions", R"({"model":"m","stream":true,"stream_options":{"include_usage":true}})"));
+  busy->send(post("/k/v1/chat/completions",
+                  R"({"model":"m","stream":true,"stream_options":{"include_usage":true}})"));
   bench.turn();
   bool done = false;
   bench.worker->begin_drain([&] { done = true; });
@@ -197,7 +207,8 @@ TEST_CASE("the admin floor gets whole requests and may answer later") {
   {
     Bench bench(with({}, &keeper));
     auto client = bench.connect();
-    client->send("PUT /admin/providers/x?key=k&a=1 HTTP/1.1\r\nhost: g\r\ncontent-length: 4\r\n\r\nbody");
+    client->send(
+        "PUT /admin/providers/x?key=k&a=1 HTTP/1.1\r\nhost: g\r\ncontent-length: 4\r\n\r\nbody");
     bench.turn_until([&] { return keeper.call != nullptr; });
     REQUIRE(keeper.call != nullptr);
     CHECK(keeper.call->alive());

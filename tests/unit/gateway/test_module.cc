@@ -27,8 +27,12 @@ const gp_host* host = nullptr;
 std::atomic<int> refresh_count{0};
 std::atomic<int> call_count{0};
 
-gp_str str(std::string_view text) { return {text.data(), text.size()}; }
-std::string_view view(gp_str text) { return text.len == 0 ? std::string_view() : std::string_view(text.ptr, text.len); }
+gp_str str(std::string_view text) {
+  return {text.data(), text.size()};
+}
+std::string_view view(gp_str text) {
+  return text.len == 0 ? std::string_view() : std::string_view(text.ptr, text.len);
+}
 
 gp_str keep(gp_arena* arena, std::string_view text) {
   auto* at = static_cast<char*>(host->alloc(arena, text.size() + 1, 1));
@@ -41,19 +45,24 @@ gp_status create(gp_str kind, gp_str, gp_str, gp_instance* out, gp_error*) {
   provider->kind = view(kind);
   const bool talker = provider->kind == "talker";
   const int32_t mode = talker ? GP_ROUTE_LOCAL : GP_ROUTE_NATIVE;
-  const auto add = [&](int32_t protocol, int32_t operation) { provider->routes.push_back({protocol, operation, mode, 0}); };
-  for (const int32_t protocol : {GP_PROTOCOL_CLAUDE, GP_PROTOCOL_OPENAI_CHAT, GP_PROTOCOL_OPENAI_RESPONSE, GP_PROTOCOL_GEMINI}) {
+  const auto add = [&](int32_t protocol, int32_t operation) {
+    provider->routes.push_back({protocol, operation, mode, 0});
+  };
+  for (const int32_t protocol : {GP_PROTOCOL_CLAUDE, GP_PROTOCOL_OPENAI_CHAT,
+                                 GP_PROTOCOL_OPENAI_RESPONSE, GP_PROTOCOL_GEMINI}) {
     if (talker && protocol != GP_PROTOCOL_OPENAI_CHAT) continue;
     add(protocol, GP_OP_GENERATE);
     add(protocol, GP_OP_STREAM_GENERATE);
   }
   if (!talker) {
     for (const int32_t protocol : {GP_PROTOCOL_CLAUDE, GP_PROTOCOL_OPENAI, GP_PROTOCOL_GEMINI}) {
-      for (const int32_t operation : {GP_OP_COUNT_TOKENS, GP_OP_MODEL_LIST, GP_OP_MODEL_GET}) add(protocol, operation);
+      for (const int32_t operation : {GP_OP_COUNT_TOKENS, GP_OP_MODEL_LIST, GP_OP_MODEL_GET})
+        add(protocol, operation);
     }
     add(GP_PROTOCOL_OPENAI, GP_OP_RESPONSE_GET);
   } else {
-    provider->routes.push_back({GP_PROTOCOL_CLAUDE, GP_OP_GENERATE, GP_ROUTE_TRANSLATE, GP_PROTOCOL_OPENAI_CHAT});
+    provider->routes.push_back(
+        {GP_PROTOCOL_CLAUDE, GP_OP_GENERATE, GP_ROUTE_TRANSLATE, GP_PROTOCOL_OPENAI_CHAT});
   }
   out->provider = provider;
   out->routes = provider->routes.data();
@@ -61,7 +70,9 @@ gp_status create(gp_str kind, gp_str, gp_str, gp_instance* out, gp_error*) {
   return GP_OK;
 }
 
-void destroy(gp_provider* provider) { delete provider; }
+void destroy(gp_provider* provider) {
+  delete provider;
+}
 
 gp_status credential_open(const gp_provider*, gp_str text, gp_credential_info* out, gp_error*) {
   const auto json = view(text);
@@ -72,13 +83,18 @@ gp_status credential_open(const gp_provider*, gp_str text, gp_credential_info* o
   return GP_OK;
 }
 
-void credential_close(gp_credential* credential) { delete credential; }
+void credential_close(gp_credential* credential) {
+  delete credential;
+}
 
-gp_status prepare(const gp_provider* provider, const gp_request* request, gp_upstream* out, gp_call** call, gp_error*) {
-  if (provider->kind == "expiring" && request->credential->key.starts_with("old")) return GP_ERR_CREDENTIAL_EXPIRED;
+gp_status prepare(const gp_provider* provider, const gp_request* request, gp_upstream* out,
+                  gp_call** call, gp_error*) {
+  if (provider->kind == "expiring" && request->credential->key.starts_with("old"))
+    return GP_ERR_CREDENTIAL_EXPIRED;
   std::string url = "https://upstream.test";
   url += view(request->path);
-  if (request->operation == GP_OP_MODEL_GET) url = "https://upstream.test/v1/models/" + std::string(view(request->model));
+  if (request->operation == GP_OP_MODEL_GET)
+    url = "https://upstream.test/v1/models/" + std::string(view(request->model));
   if (request->query.len > 0) url += "?" + std::string(view(request->query));
   out->url = keep(request->arena, url);
   if (request->operation == GP_OP_STREAM_GENERATE) out->flags |= GP_UPSTREAM_STREAM;
@@ -86,7 +102,8 @@ gp_status prepare(const gp_provider* provider, const gp_request* request, gp_ups
   auto* headers = static_cast<gp_header*>(host->alloc(request->arena, sizeof(gp_header) * 8, 8));
   size_t n = 0;
   if (request->credential != nullptr) {
-    headers[n++] = {str("authorization"), keep(request->arena, "Bearer " + request->credential->key)};
+    headers[n++] = {str("authorization"),
+                    keep(request->arena, "Bearer " + request->credential->key)};
   }
   for (size_t i = 0; i < request->header_count && n < 8; ++i) {
     if (view(request->headers[i].name) == "x-test") headers[n++] = request->headers[i];
@@ -96,14 +113,20 @@ gp_status prepare(const gp_provider* provider, const gp_request* request, gp_ups
   auto* splices = static_cast<gp_splice*>(host->alloc(request->arena, sizeof(gp_splice) * 2, 8));
   size_t s = 0;
   bool has_options = false;
-  for (size_t i = 0; i < request->span_count; ++i) has_options |= request->spans[i].field == GP_FIELD_STREAM_OPTIONS;
-  if (request->protocol == GP_PROTOCOL_OPENAI_CHAT && request->operation == GP_OP_STREAM_GENERATE && !has_options) {
-    splices[s++] = {request->spans[0].at + 1, 0, str("\"stream_options\":{\"include_usage\":true},")};
+  for (size_t i = 0; i < request->span_count; ++i)
+    has_options |= request->spans[i].field == GP_FIELD_STREAM_OPTIONS;
+  if (request->protocol == GP_PROTOCOL_OPENAI_CHAT && request->operation == GP_OP_STREAM_GENERATE &&
+      !has_options) {
+    splices[s++] = {request->spans[0].at + 1, 0,
+                    str("\"stream_options\":{\"include_usage\":true},")};
     out->flags |= GP_UPSTREAM_USAGE_ADDED;
   }
   for (size_t i = 0; i < request->span_count; ++i) {
-    if (request->spans[i].field != GP_FIELD_MODEL || (request->flags & GP_REQUEST_MODEL_DIFFERS) == 0) continue;
-    splices[s++] = {request->spans[i].at, request->spans[i].len, keep(request->arena, "\"" + std::string(view(request->model)) + "\"")};
+    if (request->spans[i].field != GP_FIELD_MODEL ||
+        (request->flags & GP_REQUEST_MODEL_DIFFERS) == 0)
+      continue;
+    splices[s++] = {request->spans[i].at, request->spans[i].len,
+                    keep(request->arena, "\"" + std::string(view(request->model)) + "\"")};
   }
   out->splices = splices;
   out->splice_count = s;
@@ -127,7 +150,8 @@ void release(gp_call* call) {
 constexpr gp_header kEventStream[] = {{{"content-type", 12}, {"text/event-stream", 17}}};
 constexpr gp_header kJson[] = {{{"content-type", 12}, {"application/json", 16}}};
 
-gp_status respond(const gp_provider*, const gp_request* request, gp_local* out, gp_call** call, gp_error*) {
+gp_status respond(const gp_provider*, const gp_request* request, gp_local* out, gp_call** call,
+                  gp_error*) {
   out->status = 200;
   out->header_count = 1;
   if (request->operation == GP_OP_STREAM_GENERATE) {
@@ -138,7 +162,8 @@ gp_status respond(const gp_provider*, const gp_request* request, gp_local* out, 
     return GP_OK;
   }
   out->headers = kJson;
-  out->body = str(R"({"model":"m","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}})");
+  out->body =
+      str(R"({"model":"m","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}})");
   return GP_OK;
 }
 
@@ -148,7 +173,8 @@ gp_status next(gp_call* call, gp_piece* out) {
       out->bytes = str("data: {\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n");
       return GP_OK;
     case 1:
-      out->bytes = str("data: {\"model\":\"m\",\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n");
+      out->bytes = str(
+          "data: {\"model\":\"m\",\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n");
       out->delay_ms = 5;
       return GP_OK;
     default:
@@ -179,7 +205,8 @@ gp_status resume(const gp_step_in* in, gp_step* out) {
     return GP_OK;
   }
   out->kind = GP_STEP_DONE;
-  out->credential_json = keep(in->arena, "{\"Test\":{\"api_key\":\"new-" + std::to_string(refresh_count.load()) + "\"}}");
+  out->credential_json = keep(
+      in->arena, "{\"Test\":{\"api_key\":\"new-" + std::to_string(refresh_count.load()) + "\"}}");
   return GP_OK;
 }
 
@@ -255,7 +282,11 @@ const gp_entry* test_module() {
   return &entry;
 }
 
-int refreshes() { return refresh_count; }
-int live_calls() { return call_count; }
+int refreshes() {
+  return refresh_count;
+}
+int live_calls() {
+  return call_count;
+}
 
 }  // namespace gproxy::gateway::test

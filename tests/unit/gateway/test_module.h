@@ -1,5 +1,5 @@
-// A module for the gateway's tests, linked in: kinds without quirks whose behaviour a test can read off
-// the request it sees.
+// A module for the gateway's tests, linked in: kinds without quirks whose behaviour a test can read
+// off the request it sees.
 //   plain    native for everything; a credential {"Test":{"api_key":"k"}}; sends it as bearer token
 //   keyless  the same without a credential
 //   buffered as keyless, with a body hook that appends " " to JSON bodies

@@ -123,37 +123,48 @@ TEST_CASE("upstream errors are read by code, then status, then words") {
     ErrorKind kind;
   };
   const Row rows[] = {
-      {Protocol::openai_chat, 400, R"({"error":{"message":"m","type":"invalid_request_error","code":"context_length_exceeded"}})",
+      {Protocol::openai_chat, 400,
+       R"({"error":{"message":"m","type":"invalid_request_error","code":"context_length_exceeded"}})",
        ErrorKind::context},
-      {Protocol::openai_chat, 400, R"({"error":{"message":"This model's maximum context length is 1"}})", ErrorKind::context},
-      {Protocol::openai_chat, 429, R"({"error":{"type":"insufficient_quota","code":"insufficient_quota"}})", ErrorKind::billing},
-      {Protocol::openai_chat, 401, R"({"error":{"type":"invalid_request_error","code":"invalid_api_key"}})", ErrorKind::auth},
-      {Protocol::openai_chat, 404, R"({"error":{"type":"invalid_request_error"}})", ErrorKind::not_found},
-      {Protocol::openai_chat, 403, R"({"error":"unsupported_country_region_territory"})", ErrorKind::permission},
-      {Protocol::claude, 529, R"({"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}})", ErrorKind::overloaded},
-      {Protocol::claude, 400, R"({"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 3 > 2"}})",
-       ErrorKind::context},
-      {Protocol::claude, 400, R"({"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low"}})",
+      {Protocol::openai_chat, 400,
+       R"({"error":{"message":"This model's maximum context length is 1"}})", ErrorKind::context},
+      {Protocol::openai_chat, 429,
+       R"({"error":{"type":"insufficient_quota","code":"insufficient_quota"}})",
        ErrorKind::billing},
-      {Protocol::gemini, 400, R"([{"error":{"code":400,"message":"API key not valid","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}])",
+      {Protocol::openai_chat, 401,
+       R"({"error":{"type":"invalid_request_error","code":"invalid_api_key"}})", ErrorKind::auth},
+      {Protocol::openai_chat, 404, R"({"error":{"type":"invalid_request_error"}})",
+       ErrorKind::not_found},
+      {Protocol::openai_chat, 403, R"({"error":"unsupported_country_region_territory"})",
+       ErrorKind::permission},
+      {Protocol::claude, 529,
+       R"({"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}})",
+       ErrorKind::overloaded},
+      {Protocol::claude, 400,
+       R"({"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 3 > 2"}})",
+       ErrorKind::context},
+      {Protocol::claude, 400,
+       R"({"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low"}})",
+       ErrorKind::billing},
+      {Protocol::gemini, 400,
+       R"([{"error":{"code":400,"message":"API key not valid","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}])",
        ErrorKind::auth},
-      {Protocol::gemini, 400, R"x({"error":{"code":400,"message":"The input token count (9) exceeds the maximum number of tokens allowed (8)","status":"INVALID_ARGUMENT"}})x",
-       ErrorKind::context
-}
-,
-    {Protocol::gemini, 429,
-     R"({"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[{"retryDelay":"37s"}]}})",
-     ErrorKind::rate},
-    {Protocol::openai_chat, 503, "<html><body>Bad  gateway</body></html>", ErrorKind::overloaded},
-    {Protocol::openai_chat, 500, "", ErrorKind::server},
-};
-for (const auto& row : rows) {
-  CAPTURE(row.body);
-  CHECK(kind_name(decode_error(row.protocol, row.status, row.body).kind) == kind_name(row.kind));
-}
-CHECK(decode_error(Protocol::gemini, 429, rows[11].body).retry_after_ms == 37000);
-CHECK(decode_error(Protocol::openai_chat, 503, rows[12].body).message == "Bad gateway");
-CHECK(decode_error(Protocol::openai_chat, 500, "").message == "the upstream answered 500");
+      {Protocol::gemini, 400,
+       R"x({"error":{"code":400,"message":"The input token count (9) exceeds the maximum number of tokens allowed (8)","status":"INVALID_ARGUMENT"}})x",
+       ErrorKind::context},
+      {Protocol::gemini, 429,
+       R"({"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[{"retryDelay":"37s"}]}})",
+       ErrorKind::rate},
+      {Protocol::openai_chat, 503, "<html><body>Bad  gateway</body></html>", ErrorKind::overloaded},
+      {Protocol::openai_chat, 500, "", ErrorKind::server},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.body);
+    CHECK(kind_name(decode_error(row.protocol, row.status, row.body).kind) == kind_name(row.kind));
+  }
+  CHECK(decode_error(Protocol::gemini, 429, rows[11].body).retry_after_ms == 37000);
+  CHECK(decode_error(Protocol::openai_chat, 503, rows[12].body).message == "Bad gateway");
+  CHECK(decode_error(Protocol::openai_chat, 500, "").message == "the upstream answered 500");
 }
 
 TEST_CASE("messages lose URLs and keys") {
