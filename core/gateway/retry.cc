@@ -4,6 +4,12 @@
 
 namespace gproxy::gateway {
 
+bool is_timeout(modhost::FailureKind kind) {
+  using enum modhost::FailureKind;
+  return kind == connect_timeout || kind == first_byte_timeout || kind == idle_timeout ||
+         kind == total_timeout;
+}
+
 int64_t backoff_ms(size_t attempt, const config::Retry& retry, double jitter) {
   const auto shift = std::min<size_t>(attempt > 0 ? attempt - 1 : 0, 6);
   const int64_t base = retry.backoff_ms << shift;

@@ -36,6 +36,8 @@ struct Decision {
 Decision decide(const modhost::Verdict& verdict, const modhost::Failure& failure,
                 const Budget& budget, const config::Retry& retry, double jitter);
 
+bool is_timeout(modhost::FailureKind kind);
+
 // min(base * 2^(attempt-1) + jitter * base, max); attempt from 1.
 int64_t backoff_ms(size_t attempt, const config::Retry& retry, double jitter);
 

@@ -1,0 +1,318 @@
+// Exchange, when an attempt has failed or is over: verdicts, what the client is told, new secrets, rows.
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "gateway/aggregate_list.h"
+#include "gateway/credential_refresh.h"
+#include "gateway/exchange.h"
+#include "gateway/http_call.h"
+#include "gateway/record_text.h"
+#include "translate/errors.h"
+
+namespace gproxy::gateway {
+namespace {
+
+using modhost::Failure;
+using storage::Outcome;
+
+std::string_view path_of(std::string_view url) {
+  const auto scheme = url.find("://");
+  if (scheme == std::string_view::npos) return url;
+  const auto slash = url.find('/', scheme + 3);
+  return slash == std::string_view::npos ? std::string_view("/") : url.substr(slash);
+}
+
+bool looks_json(std::string_view body) {
+  const auto first = body.find_first_not_of(" \t\r\n");
+  return first != std::string_view::npos && (body[first] == '{' || body[first] == '[');
+}
+
+modhost::CoolDownLimits cool_down_limits(const config::Retry& retry) {
+  modhost::CoolDownLimits limits;
+  limits.default_max_ms = retry.max_cool_down_ms;
+  limits.rate_limit_ms = retry.rate_limit_ms;
+  limits.server_error_ms = retry.server_error_ms;
+  limits.server_errors = static_cast<int>(retry.server_errors);
+  return limits;
+}
+
+}  // namespace
+
+// ---- failures
+// ------------------------------------------------------------------------------------
+
+Error Exchange::attempt_error(const Failure& failure) const {
+  if (failure.kind == modhost::FailureKind::status ||
+      failure.kind == modhost::FailureKind::stream_error) {
+    const int status = failure.kind == modhost::FailureKind::stream_error ? 502 : failure.status;
+    auto error = translate::decode_error(resolved_.target_protocol, status, collected_);
+    // The gateway's own key was refused: that is no fault of the client's key.
+    if (error.kind == ErrorKind::auth || failure.status == 401) {
+      error = translate::as_gateway_fault(std::move(error));
+      error.code = "upstream_auth_failed";
+    }
+    return error;
+  }
+  Error error{ErrorKind::server, "upstream_transport_error", "the upstream could not be reached"};
+  error.status = 502;
+  if (is_timeout(failure.kind)) {
+    error.kind = ErrorKind::timeout;
+    error.status = 504;
+    error.message = "the upstream did not answer in time";
+  } else if (failure.kind == modhost::FailureKind::too_large) {
+    error.message = "the upstream's answer is too large";
+  } else if (failure.kind == modhost::FailureKind::protocol) {
+    error.message = "the upstream's answer is empty or broken";
+  }
+  return error;
+}
+
+void Exchange::fail_attempt(const Failure& what) {
+  Failure failure = what;
+  failure.bytes_sent_downstream = budget_.content_sent ? answer_bytes_ : 0;
+  failure.headers = upstream_headers_;
+  failure.body = collected_;
+  failure.attempt = static_cast<uint32_t>(budget_.attempts);
+  failure.protocol = resolved_.target_protocol;
+  failure.operation = resolved_.target_operation;
+  failure.model = model_;
+  failure.credential = handle_.get();
+  failure.wall_ms = context_.clock.wall_ms();
+  failure.can_refresh =
+      credential_ != nullptr && provider_->provider->can_refresh() && !budget_.refreshed;
+  if (credential_ != nullptr) {
+    const auto row = credential_->slot->record_failure(failure.status);
+    failure.consecutive = row.consecutive;
+    failure.same_status = row.same_status;
+  }
+  const auto& retry = settings().retry;
+  const auto verdict = call_.classify(failure, cool_down_limits(retry));
+  apply(verdict);
+  budget_.now_ms = context_.loop.now_ms();
+  auto decision = decide(verdict, failure, budget_, retry, context_.jitter());
+
+  take_back_head();  // one that went out with a ping stays
+  const auto* failed = credential_;
+  if (decision.next == Decision::Next::other) {
+    if (failed != nullptr) tried_.push_back(failed->id);
+    credential_ = failed == nullptr
+                      ? nullptr
+                      : context_.pool.pick(*provider_, {.model = model_,
+                                                        .operation = operation_,
+                                                        .tried = tried_,
+                                                        .now_ms = context_.clock.now_ms()});
+    if (credential_ == nullptr) decision.next = Decision::Next::deliver;
+  }
+  const auto* next = std::exchange(credential_, failed);
+  const auto error = attempt_error(failure);
+  const bool final = decision.next == Decision::Next::deliver;
+  std::string patched(verdict.credential_json);
+  end_attempt(Outcome::failed, final, &error);
+  if (final) {
+    deliver_failure(failure);
+    return;
+  }
+  last_error_ = error;
+  if (decision.next == Decision::Next::other) {
+    credential_ = next;
+    budget_.same_tried = budget_.patched = budget_.refreshed = false;
+  }
+  enter(Phase::waiting);
+  switch (decision.next) {
+    case Decision::Next::same:
+      budget_.same_tried = true;
+      break;
+    case Decision::Next::patch:
+      budget_.patched = true;
+      patch_credential(patched);
+      return;
+    case Decision::Next::refresh:
+      budget_.refreshed = true;
+      refresh(verdict.cause);
+      return;
+    default:
+      break;
+  }
+  attempt_again(decision);
+}
+
+void Exchange::attempt_again(const Decision& decision) {
+  if (decision.delay_ms > 0) {
+    timer_.start(decision.delay_ms);
+  } else {
+    start_attempt();
+  }
+}
+
+void Exchange::on_timer() {
+  if (phase_ == Phase::waiting) {
+    start_attempt();
+  } else if (phase_ == Phase::local || phase_ == Phase::streaming) {
+    next_local_piece();
+  }
+}
+
+void Exchange::apply(const modhost::Verdict& verdict) {
+  if (credential_ == nullptr || credential_->slot == nullptr) return;
+  const bool dead = verdict.action == modhost::Action::dead;
+  if (verdict.action != modhost::Action::cool_down && !dead) return;
+  auto& slot = *credential_->slot;
+  std::string_view scope;
+  if (!dead && verdict.scope == modhost::Scope::model) scope = model_;
+  if (!dead && verdict.scope == modhost::Scope::operation)
+    scope = CredentialPool::operation_scope(operation_);
+  if (dead) {
+    slot.mark_dead(verdict.reason);
+  } else {
+    slot.cool_down(context_.clock.now_ms() + verdict.cool_down_ms, verdict.reason, scope);
+  }
+  context_.metrics.cool_down(verdict.reason);
+  log::warn(dead ? "credential out of use" : "credential rests",
+            {{"provider", provider_->name},
+             {"credential", credential_->id},
+             {"reason", verdict.reason},
+             {"scope", scope},
+             {"ms", dead ? int64_t{-1} : verdict.cool_down_ms}});
+}
+
+// The client gets the last failure: as the upstream told it where both speak the same protocol and
+// it is fit to be passed on, else in the client's own words.
+void Exchange::deliver_failure(const Failure& failure) {
+  outcome_ = Outcome::failed;
+  auto error = attempt_error(failure);
+  if (const auto hint = modhost::retry_after_ms(failure.headers, context_.clock.wall_ms());
+      hint && error.retry_after_ms == 0) {
+    error.retry_after_ms = *hint;
+  }
+  const bool same =
+      resolved_.mode == modhost::RouteMode::native && failure.kind == modhost::FailureKind::status;
+  if (same && !pinged_ && error.code == translate::kUpstreamError && looks_json(collected_)) {
+    error_code_ = error.code;
+    begin_answer(upstream_status_, answer_headers(upstream_headers_), collected_.size());
+    on_answer(collected_);
+    end_answer();
+    return;
+  }
+  // An upstream's own status is kept where its body had to be rewritten.
+  if (same && error.status == 0 && error.code == translate::kUpstreamError)
+    error.status = upstream_status_;
+  reply_error(error);
+}
+
+// ---- the secret
+// ----------------------------------------------------------------------------------
+
+void Exchange::refresh(int32_t cause) {
+  if (phase_ != Phase::waiting) enter(Phase::waiting);
+  if (self_ == nullptr) self_ = std::make_shared<Exchange*>(this);
+  refresh_credential(context_, snapshot_, *provider_, *credential_, handle_, cause,
+                     [self = self_](const Result<void>& done) {
+                       Exchange* exchange = *self;
+                       if (exchange == nullptr || exchange->phase_ != Phase::waiting) return;
+                       if (!done.ok()) {
+                         // This credential is of no use now; the next one may be.
+                         exchange->tried_.push_back(exchange->credential_->id);
+                         exchange->credential_ = nullptr;
+                       }
+                       exchange->start_attempt();
+                     });
+}
+
+void Exchange::patch_credential(std::string_view credential_json) {
+  if (self_ == nullptr) self_ = std::make_shared<Exchange*>(this);
+  store_credential(context_, *provider_, *credential_, Secret(credential_json), {},
+                   [self = self_](const Result<void>& done) {
+                     Exchange* exchange = *self;
+                     if (exchange == nullptr || exchange->phase_ != Phase::waiting) return;
+                     if (!done.ok()) log::warn("changed credential not stored", done.error());
+                     exchange->start_attempt();
+                   });
+}
+
+// ---- accounts
+// ------------------------------------------------------------------------------------
+
+void Exchange::end_attempt(Outcome outcome, bool final, const Error* error) {
+  if (!attempt_open_) return;
+  attempt_open_ = false;
+  if (credential_ != nullptr) credential_->slot->end();
+  if (context_.recorder != nullptr) {
+    const int64_t now = net::Loop::now_us();
+    const int64_t first = first_byte_us_ >= attempt_us_ ? first_byte_us_ - attempt_us_ : -1;
+    const bool wanted = settings().request_log;
+    if (usage_row_) {
+      storage::UsageRow row;
+      row.at = attempt_wall_us_;
+      row.trace_id = trace_id_;
+      row.attempt_no = static_cast<int32_t>(budget_.attempts);
+      row.final = final;
+      row.provider = provider_->name;
+      row.provider_id = provider_->id;
+      if (credential_ != nullptr) row.credential_id = credential_->id;
+      if (key_ != nullptr) {
+        row.user_id = key_->user_id;
+        row.user_key_id = key_->id;
+      }
+      row.model = model_;
+      row.protocol = static_cast<int32_t>(match_.protocol);
+      row.operation = static_cast<int32_t>(operation_);
+      row.status = upstream_status_;
+      row.outcome = outcome;
+      if (path_) {
+        const auto usage = path_->scan().usage();
+        row.has_usage = usage.any();
+        row.input = std::max<int64_t>(usage.input, 0);
+        row.output = std::max<int64_t>(usage.output, 0);
+        row.cache_read = std::max<int64_t>(usage.cache_read, 0);
+        row.cache_write = std::max<int64_t>(usage.cache_write, 0);
+        row.reasoning = std::max<int64_t>(usage.reasoning, 0);
+      }
+      row.ttft_us = first;
+      row.duration_us = now - attempt_us_;
+      context_.recorder->usage(row);
+    }
+    if (wanted) {
+      const auto& prepared = call_.upstream();
+      const auto target = path_of(prepared.url);
+      const auto question = target.find('?');
+      const auto headers = redacted_headers_json(prepared.headers);
+      storage::UpstreamRequestRow row;
+      row.at = attempt_wall_us_;
+      row.trace_id = trace_id_;
+      if (key_ != nullptr) {
+        row.user_id = key_->user_id;
+        row.user_key_id = key_->id;
+      }
+      row.provider = provider_->name;
+      row.provider_id = provider_->id;
+      if (credential_ != nullptr) row.credential_id = credential_->id;
+      row.model = model_;
+      row.method = prepared.method;
+      row.path = target.substr(0, question);
+      if (question != std::string_view::npos)
+        row.query = redacted_query(target.substr(question + 1), arena_);
+      row.request_headers_json = headers;
+      if (error != nullptr) {
+        row.error_kind = upstream_status_ >= 400 ? "http" : error->code;
+        row.error_message = error->message;
+        row.transport_kind = transport_kind_;
+      }
+      row.protocol = static_cast<int32_t>(resolved_.target_protocol);
+      row.operation = static_cast<int32_t>(resolved_.target_operation);
+      row.status = upstream_status_;
+      row.attempt_no = static_cast<int32_t>(budget_.attempts);
+      row.stream = is_stream();
+      row.outcome = outcome;
+      row.request_bytes = static_cast<int64_t>(prepared.body_bytes);
+      row.response_bytes = static_cast<int64_t>(answer_bytes_);
+      row.ttft_us = first;
+      row.duration_us = now - attempt_us_;
+      context_.recorder->upstream(row);
+    }
+  }
+  call_.release();
+  handle_.reset();
+}
+
+}  // namespace gproxy::gateway
