@@ -57,7 +57,10 @@ RequestHeader classify_header(std::string_view name) {
              : is("proxy-connection") ? hop_by_hop
                                       : other;
     case 17:
-      return is("transfer-encoding") ? hop_by_hop : is("anthropic-version") ? anthropic_version : other;
+      return is("transfer-encoding")   ? hop_by_hop
+             : is("anthropic-version") ? anthropic_version
+             : is("x-gproxy-lossless") ? gproxy_option
+                                       : other;
     case 18:
       return is("proxy-authenticate") ? hop_by_hop : other;
     case 19:
@@ -138,6 +141,7 @@ std::span<const http::HeaderView> without_private(std::span<const http::HeaderVi
       case RequestHeader::content_length:
       case RequestHeader::expect:
       case RequestHeader::accept_encoding:
+      case RequestHeader::gproxy_option:
         continue;
       default:
         break;

@@ -4,6 +4,7 @@
 #include "gateway/aggregate_list.h"
 #include "gateway/exchange.h"
 #include "gateway/http_call.h"
+#include "gateway/translation.h"
 
 namespace gproxy::gateway {
 namespace {
