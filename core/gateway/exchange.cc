@@ -271,7 +271,8 @@ Result<void> Exchange::index_body(translate::ModelRule rule, size_t max_bytes, s
   }
   model_differs_ = false;
   if (body_model != nullptr) {
-    *body_model = index.model_unescaped.empty() ? index.model : arena_.copy(index.model_unescaped);
+    // Rows and metrics need it when the body has long been let go.
+    *body_model = arena_.copy(index.model_unescaped.empty() ? index.model : std::string_view(index.model_unescaped));
     model_ = *body_model;
     model_differs_ = !index.model_unescaped.empty();
   }
