@@ -15,12 +15,17 @@ const custom = (port, proto, name = proto, settings = {}) => ({
 
 const pairs = Object.keys(PROTOS).flatMap((client) => Object.keys(PROTOS).filter((p) => p !== client).map((upstream) => [client, upstream]));
 const noModels = Array(17).fill(null).map((_, i) => ([3, 4, 8, 9, 15, 16].includes(i) ? 'unsupported' : null));
+// The places of generation in the dispatch table, and a table with only one of the two forms.
+const places = { claude: 0, gemini: 5, chat: 10, responses: 12 };
+const only = (proto, has) => noModels.map((op, i) => (i === places[proto] + (has === 'whole' ? 1 : 0) ? 'unsupported' : op));
 
 let all;
 before(async () => {
   // Refusals put credentials to rest: what provokes them has providers of its own, out of the lists.
   const tried = (port) => pairs.flatMap(([client, proto]) => ['whole', 'streamed'].map((how) => custom(port, proto, `fails-${client}-${proto}-${how}`, { dispatch: { ops: noModels } })));
-  all = await startAll({ config: (port) => ({ providers: [...Object.keys(PROTOS).map((name) => custom(port, name)), ...tried(port)], users: [{ name: 'tester', keys: [{ label: 'e2e', key: KEY }] }] }) });
+  const halves = (port) => Object.keys(PROTOS).flatMap((proto) => ['whole', 'stream'].map((has) => custom(port, proto, `only-${has}-${proto}`, { dispatch: { ops: only(proto, has) } })));
+  const uncounted = (port) => custom(port, 'gemini', 'uncounted', { base_url: `http://127.0.0.1:${port}/none`, dispatch: { ops: noModels } });
+  all = await startAll({ config: (port) => ({ providers: [...Object.keys(PROTOS).map((name) => custom(port, name)), ...tried(port), ...halves(port), uncounted(port)], users: [{ name: 'tester', keys: [{ label: 'e2e', key: KEY }] }] }) });
 });
 after(async () => { await all?.stop(); });
 
@@ -207,11 +212,13 @@ describe('what a translation loses', () => {
 
 describe('bodies', () => {
   test('a wrong one is a 400 in the client protocol that names the place', async () => {
-    const r = await post('/gemini/v1/messages', { model: 'mock-1', max_tokens: 5, messages: [{ role: 'user', content: 7 }] });
-    assert.equal(r.status, 400);
-    const body = await r.json();
-    assert.equal(body.type, 'error');
-    assert.match(body.error.message, /messages/);
+    const wrong = { model: 'mock-1', max_tokens: 5, messages: [{ role: 'user', content: 7 }] };
+    const claude = await post('/gemini/v1/messages', wrong);
+    assert.equal(claude.status, 400);
+    assert.equal((await claude.json()).error.type, 'invalid_request_error');
+    const chat = await post('/gemini/v1/chat/completions', wrong);
+    assert.equal(chat.status, 400);
+    assert.equal((await chat.json()).error.param, 'messages[0].content');
   });
   test('of more than 4 MiB are translated too', async () => {
     const text = 'é'.repeat(3 << 20);
@@ -221,6 +228,50 @@ describe('bodies', () => {
     const bad = await post('/gemini/v1/messages', { model: 'mock-1', max_tokens: 5, messages: [{ role: 'user', content: 7 }], metadata: { user_id: text } });
     assert.equal(bad.status, 400);
   });
+});
+
+// One protocol on both sides, but the provider has only one of the two forms.
+describe('streams and whole answers from each other', () => {
+  for (const client of Object.keys(PROTOS)) {
+    for (const has of ['whole', 'stream']) {
+      test(`${client}, the provider has only ${has} answers`, async () => {
+        const c = clients[client](`${all.gproxy.url}/only-${has}-${client}`);
+        for (const stream of [false, true]) {
+          const r = await c.say('mock-1', 'bridge this', stream);
+          assert.equal(r.text, `Hello from ${client}: bridge this`);
+          assert.ok(r.stop);
+          assert.equal(r.out, 5);
+          const up = all.upstream.last();
+          const asked = client === 'gemini' ? up.path.endsWith(':streamGenerateContent') : up.body.stream === true;
+          assert.equal(asked, has === 'stream');
+          const t = await c.weather('mock-1', stream);
+          assert.deepEqual(t.cities, ['Paris', 'Berlin']);
+        }
+      });
+      test(`another client, the ${client} provider has only ${has} answers`, async () => {
+        const other = client === 'claude' ? 'chat' : 'claude';
+        const c = clients[other](`${all.gproxy.url}/only-${has}-${client}`);
+        for (const stream of [false, true]) {
+          const r = await c.say('mock-1', 'bridge this', stream);
+          assert.equal(r.text, `Hello from ${client}: bridge this`);
+          assert.deepEqual((await c.weather('mock-1', stream)).cities, ['Paris', 'Berlin']);
+        }
+      });
+    }
+    test(`${client}: a whole answer from a stream that breaks off is an error`, async () => {
+      const c = clients[client](`${all.gproxy.url}/only-stream-${client}`);
+      await assert.rejects(c.say('cut', 'break off in the middle please', false), (e) => c.status(e) === 502);
+    });
+  }
+});
+
+test('what an upstream does not count is estimated', async () => {
+  for (const path of ['/uncounted/v1/messages/count_tokens', '/uncounted/v1/responses/input_tokens']) {
+    const r = await post(path, { model: 'mock-1', messages: user, input: 'x' });
+    assert.equal(r.status, 200);
+    assert.equal(r.headers.get('x-gproxy-estimated'), '1');
+    assert.ok((await r.json()).input_tokens > 0);
+  }
 });
 
 test('a Gemini client without alt=sse gets an array', async () => {
