@@ -143,6 +143,7 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   void fail_translated(const Error& why);
   void complete_translated(const modhost::Reply& reply);
   void complete_models(const modhost::Reply& reply);
+  void start_translated_local();
   void finish_whole(const translate::TranslatedAnswer& answer);
   bool count_here() const;
   void reply_count();

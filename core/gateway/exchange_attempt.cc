@@ -143,10 +143,6 @@ void Exchange::start() {
     return;
   }
   if (translates()) {
-    if (resolved_.served == modhost::RouteMode::local) {
-      reply_error(unsupported_operation(provider_->name));
-      return;
-    }
     start_translation();  // then serve()
   } else {
     serve();

@@ -10,6 +10,7 @@
 #include "gateway/http_call.h"
 #include "gateway/local_reply.h"
 #include "gateway/translation.h"
+#include "translate/errors.h"
 #include "translate/models.h"
 #include "translate/response.h"
 
@@ -222,9 +223,9 @@ void Exchange::fail_translated(const Error& why) {
     context_.loop.defer_delete(std::move(transfer_));
   }
   const Error error = why;
-  if (path_->open()) {
+  if (path_->open() || local_ != nullptr) {  // the module's own answers are not asked for twice
     end_attempt(Outcome::failed, /*final=*/true, &error);
-    interrupt_answer(error, Outcome::failed);
+    path_->open() ? interrupt_answer(error, Outcome::failed) : reply_error(error);
     return;
   }
   if (path_->translator_error() == nullptr && error.code == "module_error") {
@@ -263,6 +264,26 @@ void Exchange::complete_translated(const modhost::Reply& reply) {
     return;
   }
   finish_translated();
+}
+
+// LOCAL at the translation's target.
+void Exchange::start_translated_local() {
+  const auto& reply = local_->reply();
+  if (reply.status >= 400) {
+    const auto error = translate::decode_error(codec_of(resolved_.target_protocol), reply.status, reply.body);
+    end_attempt(Outcome::failed, /*final=*/true, &error);
+    reply_error(error);
+    return;
+  }
+  first_byte_us_ = net::Loop::now_us();
+  if (!local_->streamed()) {
+    complete_translated(reply);
+    return;
+  }
+  const bool events = http::find(reply.headers, "content-type").starts_with(kEventStream);
+  begin_translated(reply.headers, events ? translate::Framing::sse : translate::Framing::json);
+  arm_ping();
+  next_local_piece();
 }
 
 void Exchange::finish_whole(const translate::TranslatedAnswer& answer) {
