@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "gateway/exchange.h"
 #include "gateway/http_call.h"
-#include "gateway/translation.h"
+#include "translate/models.h"
 
 namespace gproxy::gateway {
 namespace {
@@ -63,6 +63,9 @@ class AggregateList::Fetch final : public upstream::TransferSink {
     request.translated = route_.mode == modhost::RouteMode::translate;
     request.method = "GET";
     request.path = exchange.match().path;
+    if (request.translated) {
+      request.path = route_.target_protocol == translate::Protocol::gemini ? "/v1beta/models" : "/v1/models";
+    }
     request.query = exchange.arena().copy(query);
     request.headers = exchange.client_headers();
     request.request_id = exchange.request_id();
@@ -136,21 +139,37 @@ class AggregateList::Fetch final : public upstream::TransferSink {
 
   void take_page(bool may_go_on) {
     if (route_.mode == modhost::RouteMode::translate) {
-      auto translated =
-          translate_model_list(list_.exchange_.match().protocol, route_.target_protocol, body_);
-      if (!translated.ok())
-        return end(translated.error().code == "unsupported_operation" ? Ended::silent
-                                                                      : Ended::failed);
-      body_ = std::move(*translated);
-      may_go_on = false;
+      take_translated_page(may_go_on);
+      return;
     }
     auto page = read_model_page(list_.exchange_.match().protocol, body_, provider_.name);
     if (!page.ok()) return end(Ended::failed);
     for (auto& model : page->models) list_.models_.push_back(std::move(model));
-    if (!may_go_on || page->next_query.empty()) return end(Ended::well);
+    go_on(may_go_on ? std::string_view(page->next_query) : std::string_view());
+  }
+
+  void take_translated_page(bool may_go_on) {
+    const auto client = list_.exchange_.match().protocol;
+    auto page = translate::read_models(route_.target_protocol, body_);
+    if (!page.ok()) return end(Ended::failed);
+    std::vector<ListedModel> models;
+    for (auto& model : page->models) {
+      if (client != translate::Protocol::gemini && !model.generates()) continue;
+      if (!model.id.starts_with(provider_.name + "/")) model.id = provider_.name + "/" + model.id;
+      models.push_back({model.id, translate::write_model(client, model, provider_.name)});
+    }
+    for (auto& model : models) list_.models_.push_back(std::move(model));
+    std::string next(first_page_query(route_.target_protocol));
+    if (!next.empty()) next += '&';
+    next += page->next;
+    go_on(may_go_on && !page->next.empty() ? std::string_view(next) : std::string_view());
+  }
+
+  void go_on(std::string_view query) {
+    if (query.empty()) return end(Ended::well);
     if (++pages_ >= kMaxPages) return end(Ended::failed);
     call_.release();
-    ask(page->next_query);
+    ask(query);
   }
 
   void end(Ended how) {

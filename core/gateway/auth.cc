@@ -62,6 +62,7 @@ RequestHeader classify_header(std::string_view name) {
     case 17:
       return is("transfer-encoding")   ? hop_by_hop
              : is("anthropic-version") ? anthropic_version
+             : is("x-gproxy-lossless") ? gproxy_option
                                        : other;
     case 18:
       return is("proxy-authenticate") ? hop_by_hop : other;
@@ -146,6 +147,7 @@ std::span<const http::HeaderView> without_private(std::span<const http::HeaderVi
       case RequestHeader::content_length:
       case RequestHeader::expect:
       case RequestHeader::accept_encoding:
+      case RequestHeader::gproxy_option:
         continue;
       default:
         break;

@@ -48,6 +48,7 @@ enum class RequestHeader : uint8_t {
   accept_encoding,
   anthropic_version,
   x_request_id,
+  gproxy_option,  // said to the gateway, not to the upstream
 };
 RequestHeader classify_header(std::string_view name);
 

@@ -11,6 +11,7 @@
 #include "gateway/http_call.h"
 #include "gateway/overload.h"
 #include "gateway/request_id.h"
+#include "gateway/translation.h"
 
 namespace gproxy::gateway {
 namespace {
@@ -298,7 +299,37 @@ std::span<const http::HeaderView> Exchange::client_headers() {
   return client_headers_;
 }
 
-// One pass over the body, then: which model, which operation, which provider.
+// One pass over the body: where its members stand, and what it says of the model and of streaming.
+Result<void> Exchange::index_body(translate::ModelRule rule, size_t max_bytes, std::string_view* body_model) {
+  GP_TRY(const auto index, translate::index_body(body_.view(), rule,
+                                                 {.max_depth = settings().limits.max_json_depth, .max_bytes = max_bytes}));
+  if (operation_ == translate::Operation::none) {
+    operation_ = index.stream ? translate::Operation::stream_generate : translate::Operation::generate;
+  }
+  model_differs_ = false;
+  if (body_model != nullptr) {
+    // Rows and metrics need it when the body has long been let go.
+    *body_model = arena_.copy(index.model_unescaped.empty() ? index.model : std::string_view(index.model_unescaped));
+    model_ = *body_model;
+    model_differs_ = !index.model_unescaped.empty();
+  }
+  spans_ = arena_.array<modhost::FieldSpan>(translate::kAbiBodyFields);
+  size_t n = 0;
+  for (size_t field = 0; field < translate::kAbiBodyFields; ++field) {
+    const auto& span = index.spans[field];
+    if (!span.found || n >= spans_.size()) continue;
+    constexpr uint32_t kEscaped = 0x100;  // GP_SPAN_ESCAPED
+    spans_[n++] = {static_cast<int32_t>(field),
+                   static_cast<uint32_t>(span.kind) | (span.escaped ? kEscaped : 0), span.at, span.len};
+  }
+  spans_ = spans_.first(n);
+  std::sort(spans_.begin(), spans_.end(), [](const auto& a, const auto& b) {
+    return a.at != b.at ? a.at < b.at : a.field < b.field;
+  });
+  return ok();
+}
+
+// What the body says, then: which model, which operation, which provider.
 Result<void> Exchange::index_request() {
   operation_ = match_.operation;
   model_ = match_.model;
@@ -306,35 +337,8 @@ Result<void> Exchange::index_request() {
   if (has_json_body(match_.operation)) {
     const bool in_path = !match_.model.empty();
     const bool required = !in_path && match_.protocol != translate::Protocol::openai;
-    GP_TRY(const auto index,
-           translate::index_body(
-               body_.view(),
-               required ? translate::ModelRule::in_body : translate::ModelRule::elsewhere,
-               {.max_depth = settings().limits.max_json_depth,
-                .max_bytes = settings().limits.max_request_bytes}));
-    if (operation_ == translate::Operation::none) {
-      operation_ =
-          index.stream ? translate::Operation::stream_generate : translate::Operation::generate;
-    }
-    if (!in_path) {
-      body_model = index.model_unescaped.empty() ? index.model : arena_.copy(index.model_unescaped);
-      model_ = body_model;
-      model_differs_ = !index.model_unescaped.empty();
-    }
-    spans_ = arena_.array<modhost::FieldSpan>(translate::kAbiBodyFields);
-    size_t n = 0;
-    for (size_t field = 0; field < translate::kAbiBodyFields; ++field) {
-      const auto& span = index.spans[field];
-      if (!span.found || n >= spans_.size()) continue;
-      constexpr uint32_t kEscaped = 0x100;  // GP_SPAN_ESCAPED
-      spans_[n++] = {static_cast<int32_t>(field),
-                     static_cast<uint32_t>(span.kind) | (span.escaped ? kEscaped : 0), span.at,
-                     span.len};
-    }
-    spans_ = spans_.first(n);
-    std::sort(spans_.begin(), spans_.end(), [](const auto& a, const auto& b) {
-      return a.at != b.at ? a.at < b.at : a.field < b.field;
-    });
+    GP_CHECK(index_body(required ? translate::ModelRule::in_body : translate::ModelRule::elsewhere,
+                        settings().limits.max_request_bytes, in_path ? nullptr : &body_model));
   }
   if (match_.aggregate) {
     const auto split = split_provider_model(model_, arena_);

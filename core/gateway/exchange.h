@@ -29,14 +29,19 @@
 #include "modhost/local_answer.h"
 #include "modhost/provider.h"
 #include "net/timer.h"
+#include "net/work.h"
 #include "storage/records.h"
 #include "translate/body_index.h"
+#include "translate/loss.h"
+#include "translate/request.h"
+#include "translate/response.h"
 #include "upstream/client.h"
 
 namespace gproxy::gateway {
 
 class AggregateList;
 class ExchangeCall;
+class Translation;
 
 class Exchange final : private upstream::TransferSink, private ResponsePath::Receiver {
  public:
@@ -103,6 +108,7 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   Result<void> authenticate();
   Result<void> find_provider();
   Result<void> index_request();
+  Result<void> index_body(translate::ModelRule rule, size_t max_bytes, std::string_view* body_model = nullptr);
   void answer_local_route();
   void serve_metrics();
   void serve_handler();
@@ -127,6 +133,28 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   void end_attempt(storage::Outcome outcome, bool final, const Error* error);
   void on_timer();
 
+  // exchange_translate.cc: routes whose upstream speaks otherwise
+  bool translates() const {
+    return resolved_.mode == modhost::RouteMode::translate || resolved_.bridged(operation_);
+  }
+  void serve();
+  void start_translation();
+  void take_translation(Result<translate::TranslatedRequest> made, const translate::Options& options);
+  Result<void> take_translated_body();
+  void translate_call(modhost::CallRequest& request);
+  void begin_translated(std::span<const http::HeaderView> upstream, translate::Framing framing);
+  void finish_translated();
+  void fail_translated(const Error& why);
+  void complete_translated(const modhost::Reply& reply);
+  void complete_models(const modhost::Reply& reply);
+  void start_translated_local();
+  void finish_whole(const translate::TranslatedAnswer& answer);
+  bool count_here() const;
+  void reply_count();
+  std::span<const http::HeaderView> translated_headers(std::span<const http::HeaderView> upstream);
+  ResponsePath::Options translated_options(translate::Framing framing, modhost::Call* call);
+  void note_losses(const translate::LossLog& losses);
+
   // exchange_local.cc: answers of the module itself
   void start_local();
   void next_local_piece();
@@ -148,6 +176,7 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   bool is_stream() const { return operation_ == translate::Operation::stream_generate; }
   bool pings_possible() const;
   Error attempt_error(const modhost::Failure& failure) const;
+  static std::string error_event(std::string_view events);
 
   WorkerContext& context_;
   Session& session_;
@@ -176,7 +205,10 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   std::string_view model_;  // without the provider
   std::span<modhost::FieldSpan> spans_;
   bool model_differs_ = false;
-  bool usage_row_ = false;  // a generate operation
+  bool usage_row_ = false;        // a generate operation
+  std::unique_ptr<Translation> translation_;
+  net::PendingWork translating_;  // a large request, in the pool
+  std::string_view dropped_;      // x-gproxy-dropped
 
   // The attempt.
   const config::CredentialEntry* credential_ = nullptr;

@@ -10,6 +10,7 @@
 #include "gateway/exchange.h"
 #include "gateway/http_call.h"
 #include "gateway/record_text.h"
+#include "gateway/translation.h"
 #include "translate/errors.h"
 
 namespace gproxy::gateway {
@@ -74,6 +75,7 @@ std::span<const http::HeaderView> Exchange::answer_headers(
     if (!has_buffering) list[n++] = {"x-accel-buffering", "no"};
   }
   if (!request_id_.empty()) list[n++] = {"x-request-id", request_id_};
+  if (!dropped_.empty()) list[n++] = {"x-gproxy-dropped", dropped_};
   const int64_t total = net::Loop::now_us() - started_us_;
   const bool asked = budget_.attempts > 0;
   if (asked) overhead_us_ = std::max<int64_t>(total - upstream_us_, 0);
@@ -205,10 +207,14 @@ void Exchange::take_back_head() {
 void Exchange::interrupt_answer(const Error& error, storage::Outcome outcome) {
   error_code_ = error.code;
   outcome_ = outcome;
+  if (path_ && path_->fail(error)) {  // the translator knows what went down
+    end_answer();
+    return;
+  }
   const bool events = sse_ || pinged_;
   const auto* scan = path_ ? &path_->scan() : nullptr;
   translate::StreamState state;
-  if (scan != nullptr) state.created = scan->created();
+  if (scan != nullptr && translation_ == nullptr) state.created = scan->created();
   if (events) {
     std::string text;
     // A broken event is ended first, so that the error stands in one of its own.
@@ -326,6 +332,7 @@ void Exchange::finish(storage::Outcome outcome) {
   }
   if (attempt_open_) end_attempt(outcome, /*final=*/true, nullptr);
   if (self_ != nullptr) *self_ = nullptr;
+  translating_.cancel();
   if (http_call_ != nullptr) std::exchange(http_call_, nullptr)->detach();
   list_.reset();
   local_.reset();

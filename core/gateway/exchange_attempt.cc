@@ -121,13 +121,14 @@ void Exchange::start() {
     reply_error(unsupported_operation(provider_->name));
     return;
   }
-  if (resolved_.mode == modhost::RouteMode::translate || resolved_.bridged(operation_)) {
-    // The one seam: translation puts its request in place of the client's here.
-    if (auto translated = translate_exchange_request(resolved_); !translated.ok()) {
-      reply_error(translated.error());
-      return;
-    }
+  if (translates()) {
+    start_translation();  // then serve()
+  } else {
+    serve();
   }
+}
+
+void Exchange::serve() {
   if (resolved_.served == modhost::RouteMode::local) {
     start_local();
     return;
@@ -160,6 +161,7 @@ modhost::CallRequest Exchange::call_request() {
   request.request_id = trace_id_;
   request.credential = handle_.get();
   request.arena = &arena_;
+  if (translates()) translate_call(request);
   return request;
 }
 
@@ -226,6 +228,10 @@ void Exchange::start_attempt() {
         continue;
       }
     }
+    if (error.code == "unsupported_operation" && translation_ != nullptr && translation_->counts()) {
+      reply_count();
+      return;
+    }
     reply_error(error);
     return;
   }
@@ -274,7 +280,9 @@ void Exchange::on_head(const upstream::Head& head) {
   upstream_us_ += net::Loop::now_us() - attempt_us_;
   upstream_status_ = head.status;
   const bool ours_to_edit = match_.aggregate && operation_ == Operation::model_get;
-  if (head.status >= 400 || call_.upstream().buffer || ours_to_edit) {
+  const bool translated = translates();
+  const bool read_whole = ours_to_edit || (translated && !translate::is_generate(operation_));
+  if (head.status >= 400 || call_.upstream().buffer || read_whole) {
     mode_ = head.status >= 400 ? Mode::collect_error : Mode::collect_answer;
     upstream_headers_ = copy_headers(head.headers, arena_);
     return;
@@ -291,6 +299,12 @@ void Exchange::on_head(const upstream::Head& head) {
     down = *edited;
   }
   const bool came_as_events = is_event_stream(http::find(down.headers, "content-type"));
+  if (translated) {
+    mode_ = Mode::relay;
+    const auto kept = translation_->context().stream ? down.headers : copy_headers(down.headers, arena_);
+    begin_translated(kept, came_as_events ? translate::Framing::sse : translate::Framing::json);
+    return;
+  }
   if (pinged_ && !came_as_events) {  // events were promised already
     transfer_->abort();
     const auto error = attempt_error(broken_answer());
@@ -336,6 +350,10 @@ void Exchange::on_data(std::string_view bytes) {
       const bool was_open = path_->open();
       auto fed = path_->feed(bytes);
       if (!fed.ok()) {
+        if (translation_ != nullptr) {
+          fail_translated(fed.error());
+          return;
+        }
         transfer_->abort();
         end_attempt(Outcome::failed, /*final=*/true, &fed.error());
         reply_error(fed.error());
@@ -373,7 +391,9 @@ void Exchange::on_data(std::string_view bytes) {
 void Exchange::on_complete(const upstream::Completion& completion) {
   if (transfer_ != nullptr) context_.loop.defer_delete(std::move(transfer_));
   if (phase_ == Phase::done || phase_ == Phase::draining) return;
-  const bool failed = completion.failure != upstream::FailureKind::none;
+  // What breaks off after its end is complete.
+  const bool failed = completion.failure != upstream::FailureKind::none &&
+                      !(mode_ == Mode::relay && path_ && path_->translated_end());
   if (mode_ == Mode::none) upstream_us_ += net::Loop::now_us() - attempt_us_;
   if (!failed) {
     switch (mode_) {
@@ -381,6 +401,12 @@ void Exchange::on_complete(const upstream::Completion& completion) {
         complete_answer();
         return;
       case Mode::collect_error: {
+        if (count_here()) {  // this upstream does not count
+          const Error error{ErrorKind::unsupported, "unsupported_operation", "the upstream does not count tokens"};
+          end_attempt(Outcome::failed, /*final=*/true, &error);
+          reply_count();
+          return;
+        }
         Failure failure;
         failure.status = upstream_status_;
         fail_attempt(failure);
@@ -420,7 +446,23 @@ void Exchange::on_complete(const upstream::Completion& completion) {
   fail_attempt(failure);
 }
 
+// The last event that speaks of an error.
+std::string Exchange::error_event(std::string_view events) {
+  std::string found;
+  sse::Reader reader;
+  const auto take = [&](const sse::Event& event) {
+    if (event.data.find("error") != std::string_view::npos) found = event.data;
+    return true;
+  };
+  if (auto read = reader.feed(events, take); read.ok()) reader.finish(take);
+  return found;
+}
+
 void Exchange::complete_answer() {
+  if (translation_ != nullptr) {
+    finish_translated();
+    return;
+  }
   if (auto done = path_->finish(); !done.ok()) {
     end_attempt(Outcome::failed, /*final=*/true, &done.error());
     reply_error(done.error());
@@ -434,13 +476,7 @@ void Exchange::complete_answer() {
     failure.kind =
         scan.failed() ? modhost::FailureKind::stream_error : modhost::FailureKind::protocol;
     failure.status = scan.failed() ? upstream_status_ : 0;
-    collected_.clear();
-    sse::Reader reader;
-    const auto take = [&](const sse::Event& event) {
-      if (event.data.find("error") != std::string_view::npos) collected_ = event.data;
-      return true;
-    };
-    if (auto read = reader.feed(path_->held(), take); read.ok()) reader.finish(take);
+    collected_ = error_event(path_->held());
     fail_attempt(failure);
     return;
   }
@@ -468,6 +504,10 @@ void Exchange::complete_collected() {
       return;
     }
     reply = *edited;
+  }
+  if (translates()) {
+    complete_translated(reply);
+    return;
   }
   if (pinged_) {
     const auto error = attempt_error(broken_answer());

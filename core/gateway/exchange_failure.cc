@@ -43,6 +43,11 @@ modhost::CoolDownLimits cool_down_limits(const config::Retry& retry) {
 // ------------------------------------------------------------------------------------
 
 Error Exchange::attempt_error(const Failure& failure) const {
+  if (path_ && path_->translator_error() != nullptr && failure.kind != modhost::FailureKind::status) {
+    auto error = *path_->translator_error();
+    if (error.kind == ErrorKind::auth) error = translate::as_gateway_fault(std::move(error));
+    return error;
+  }
   if (failure.kind == modhost::FailureKind::status ||
       failure.kind == modhost::FailureKind::stream_error) {
     const int status = failure.kind == modhost::FailureKind::stream_error ? 502 : failure.status;

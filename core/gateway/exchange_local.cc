@@ -4,6 +4,7 @@
 #include "gateway/aggregate_list.h"
 #include "gateway/exchange.h"
 #include "gateway/http_call.h"
+#include "gateway/translation.h"
 
 namespace gproxy::gateway {
 namespace {
@@ -27,6 +28,10 @@ void Exchange::start_local() {
   attempt_open_ = true;
   const auto& reply = local_->reply();
   upstream_status_ = reply.status;
+  if (translates()) {
+    start_translated_local();
+    return;
+  }
   const auto type = http::find(reply.headers, "content-type");
   const bool events = type.starts_with("text/event-stream");
   ResponsePath::Options options;
@@ -87,8 +92,18 @@ void Exchange::next_local_piece() {
     }
     local_waits_ = false;
     if (first_byte_us_ == 0) first_byte_us_ = net::Loop::now_us();
-    if (!path_->feed(local_piece_.bytes).ok()) close_after_ = true;
+    if (auto fed = path_->feed(local_piece_.bytes); !fed.ok()) {
+      if (translation_ != nullptr) {
+        fail_translated(fed.error());
+        return;
+      }
+      close_after_ = true;
+    }
     if (local_piece_.last) {
+      if (translation_ != nullptr) {
+        finish_translated();
+        return;
+      }
       if (!path_->finish().ok()) close_after_ = true;
       outcome_ = storage::Outcome::ok;
       end_attempt(outcome_, /*final=*/true, nullptr);

@@ -48,6 +48,10 @@ void GatewayMetrics::cool_down(std::string_view reason) {
   metrics_.counter("gproxy_cooldowns_total", "credentials put to rest", {{"reason", reason}}).add();
 }
 
+void GatewayMetrics::dropped(std::string_view path) {
+  metrics_.counter("gproxy_dropped_params_total", "parts of requests and answers that a translation dropped or changed", {{"path", path}}).add();
+}
+
 GatewayMetrics::Series& GatewayMetrics::series(const Request& request) {
   const std::hash<std::string_view> hash;
   uint64_t key = mix(hash(request.provider), hash(request.model));

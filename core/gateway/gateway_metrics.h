@@ -41,6 +41,8 @@ class GatewayMetrics {
   Counter& pings;
   Counter& refused;
   void cool_down(std::string_view reason);
+  // A translation left out or changed what stood at this path (without indices).
+  void dropped(std::string_view path);
 
  private:
   struct Series {

@@ -24,12 +24,7 @@ Result<void> ResponsePath::feed(std::string_view bytes) {
 
 Result<void> ResponsePath::finish() {
   if (options_.call != nullptr) GP_CHECK(options_.call->data({}, modhost::Last::yes, *this));
-  if (options_.translator != nullptr) {
-    translated_.clear();
-    auto done = options_.translator->finish(translated_);
-    emit(translated_);
-    if (!done.ok()) return done;
-  }
+  if (options_.translator != nullptr) return translated(options_.translator->finish(translated_));
   settling_ = false;
   if (!edited_.empty()) {
     const auto rest = std::exchange(edited_, {});
@@ -51,10 +46,7 @@ Result<void> ResponsePath::native(std::string_view bytes) {
   if (bytes.empty()) return ok();
   if (options_.translator != nullptr) {
     scan_.feed(bytes);
-    translated_.clear();
-    auto fed = options_.translator->feed(bytes, translated_);
-    emit(translated_);
-    return fed;
+    return translate(bytes);
   }
   if (options_.model_provider.empty() && !options_.strip_usage_chunk) {
     scan_.feed(bytes);
@@ -63,6 +55,41 @@ Result<void> ResponsePath::native(std::string_view bytes) {
     edit(bytes);
   }
   return ok();
+}
+
+Result<void> ResponsePath::translate(std::string_view bytes) {
+  auto& translator = *options_.translator;
+  // What came is kept until the first event is understood: the module judges a failure by it.
+  if (!open_) held_.append(bytes.substr(0, kMaxGateBytes - std::min(held_.size(), kMaxGateBytes)));
+  auto fed = translator.feed(bytes, translated_);
+  if (fed.ok() && options_.whole && translator.held_bytes() + translated_.size() > options_.max_whole_bytes) {
+    Error error{ErrorKind::server, "response_too_large", "the upstream's answer is too large"};
+    error.status = 502;
+    fed = std::move(error);
+  }
+  return translated(std::move(fed));
+}
+
+Result<void> ResponsePath::translated(Result<void> result) {
+  if (!result.ok() && !translator_error_) translator_error_ = result.error();
+  if (options_.whole) return result;
+  using Progress = translate::StreamTranslator::Progress;
+  if (!open_ && options_.translator->progress() == Progress::nothing) return result;
+  if (!translated_.empty()) {
+    open_ = true;
+    held_ = {};
+    receiver_.on_answer(translated_);
+    translated_.clear();
+  }
+  return result;
+}
+
+bool ResponsePath::fail(const Error& error) {
+  if (options_.translator == nullptr || options_.whole || !open_) return false;
+  options_.translator->fail(error, translated_);
+  if (!translated_.empty()) receiver_.on_answer(translated_);
+  translated_.clear();
+  return true;
 }
 
 void ResponsePath::edit(std::string_view bytes) {

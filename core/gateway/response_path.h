@@ -8,23 +8,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
 #include "modhost/call.h"
 #include "translate/protocol.h"
+#include "translate/stream.h"
 #include "translate/usage_scan.h"
 
 namespace gproxy::gateway {
-
-// Where translated bytes come from: the seam that the translators plug into.
-class StreamTranslator {
- public:
-  virtual ~StreamTranslator() = default;
-  virtual Result<void> feed(std::string_view in, std::string& out) = 0;
-  virtual Result<void> finish(std::string& out) = 0;
-};
 
 class ResponsePath final : private modhost::DataSink {
  public:
@@ -44,11 +38,14 @@ class ResponsePath final : private modhost::DataSink {
     // Nothing passes until an event that is no error was seen (streams): until then the attempt may
     // still fail as a whole. Without it the first byte opens the way.
     bool gate_on_event = false;
-    bool strip_usage_chunk = false;  // the client did not ask for the chunk that we asked for
-    std::string_view model_provider =
-        {};                         // aggregate: "provider/" goes before the model; empty = no
-    modhost::Call* call = nullptr;  // its data hook; null = none
-    std::unique_ptr<StreamTranslator> translator = nullptr;
+    bool strip_usage_chunk = false;       // the client did not ask for the chunk that we asked for
+    std::string_view model_provider = {}; // aggregate: "provider/" goes before the model; empty = no
+    modhost::Call* call = nullptr;        // its data hook; null = none
+    // Nothing passes before it has decoded an event, so that the attempt may still fail as a whole.
+    std::unique_ptr<translate::StreamTranslator> translator = nullptr;
+    // The translator writes one whole answer: it is kept for whole(), nothing goes to the receiver.
+    bool whole = false;
+    size_t max_whole_bytes = 0;  // of what is kept meanwhile
   };
 
   ResponsePath(Options options, Receiver& receiver);
@@ -67,6 +64,16 @@ class ResponsePath final : private modhost::DataSink {
   bool failed_at_gate() const { return !open_ && scan_.failed(); }
   std::string_view held() const { return held_; }
 
+  // Translated routes. The client's whole answer, after finish().
+  std::string_view whole() const { return translated_; }
+  // Why the translator gave up on the upstream's answer, or null.
+  const Error* translator_error() const { return translator_error_ ? &*translator_error_ : nullptr; }
+  // The client's answer is complete, whatever may come.
+  bool translated_end() const { return options_.translator != nullptr && options_.translator->ended(); }
+  const translate::StreamTranslator* translator() const { return options_.translator.get(); }
+  // Tells the client of a running stream that it failed; false where the answer is native.
+  bool fail(const Error& error);
+
   // Another event may be put between the bytes here.
   bool at_boundary() const {
     return options_.translator != nullptr || (held_edit() && scan_.at_boundary());
@@ -80,6 +87,8 @@ class ResponsePath final : private modhost::DataSink {
 
   Result<void> on_module_data(std::string_view bytes) override;
   Result<void> native(std::string_view bytes);
+  Result<void> translate(std::string_view bytes);
+  Result<void> translated(Result<void> result);
   void edit(std::string_view bytes);
   void settle_model();
   void emit(std::string_view bytes);
@@ -90,7 +99,8 @@ class ResponsePath final : private modhost::DataSink {
   translate::UsageScan scan_;
   std::string held_;    // behind the gate
   std::string edited_;  // being edited; kept between pieces only as far as a decision is pending
-  std::string translated_;
+  std::string translated_;  // not passed yet
+  std::optional<Error> translator_error_;
   size_t event_at_ = 0;  // in edited_: where the current event begins
   size_t model_at_ = 0;  // in edited_: behind the opening quote of a model not settled yet
   bool settling_ = false;

@@ -524,12 +524,22 @@ TEST_CASE("operations and methods that are not served say so in the client's pro
   CHECK(bench.ask("GET /nothing HTTP/1.1\r\nhost: g\r\n\r\n").status == 404);
 }
 
-TEST_CASE("what a provider does not offer is 501, and so is what needs translation") {
+TEST_CASE("what a provider does not offer is 501") {
   Bench bench(with({provider("t", "talker")}));
   const auto none = bench.ask(post("/t/v1/messages/count_tokens", kChatBody));
   CHECK(none.status == 501);
   CHECK(none.header("x-gproxy-error") == "unsupported_operation");
-  CHECK(bench.ask(post("/t/v1/messages", kChatBody)).status == 501);
+}
+
+TEST_CASE("a local provider is translated like any other") {
+  Bench bench(with({provider("t", "talker")}));
+  const std::string body = R"({"model":"m","max_tokens":5,"messages":[{"role":"user","content":"x"}])";
+  const auto whole = bench.ask(post("/t/v1/messages", body + "}"));
+  CHECK(whole.status == 200);
+  CHECK(whole.has("\"type\":\"message\""));
+  const auto stream = bench.ask(post("/t/v1/messages", body + R"(,"stream":true})"));
+  CHECK(stream.status == 200);
+  CHECK(stream.has("event: message_stop"));
 }
 
 TEST_CASE("a local provider answers whole or in pieces, without any upstream") {

@@ -162,8 +162,7 @@ gp_status respond(const gp_provider*, const gp_request* request, gp_local* out, 
     return GP_OK;
   }
   out->headers = kJson;
-  out->body =
-      str(R"({"model":"m","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}})");
+  out->body = str(R"({"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":2}})");
   return GP_OK;
 }
 
