@@ -333,12 +333,14 @@ void Server::State::stop_everything() {
   if (writer != nullptr && !writer->stop()) log::error("rows stay in the journal and are written at the next start");
   housekeeping.reset();
   signals.clear();
+  // From here on this function drains the reaper itself; what it has posted until now runs below, while
+  // everything it needs is there.
+  registry.reaper()->set_wake({});
   for (int i = 0; i < 3; ++i) main_loop.run_once(net::Loop::Wait::no);
   // Snapshots end before the modules they use: loops, publisher, then what they left to the reaper.
   workers.clear();
   publisher.close();
   plane.reset();
-  registry.reaper()->set_wake({});
   registry.reaper()->drain();
 }
 
