@@ -282,10 +282,6 @@ void ControlPlane::save_secret(int64_t credential_id, const Secret& secret_json,
   if (!posted.ok()) (*finished)(std::move(posted).error());
 }
 
-void ControlPlane::republish(std::function<void()> done) {
-  if (auto built = rebuild(std::move(done)); !built.ok()) log::error("configuration", built.error());
-}
-
 Result<void> ControlPlane::try_provider(const std::string& name, const std::string& kind,
                                         const std::string& settings_json) const {
   auto module = deps_.registry.find_kind(kind);

@@ -61,8 +61,6 @@ class ControlPlane {
   // A refreshed secret: committed when `done` runs (on main). Conflict when somebody changed it meanwhile.
   void save_secret(int64_t credential_id, const Secret& secret_json, const std::string& settings_json,
                    std::function<void(Result<void>)> done);
-  // Builds and publishes again from what is in force (after a reload of something else).
-  void republish(std::function<void()> done);
 
   const storage::ConfigRows& rows() const { return rows_; }
   const config::Settings& settings() const { return settings_; }
@@ -72,7 +70,6 @@ class ControlPlane {
   const Clock& clock() const { return deps_.clock; }
   std::string_view shown_dsn() const { return shown_dsn_; }
   void set_shown_dsn(std::string_view dsn) { shown_dsn_ = dsn; }
-  bool running() const { return writer_ != nullptr; }
   const storage::KeyHasher& key_hasher() const { return hasher_; }
   Digest key_digest(std::string_view user_key) const { return hasher_.digest(user_key); }
 
