@@ -4,7 +4,7 @@
 //   model "err-<status>"                -> that status, in the protocol's own error shape
 //   model "cut"                         -> a stream that breaks off in the middle
 //   otherwise                           -> "Hello from <protocol>: <last user text>"
-// Every request is kept in `requests`.
+// Every request is kept in `requests`. The four protocols' answers are exported for the vendor simulator.
 import http from 'node:http';
 
 const text = 'Hello from';
@@ -34,13 +34,13 @@ export async function startUpstream() {
   };
 }
 
-function json(res, status, value, headers = {}) {
+export function json(res, status, value, headers = {}) {
   const out = Buffer.from(JSON.stringify(value));
   res.writeHead(status, { 'content-type': 'application/json', 'content-length': out.length, ...headers });
   res.end(out);
 }
 
-function sse(res, frames, { cut = false } = {}) {
+export function sse(res, frames, { cut = false } = {}) {
   res.writeHead(200, { 'content-type': 'text/event-stream' });
   let i = 0;
   const step = () => {
@@ -77,13 +77,13 @@ function route(req, res, url, body, entry) {
   return json(res, 404, { error: { message: `no route ${p}`, type: 'invalid_request_error', param: null, code: null } });
 }
 
-function model(kind, id) {
+export function model(kind, id) {
   if (kind === 'claude') return { id, type: 'model', display_name: id, created_at: '2026-01-01T00:00:00Z' };
   if (kind === 'gemini') return { name: `models/${id}`, version: '001', displayName: id, inputTokenLimit: 1000, outputTokenLimit: 1000, supportedGenerationMethods: ['generateContent', 'countTokens'] };
   return { id, object: 'model', created: 1700000000, owned_by: 'mock' };
 }
 
-function error(res, kind, status, message) {
+export function error(res, kind, status, message) {
   const headers = status === 429 ? { 'retry-after': '1' } : {};
   if (kind === 'claude') {
     const type = { 400: 'invalid_request_error', 401: 'authentication_error', 404: 'not_found_error', 429: 'rate_limit_error', 529: 'overloaded_error' }[status] ?? 'api_error';
@@ -100,7 +100,7 @@ function error(res, kind, status, message) {
 const failure = (m) => /^err-(\d+)$/.exec(m ?? '')?.[1];
 
 // ------------------------------------------------------------------------------ Chat Completions
-function chat(res, body) {
+export function chat(res, body) {
   const status = failure(body?.model);
   if (status) return error(res, 'openai', Number(status), `scripted ${status}`);
   const last = body.messages.filter((m) => m.role === 'user').at(-1);
@@ -132,7 +132,7 @@ function chat(res, body) {
 }
 
 // ------------------------------------------------------------------------------ Responses
-function responses(res, body) {
+export function responses(res, body) {
   const status = failure(body?.model);
   if (status) return error(res, 'openai', Number(status), `scripted ${status}`);
   const items = typeof body.input === 'string' ? [{ role: 'user', content: body.input }] : body.input;
@@ -170,7 +170,7 @@ function responses(res, body) {
 }
 
 // ------------------------------------------------------------------------------ Claude Messages
-function messages(res, body) {
+export function messages(res, body) {
   const status = failure(body?.model);
   if (status) return error(res, 'claude', Number(status), `scripted ${status}`);
   const blocks = (m) => (typeof m.content === 'string' ? [{ type: 'text', text: m.content }] : m.content);
@@ -203,7 +203,7 @@ function messages(res, body) {
 }
 
 // ------------------------------------------------------------------------------ Gemini
-function gemini(res, name, action, url, body) {
+export function gemini(res, name, action, url, body) {
   const status = failure(name);
   if (status) return error(res, 'gemini', Number(status), `scripted ${status}`);
   if (action === 'countTokens') return json(res, 200, { totalTokens: 9 });
