@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/models.h"
 #include "dispatch.h"
 #include "gproxy/api_key.hpp"
 #include "gproxy/module.hpp"
@@ -17,21 +18,11 @@ namespace gproxy_custom {
 
 extern const gp_kind kKind;
 
-struct Model {
-  std::string id;  // without leading '/' and "models/"
-  std::string display_name;
-};
-
-// Local answers are never streamed.
-struct NoStream {
-  gp::Status next(gp_piece&) { return gp::internal("a whole answer has no pieces"); }
-};
-
 class Provider {
  public:
   static constexpr bool kNeedsJson = true;
   using Credential = gp::ApiKey;
-  using LocalCall = NoStream;
+  using LocalCall = gproxy_common::NoStream;
 
   static gp::Status create(const gp::Settings& settings, std::unique_ptr<Provider>& out);
   std::span<const gp_route> routes() const { return routes_; }
@@ -39,7 +30,7 @@ class Provider {
                              gp_credential_info& info) const;
   gp::Status prepare(const gp::Request& request, gp::Upstream& up) const;
   gp::Status respond(const gp::Request& request, gp::Local& out,
-                     std::unique_ptr<NoStream>& call) const;
+                     std::unique_ptr<LocalCall>& call) const;
   gp::Status classify(const gp::Failure& failure, gp::Verdict& verdict) const;
 
  private:
@@ -50,7 +41,7 @@ class Provider {
 
   std::string base_url_;
   std::vector<gp_route> routes_;
-  std::vector<Model> models_;  // empty: the upstream is asked
+  gproxy_common::ModelTable models_;  // empty: the upstream is asked
   Mask mask_;
   std::vector<std::pair<std::string, std::string>> extra_headers_;
   std::string extra_query_;  // encoded

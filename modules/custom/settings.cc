@@ -25,12 +25,6 @@ bool frames_message(std::string_view name) {
   return gp::equals_ignoring_case(name.substr(0, 6), "proxy-");
 }
 
-std::string_view stripped(std::string_view id) {
-  while (id.starts_with('/')) id.remove_prefix(1);
-  while (id.starts_with("models/")) id.remove_prefix(7);
-  return id;
-}
-
 bool absent(const gp::Json::Value& value) {
   return !value.found || value.type == GP_JSON_NULL;
 }
@@ -74,27 +68,8 @@ gp::Status Provider::read_settings(const gp::Settings& settings) {
 }
 
 gp::Status Provider::read_models(const gp::Json& json, const gp::Arena& arena) {
-  const auto table = json.get("/model_table");
-  if (absent(table)) return gp::ok();
-  const auto list = json.get("/model_table/models");
-  if (!table.is_object() || (!absent(list) && !list.is_array())) {
-    return gp::invalid("model_table must be {\"models\":[…]}", "model_table");
-  }
-  gp::Status error;
-  json.each(json.node("/model_table/models"), [&](const gp_json_member& member) {
-    const gp::Json entry = json.inside(member.value);
-    const std::string_view id = stripped(gp::trim(entry.get("/id").or_empty()));
-    if (id.empty()) {
-      const auto position = arena.copy(std::to_string(models_.size()));
-      error = gp::invalid("a model needs an id",
-                          arena.concat({"model_table.models[", position, "].id"}));
-      return false;
-    }
-    const std::string_view display = entry.get("/display_name").or_empty();
-    models_.push_back({std::string(id), std::string(display.empty() ? id : display)});
-    return true;
-  });
-  if (!error.ok() || models_.empty()) return error;
+  const gp::Status status = models_.read(json, "/model_table", "model_table", arena);
+  if (!status.ok() || models_.empty()) return status;
   // The table answers for every protocol whose list is served at all.
   for (gp_route& row : routes_) {
     if (row.operation == GP_OP_MODEL_LIST || row.operation == GP_OP_MODEL_GET) {

@@ -120,6 +120,7 @@ class Instance {
  public:
   ~Instance();
   const std::vector<gp_route>& routes() const { return routes_; }
+  const gp_provider* handle() const { return provider_; }
   // GP_ROUTE_* of a row, UNSUPPORTED if there is none; target gets a TRANSLATE row's protocol.
   int32_t mode(int32_t protocol, int32_t operation, int32_t* target = nullptr) const;
 
@@ -204,7 +205,7 @@ class Module {
   std::unique_ptr<Instance> create(std::string_view kind, std::string_view settings_json,
                                    std::string* message = nullptr, std::string* param = nullptr,
                                    std::string_view name = "p");
-  // One step of a machine of the module (ext/oauth.h and the like).
+  // A table of the module by id; its step machines are driven by testing/fake_steps.h.
   const void* extension(std::string_view id) const;
 
  private:
