@@ -17,7 +17,7 @@ RUN cmake --preset release -DGPROXY_BENCH=OFF \
 
 FROM debian:12
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates libcurl4 libfmt9 libsqlite3-0 libssl3 libuv1 \
+    && apt-get install -y --no-install-recommends ca-certificates libcurl4 libfmt9 libpqxx-6.4 libsqlite3-0 libssl3 libuv1 \
     && rm -rf /var/lib/apt/lists/* \
     && install -d -o 65532 -g 65532 -m 0700 /var/lib/gproxy
 COPY --from=build /usr/local/bin/gproxy /usr/local/bin/gproxy

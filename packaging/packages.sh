@@ -2,8 +2,8 @@
 # build. The one place where they are named.
 
 BUILD_PACKAGES=(cmake ninja-build g++ pkg-config libuv1-dev libcurl4-openssl-dev rapidjson-dev libsqlite3-dev
-  libssl-dev libfmt-dev node-llhttp zlib1g-dev ca-certificates)
-TEST_PACKAGES=(doctest-dev python3 curl nodejs npm openssl)
+  libpqxx-dev libssl-dev libfmt-dev node-llhttp zlib1g-dev ca-certificates)
+TEST_PACKAGES=(doctest-dev python3 curl nodejs npm openssl postgresql)
 ABI_PACKAGES=(abigail-tools binutils gcc-mingw-w64-x86-64)
 FUZZ_PACKAGES=(clang libclang-rt-14-dev)
 BENCH_PACKAGES=(nginx-light haproxy)

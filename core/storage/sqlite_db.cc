@@ -26,10 +26,10 @@ std::string column_in(std::string_view message) {
 
 }  // namespace
 
-Result<std::unique_ptr<Db>> Db::open(const std::string& path, Access access,
-                                     int64_t busy_timeout_ms) {
+Result<std::unique_ptr<SqliteDb>> SqliteDb::open(const std::string& path, Access access,
+                                                 int64_t busy_timeout_ms) {
   configure_library();
-  auto db = std::unique_ptr<Db>(new Db());
+  auto db = std::unique_ptr<SqliteDb>(new SqliteDb());
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI | SQLITE_OPEN_EXRESCODE;
   switch (access) {
     case Access::read_only:
@@ -45,26 +45,26 @@ Result<std::unique_ptr<Db>> Db::open(const std::string& path, Access access,
   const int rc = sqlite3_open_v2(path.c_str(), &db->db_, flags, nullptr);
   if (rc != SQLITE_OK) return db->error(rc, "open the database");
   sqlite3_busy_timeout(db->db_, static_cast<int>(busy_timeout_ms));
-  sqlite3_progress_handler(db->db_, kProgressInstructions, &Db::on_progress, db.get());
+  sqlite3_progress_handler(db->db_, kProgressInstructions, &SqliteDb::on_progress, db.get());
   return db;
 }
 
-Db::~Db() {
-  for (auto& [sql, statement] : cache_) sqlite3_finalize(statement);
+SqliteDb::~SqliteDb() {
+  cache_.clear();
   sqlite3_close(db_);
 }
 
-int Db::on_progress(void* self) {
-  auto* db = static_cast<Db*>(self);
+int SqliteDb::on_progress(void* self) {
+  auto* db = static_cast<SqliteDb*>(self);
   if (db->interrupted_.load(std::memory_order_relaxed)) return 1;
   return db->deadline_ms_ != 0 && Clock::system().now_ms() > db->deadline_ms_ ? 1 : 0;
 }
 
-void Db::begin_statement() {
+void SqliteDb::begin_statement() {
   deadline_ms_ = timeout_ms_ > 0 ? Clock::system().now_ms() + timeout_ms_ : 0;
 }
 
-Error Db::error(int rc, std::string_view what) const {
+Error SqliteDb::error(int rc, std::string_view what) const {
   const std::string detail = db_ != nullptr ? sqlite3_errmsg(db_) : sqlite3_errstr(rc);
   const std::string message = "cannot " + std::string(what) + ": " + detail;
   switch (rc & 0xff) {
@@ -98,130 +98,122 @@ Error Db::error(int rc, std::string_view what) const {
   }
 }
 
-Result<void> Db::exec(const std::string& sql) {
+Result<void> SqliteDb::exec(const std::string& sql) {
   begin_statement();
   const int rc = sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr);
   if (rc != SQLITE_OK) return error(rc, "run a statement");
   return ok();
 }
 
-Result<std::string> Db::text_of(const std::string& sql) {
-  Query query(*this, sql);
-  GP_TRY(const bool row, query.step());
-  return row ? query.string(0) : std::string();
-}
-
-Result<int64_t> Db::number_of(const std::string& sql) {
-  Query query(*this, sql);
-  GP_TRY(const bool row, query.step());
-  return row ? query.integer(0) : int64_t{0};
-}
-
-int64_t Db::changes() const {
+int64_t SqliteDb::changes() const {
   return sqlite3_changes64(db_);
 }
-bool Db::in_transaction() const {
+bool SqliteDb::in_transaction() const {
   return sqlite3_get_autocommit(db_) == 0;
 }
 
-void Db::rollback() {
+Result<void> SqliteDb::begin(Intent intent) {
+  return Query(*this, intent == Intent::write ? "BEGIN IMMEDIATE" : "BEGIN").run();
+}
+
+Result<void> SqliteDb::commit() {
+  return Query(*this, "COMMIT").run();
+}
+
+void SqliteDb::rollback() {
   if (in_transaction()) sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
-sqlite3_stmt* Db::statement(const char* sql, int& rc) {
-  if (const auto found = cache_.find(sql); found != cache_.end()) return found->second;
+Result<bool> SqliteDb::has_table(const std::string& name) {
+  Query query(*this, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1");
+  return query.with(name).step();
+}
+
+Result<int64_t> SqliteDb::count_tables() {
+  return number_of("SELECT count(*) FROM sqlite_master");
+}
+
+Result<Statement*> SqliteDb::cached(const char* sql) {
+  begin_statement();
+  if (const auto found = cache_.find(sql); found != cache_.end()) return found->second.get();
   sqlite3_stmt* made = nullptr;
-  rc = sqlite3_prepare_v3(db_, sql, -1, SQLITE_PREPARE_PERSISTENT, &made, nullptr);
-  if (rc == SQLITE_OK) cache_.emplace(sql, made);
-  return made;
+  const int rc = sqlite3_prepare_v3(db_, sql, -1, SQLITE_PREPARE_PERSISTENT, &made, nullptr);
+  if (rc != SQLITE_OK) return error(rc, "prepare a statement");
+  auto& kept = cache_[sql];
+  kept = std::make_unique<SqliteStatement>(*this, made);
+  return kept.get();
 }
 
-Query::Query(Db& db, const char* sql) : db_(db) {
-  db_.begin_statement();
-  statement_ = db_.statement(sql, rc_);
+Result<std::unique_ptr<Statement>> SqliteDb::prepare(const std::string& sql) {
+  begin_statement();
+  sqlite3_stmt* made = nullptr;
+  const int rc = sqlite3_prepare_v2(db_, sql.c_str(), static_cast<int>(sql.size()), &made, nullptr);
+  if (rc != SQLITE_OK) return error(rc, "prepare a statement");
+  return std::unique_ptr<Statement>(std::make_unique<SqliteStatement>(*this, made));
 }
 
-Query::Query(Db& db, const std::string& sql) : db_(db), owned_(true) {
-  db_.begin_statement();
-  rc_ =
-      sqlite3_prepare_v2(db_.db_, sql.c_str(), static_cast<int>(sql.size()), &statement_, nullptr);
+SqliteStatement::~SqliteStatement() {
+  sqlite3_finalize(statement_);
 }
 
-Query::~Query() {
-  if (owned_) {
-    sqlite3_finalize(statement_);
-  } else if (statement_ != nullptr) {
-    sqlite3_reset(statement_);
-    sqlite3_clear_bindings(statement_);
-  }
+void SqliteStatement::bind_integer(int parameter, int64_t value) {
+  if (rc_ == SQLITE_OK) rc_ = sqlite3_bind_int64(statement_, parameter, value);
 }
 
-Query& Query::with(int64_t value) {
-  if (rc_ == SQLITE_OK) rc_ = sqlite3_bind_int64(statement_, next_parameter_++, value);
-  return *this;
-}
-
-Query& Query::with(std::string_view text) {
+void SqliteStatement::bind_text(int parameter, std::string_view text) {
   // A null pointer would bind NULL, and an empty text is a text.
   const char* bytes = text.data() == nullptr ? "" : text.data();
   if (rc_ == SQLITE_OK) {
-    rc_ = sqlite3_bind_text(statement_, next_parameter_++, bytes, static_cast<int>(text.size()),
+    rc_ = sqlite3_bind_text(statement_, parameter, bytes, static_cast<int>(text.size()),
                             SQLITE_STATIC);
   }
-  return *this;
 }
 
-Query& Query::with_blob(std::string_view bytes) {
+void SqliteStatement::bind_blob(int parameter, std::string_view bytes) {
   const char* data = bytes.data() == nullptr ? "" : bytes.data();
   if (rc_ == SQLITE_OK) {
-    rc_ = sqlite3_bind_blob(statement_, next_parameter_++, data, static_cast<int>(bytes.size()),
+    rc_ = sqlite3_bind_blob(statement_, parameter, data, static_cast<int>(bytes.size()),
                             SQLITE_STATIC);
   }
-  return *this;
 }
 
-Query& Query::with_null() {
-  if (rc_ == SQLITE_OK) rc_ = sqlite3_bind_null(statement_, next_parameter_++);
-  return *this;
+void SqliteStatement::bind_null(int parameter) {
+  if (rc_ == SQLITE_OK) rc_ = sqlite3_bind_null(statement_, parameter);
 }
 
-Result<bool> Query::step() {
-  if (rc_ != SQLITE_OK) return db_.error(rc_, "prepare a statement");
+Result<bool> SqliteStatement::step() {
+  if (rc_ != SQLITE_OK) return db_.error(rc_, "bind a parameter");
   const int rc = sqlite3_step(statement_);
   if (rc == SQLITE_ROW) return true;
   if (rc == SQLITE_DONE) return false;
   return db_.error(rc, "run a statement");
 }
 
-Result<void> Query::run() {
-  GP_TRY([[maybe_unused]] const bool row, step());
-  return ok();
+void SqliteStatement::reset() {
+  sqlite3_reset(statement_);
+  rc_ = SQLITE_OK;
 }
 
-void Query::again() {
-  if (statement_ != nullptr) sqlite3_reset(statement_);
-  next_parameter_ = 1;
+void SqliteStatement::clear() {
+  reset();
+  sqlite3_clear_bindings(statement_);
 }
 
-int64_t Query::integer(int column) const {
+int64_t SqliteStatement::integer(int column) const {
   return sqlite3_column_int64(statement_, column);
 }
-bool Query::is_null(int column) const {
+bool SqliteStatement::is_null(int column) const {
   return sqlite3_column_type(statement_, column) == SQLITE_NULL;
 }
-std::string_view Query::text(int column) const {
+std::string_view SqliteStatement::text(int column) const {
   const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
   if (bytes == nullptr) return {};
   return {bytes, static_cast<size_t>(sqlite3_column_bytes(statement_, column))};
 }
-std::string_view Query::blob(int column) const {
+std::string_view SqliteStatement::blob(int column) const {
   const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_, column));
   if (bytes == nullptr) return {};
   return {bytes, static_cast<size_t>(sqlite3_column_bytes(statement_, column))};
-}
-std::optional<std::string> Query::optional_string(int column) const {
-  if (is_null(column)) return std::nullopt;
-  return string(column);
 }
 
 }  // namespace gproxy::storage

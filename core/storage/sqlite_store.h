@@ -4,94 +4,31 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
-#include <string_view>
 
-#include "base/digest.h"
 #include "storage/dsn.h"
-#include "storage/sqlite_db.h"
-#include "storage/store.h"
+#include "storage/sql_store.h"
 
 namespace gproxy::storage {
 
-class SqliteStore final : public Store {
+class SqliteStore final : public SqlStore {
  public:
   static Result<std::unique_ptr<SqliteStore>> open(const Dsn& dsn, const StoreOptions& options);
   ~SqliteStore() override;
 
-  Result<ConfigRows> load_all() override;
-  Result<void> transaction(const std::function<Result<void>()>& work) override;
-
-  Result<SettingsRow> put_settings(const SettingsRow& row) override;
-  Result<ProviderRow> upsert_provider(const ProviderRow& row) override;
-  Result<void> delete_provider(int64_t id) override;
-  Result<CredentialRow> insert_credential(const CredentialRow& row) override;
-  Result<CredentialRow> update_credential(const CredentialRow& row) override;
-  Result<void> set_credential_enabled(int64_t id, bool enabled) override;
-  Result<int64_t> replace_secret(int64_t id, int64_t expected_version,
-                                 const Secret& secret) override;
-  Result<void> delete_credential(int64_t id) override;
-  Result<UserRow> upsert_user(const UserRow& row) override;
-  Result<void> set_user_enabled(int64_t id, bool enabled) override;
-  Result<void> delete_user(int64_t id) override;
-  Result<UserKeyRow> insert_user_key(const UserKeyRow& row, const Secret& key) override;
-  Result<void> update_user_key(const UserKeyRow& row) override;
-  Result<void> replace_user_key(int64_t id, const Secret& key) override;
-  Result<void> set_user_key_enabled(int64_t id, bool enabled) override;
-  Result<void> delete_user_key(int64_t id) override;
-  Result<Secret> reveal_user_key(int64_t id) override;
-
-  Result<void> append_batch(const Batch& batch) override;
-  Result<void> probe() override;
   void checkpoint() override;
-
-  const KeyHasher& key_hasher() const override { return hasher_; }
-  std::string_view database_id() const override { return database_id_; }
-  std::string_view shown_dsn() const override { return dsn_.shown; }
   Result<std::unique_ptr<Reader>> open_reader() override;
 
  private:
-  SqliteStore(Dsn dsn, Clock& clock) : dsn_(std::move(dsn)), clock_(clock) {}
+  SqliteStore(Dsn dsn, Clock& clock) : SqlStore(std::move(dsn), clock) {}
 
-  // Opening, in this order (sqlite_open.cc).
   Result<void> lock_file();
   Result<void> connect(const StoreOptions& options);
-  Result<void> migrate();
-  Result<void> open_keys(const StoreOptions& options);
-  Result<void> first_keys(const Secret& master, const Sealer& sealer);
   std::string connection_name() const;
 
-  // Runs `work` in the transaction of the caller or in one of its own.
-  Result<void> in_transaction(const std::function<Result<void>()>& work);
-  // The same for a configuration write: counts the revision up.
-  Result<void> change(const std::function<Result<void>()>& work);
-
-  Result<int64_t> next_id(const char* sequence);
-  std::string seal(std::string_view table, int64_t id, std::string_view column,
-                   const Secret& plain) const;
-  Result<Secret> unseal(std::string_view table, int64_t id, std::string_view column,
-                        std::string_view sealed) const;
-  Result<CredentialRow> read_credential(int64_t id);
-
-  Result<std::optional<SettingsRow>> load_settings();
-  Result<void> load_credentials(ConfigRows& out);
-
-  Result<void> append_usage(std::span<const UsageRow> rows);
-  Result<void> append_requests(std::span<const RequestRow> rows);
-  Result<void> append_upstream(std::span<const UpstreamRequestRow> rows);
-  Result<void> append_events(std::span<const InternalEvent> rows);
-
-  const Dsn dsn_;
-  Clock& clock_;
   int lock_fd_ = -1;
-  std::unique_ptr<Db> db_;
-  std::optional<Sealer> sealer_;
-  KeyHasher hasher_;
-  std::string database_id_;
   std::string memory_name_;  // the shared name of a database in memory
   int64_t busy_timeout_ms_ = 0;
-  bool joined_ = false;  // inside transaction()
 };
 
 }  // namespace gproxy::storage

@@ -356,7 +356,7 @@ TEST_CASE("rows that were committed but not given back are not doubled") {
 }
 
 TEST_CASE("a pass takes at most a batch, and says that there is more") {
-  auto store = open_in_memory();
+  auto store = open_fresh();
   REQUIRE(store);
   auto recorders = in_memory(2);
   for (int i = 0; i < 30; ++i) {

@@ -63,14 +63,14 @@ TEST_CASE("a missing file is an error without mode=rwc") {
   CHECK_FALSE(std::filesystem::exists(folder.file("none.db")));
 }
 
-TEST_CASE("postgres is refused honestly") {
+TEST_CASE("a server that is not there is an error without its password") {
   StoreOptions options;
-  options.dsn = "postgres://u:hunter2@h/db";
+  options.dsn = "postgres://u:hunter2@127.0.0.1:1/db";
   auto store = open_store(options);
   REQUIRE_FALSE(store.ok());
-  CHECK(store.error().kind == ErrorKind::unsupported);
   CHECK(store.error().message.find("hunter2") == std::string::npos);
-  CHECK(exit_code(store.error()) == 78);
+  // 78 where this gproxy was built without PostgreSQL.
+  CHECK(exit_code(store.error()) == (store.error().kind == ErrorKind::unsupported ? 78 : 69));
 }
 
 TEST_CASE("a second opener of the same file is told") {
@@ -86,8 +86,8 @@ TEST_CASE("a second opener of the same file is told") {
 }
 
 TEST_CASE("databases in memory are strangers to each other") {
-  auto a = open_in_memory();
-  auto b = open_in_memory();
+  auto a = open_fresh();
+  auto b = open_fresh();
   REQUIRE(a);
   REQUIRE(b);
   REQUIRE((*a)->upsert_provider(a_provider("alpha")));
@@ -139,7 +139,7 @@ TEST_CASE("settings keep what is set, what is unset, and who set it") {
 }
 
 TEST_CASE("a provider is changed by its name and keeps its id") {
-  auto store = open_in_memory();
+  auto store = open_fresh();
   REQUIRE(store);
   auto made = (*store)->upsert_provider(a_provider("alpha"));
   REQUIRE(made);
@@ -160,7 +160,7 @@ TEST_CASE("a provider is changed by its name and keeps its id") {
 }
 
 TEST_CASE("ids are never given twice, not even after a deletion") {
-  auto store = open_in_memory();
+  auto store = open_fresh();
   REQUIRE(store);
   auto first = (*store)->upsert_provider(a_provider("alpha"));
   REQUIRE(first);
@@ -171,7 +171,7 @@ TEST_CASE("ids are never given twice, not even after a deletion") {
 }
 
 TEST_CASE("a provider's credentials go with it, a user's keys with the user") {
-  auto store = open_in_memory();
+  auto store = open_fresh();
   REQUIRE(store);
   auto provider = (*store)->upsert_provider(a_provider("alpha"));
   REQUIRE((*store)->insert_credential(a_credential(provider->id, "{}")));
@@ -189,7 +189,7 @@ TEST_CASE("a provider's credentials go with it, a user's keys with the user") {
 }
 
 TEST_CASE("what is not there is not found") {
-  auto store = open_in_memory();
+  auto store = open_fresh();
   REQUIRE(store);
   auto code = [](auto result) {
     REQUIRE_FALSE(result.ok());
@@ -217,7 +217,7 @@ TEST_CASE("what is not there is not found") {
 }
 
 TEST_CASE("a name or key that somebody else has is a conflict that names the field") {
-  auto store = open_in_memory();
+  auto store = open_fresh();
   REQUIRE(store);
   UserRow user;
   user.name = "ann";
@@ -238,7 +238,7 @@ TEST_CASE("a name or key that somebody else has is a conflict that names the fie
 }
 
 TEST_CASE("user ids are the caller's, and free ones come after the highest") {
-  auto store = open_in_memory();
+  auto store = open_fresh();
   REQUIRE(store);
   UserRow user;
   user.id = 0;
@@ -261,7 +261,7 @@ TEST_CASE("user ids are the caller's, and free ones come after the highest") {
 }
 
 TEST_CASE("a credential's version grows with its secret, and a late refresh is refused") {
-  auto store = open_in_memory();
+  auto store = open_fresh();
   REQUIRE(store);
   auto provider = (*store)->upsert_provider(a_provider("alpha"));
   auto credential = (*store)->insert_credential(a_credential(provider->id, "first"));
@@ -317,7 +317,7 @@ TEST_CASE("a key is found by its digest, which outlives a restart") {
 }
 
 TEST_CASE("a transaction is all or nothing") {
-  auto store = open_in_memory();
+  auto store = open_fresh();
   REQUIRE(store);
   auto failed = (*store)->transaction([&]() -> Result<void> {
     GP_CHECK(([&]() -> Result<void> {
@@ -339,7 +339,7 @@ TEST_CASE("a transaction is all or nothing") {
 }
 
 TEST_CASE("a row that is already there is left alone") {
-  auto store = open_in_memory();
+  auto store = open_fresh();
   REQUIRE(store);
   UsageRow other = a_usage_row(1);
   other.input = 999;
@@ -355,7 +355,7 @@ TEST_CASE("a row that is already there is left alone") {
 }
 
 TEST_CASE("usage totals go by time, provider, credential and model") {
-  auto store = open_in_memory();
+  auto store = open_fresh();
   REQUIRE(store);
   std::vector<UsageRow> rows;
   for (int64_t i = 0; i < 10; ++i) {
@@ -391,7 +391,7 @@ TEST_CASE("usage totals go by time, provider, credential and model") {
 }
 
 TEST_CASE("requests, attempts and events are journalled") {
-  auto store = open_in_memory();
+  auto store = open_fresh();
   REQUIRE(store);
   RequestRow request;
   request.id = 1;
@@ -415,7 +415,7 @@ TEST_CASE("requests, attempts and events are journalled") {
 }
 
 TEST_CASE("a query is ended when its thread is told to stop") {
-  auto store = open_in_memory();
+  auto store = open_fresh();
   REQUIRE(store);
   std::vector<UsageRow> rows;
   for (int64_t i = 1; i <= 5'000; ++i) rows.push_back(a_usage_row(i));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -9,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "storage/postgres_db.h"
 #include "storage/recorder.h"
 #include "storage/store.h"
 
@@ -47,10 +49,38 @@ inline Result<std::unique_ptr<Store>> open(const Folder& folder, int64_t busy_ti
   return open_store(options);
 }
 
-inline Result<std::unique_ptr<Store>> open_in_memory() {
+// The server that tests/with_postgres has started, or null: then the tests are about SQLite.
+inline const char* postgres_url() {
+  return std::getenv("GPROXY_TEST_POSTGRES");
+}
+
+// A new database on that server, as a DSN.
+inline std::string new_postgres_database() {
+  static int count = 0;
+  const std::string url = postgres_url();
+  const std::string name =
+      "gproxy_test_" + std::to_string(::getpid()) + "_" + std::to_string(++count);
+  auto server = open_postgres_db({.url = url, .use = PostgresOptions::Use::reading});
+  if (!server || !(*server)->exec("SET default_transaction_read_only = off") ||
+      !(*server)->exec("CREATE DATABASE " + name)) {
+    return {};
+  }
+  return "postgresql:///" + name + url.substr(url.find('?'));
+}
+
+inline StoreOptions fresh_options() {
   StoreOptions options;
   options.dsn = ":memory:";
-  return open_store(options);
+  if (postgres_url() != nullptr) {
+    options.dsn = new_postgres_database();
+    options.master_key.key = Secret(std::string(64, 'a'));
+  }
+  return options;
+}
+
+// An empty store of the kind under test: SQLite in memory, or a database on the PostgreSQL server.
+inline Result<std::unique_ptr<Store>> open_fresh() {
+  return open_store(fresh_options());
 }
 
 inline ProviderRow a_provider(std::string name) {

@@ -4,14 +4,14 @@
 #include <memory>
 #include <utility>
 
-#include "storage/sqlite_db.h"
+#include "storage/sql_db.h"
 #include "storage/store.h"
 
 namespace gproxy::storage {
 
-class SqliteReader final : public Reader {
+class SqlReader final : public Reader {
  public:
-  explicit SqliteReader(std::unique_ptr<Db> db) : db_(std::move(db)) {}
+  explicit SqlReader(std::unique_ptr<Db> db) : db_(std::move(db)) {}
 
   void set_timeout_ms(int64_t timeout_ms) override { db_->set_timeout_ms(timeout_ms); }
   void interrupt() override { db_->interrupt(); }

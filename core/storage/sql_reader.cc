@@ -1,4 +1,4 @@
-#include "storage/sqlite_reader.h"
+#include "storage/sql_reader.h"
 
 #include <string>
 
@@ -18,7 +18,7 @@ std::string like_anywhere(std::string_view text) {
 
 }  // namespace
 
-Result<UsageTotals> SqliteReader::usage_totals(const UsageFilter& filter) {
+Result<UsageTotals> SqlReader::usage_totals(const UsageFilter& filter) {
   std::string sql =
       "SELECT count(*), coalesce(sum(CASE WHEN has_usage THEN 1 ELSE 0 END), 0),"
       " coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),"
@@ -53,7 +53,7 @@ Result<UsageTotals> SqliteReader::usage_totals(const UsageFilter& filter) {
   return totals;
 }
 
-Result<int64_t> SqliteReader::count_rows(Table table) {
+Result<int64_t> SqlReader::count_rows(Table table) {
   const char* sql = nullptr;
   switch (table) {
     case Table::usage:
@@ -75,7 +75,7 @@ Result<int64_t> SqliteReader::count_rows(Table table) {
   return query.integer(0);
 }
 
-Result<void> SqliteReader::ping() {
+Result<void> SqlReader::ping() {
   Query query(*db_, "SELECT revision FROM config_state WHERE id = 1");
   return query.run();
 }

@@ -1,8 +1,8 @@
-#include "storage/sqlite_store.h"
+#include "storage/sql_store.h"
 
 namespace gproxy::storage {
 
-Result<void> SqliteStore::append_batch(const Batch& batch) {
+Result<void> SqlStore::append_batch(const Batch& batch) {
   return in_transaction([&]() -> Result<void> {
     GP_CHECK(append_usage(batch.usage));
     GP_CHECK(append_requests(batch.requests));
@@ -11,7 +11,7 @@ Result<void> SqliteStore::append_batch(const Batch& batch) {
   });
 }
 
-Result<void> SqliteStore::append_usage(std::span<const UsageRow> rows) {
+Result<void> SqlStore::append_usage(std::span<const UsageRow> rows) {
   if (rows.empty()) return ok();
   Query insert(
       *db_,
@@ -35,7 +35,7 @@ Result<void> SqliteStore::append_usage(std::span<const UsageRow> rows) {
   return ok();
 }
 
-Result<void> SqliteStore::append_requests(std::span<const RequestRow> rows) {
+Result<void> SqlStore::append_requests(std::span<const RequestRow> rows) {
   if (rows.empty()) return ok();
   Query insert(
       *db_,
@@ -67,7 +67,7 @@ Result<void> SqliteStore::append_requests(std::span<const RequestRow> rows) {
   return ok();
 }
 
-Result<void> SqliteStore::append_upstream(std::span<const UpstreamRequestRow> rows) {
+Result<void> SqlStore::append_upstream(std::span<const UpstreamRequestRow> rows) {
   if (rows.empty()) return ok();
   Query insert(
       *db_,
@@ -98,7 +98,7 @@ Result<void> SqliteStore::append_upstream(std::span<const UpstreamRequestRow> ro
   return ok();
 }
 
-Result<void> SqliteStore::append_events(std::span<const InternalEvent> rows) {
+Result<void> SqlStore::append_events(std::span<const InternalEvent> rows) {
   if (rows.empty()) return ok();
   Query insert(
       *db_,
@@ -111,16 +111,12 @@ Result<void> SqliteStore::append_events(std::span<const InternalEvent> rows) {
   return ok();
 }
 
-Result<void> SqliteStore::probe() {
-  GP_CHECK(Query(*db_, "BEGIN IMMEDIATE").run());
+Result<void> SqlStore::probe() {
+  GP_CHECK(db_->begin(Db::Intent::write));
+  // On a server BEGIN alone would not tell whether it takes rows.
+  auto done = Query(*db_, "SELECT 1 FROM config_state").run();
   db_->rollback();
-  return ok();
-}
-
-void SqliteStore::checkpoint() {
-  if (dsn_.in_memory() || dsn_.mode == Dsn::Mode::ro) return;
-  Query query(*db_, "PRAGMA wal_checkpoint(PASSIVE)");
-  (void)query.step();  // a busy reader only postpones it
+  return done;
 }
 
 }  // namespace gproxy::storage

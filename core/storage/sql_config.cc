@@ -1,7 +1,7 @@
-// SqliteStore's configuration writes and load_all().
+// SqlStore's configuration writes and load_all().
 #include <array>
 
-#include "storage/sqlite_store.h"
+#include "storage/sql_store.h"
 
 namespace gproxy::storage {
 namespace {
@@ -26,16 +26,16 @@ int32_t number(Origin origin) {
 
 // ---- Transactions
 
-Result<void> SqliteStore::in_transaction(const std::function<Result<void>()>& work) {
+Result<void> SqlStore::in_transaction(const std::function<Result<void>()>& work) {
   if (joined_) return work();
-  GP_CHECK(Query(*db_, "BEGIN IMMEDIATE").run());
+  GP_CHECK(db_->begin(Db::Intent::write));
   auto done = work();
-  if (done) done = Query(*db_, "COMMIT").run();
+  if (done) done = db_->commit();
   if (!done) db_->rollback();
   return done;
 }
 
-Result<void> SqliteStore::transaction(const std::function<Result<void>()>& work) {
+Result<void> SqlStore::transaction(const std::function<Result<void>()>& work) {
   GP_ASSERT(!joined_);
   return in_transaction([&] {
     joined_ = true;
@@ -45,14 +45,14 @@ Result<void> SqliteStore::transaction(const std::function<Result<void>()>& work)
   });
 }
 
-Result<void> SqliteStore::change(const std::function<Result<void>()>& work) {
+Result<void> SqlStore::change(const std::function<Result<void>()>& work) {
   return in_transaction([&]() -> Result<void> {
     GP_CHECK(work());
     return Query(*db_, "UPDATE config_state SET revision = revision + 1 WHERE id = 1").run();
   });
 }
 
-Result<int64_t> SqliteStore::next_id(const char* sequence) {
+Result<int64_t> SqlStore::next_id(const char* sequence) {
   Query query(*db_, "UPDATE id_sequences SET next = next + 1 WHERE name = $1 RETURNING next - 1");
   GP_TRY(const bool row, query.with(sequence).step());
   if (!row) return internal_error("a number sequence is missing");
@@ -63,15 +63,15 @@ Result<int64_t> SqliteStore::next_id(const char* sequence) {
 
 // ---- Sealing
 
-std::string SqliteStore::seal(std::string_view table, int64_t id, std::string_view column,
-                              const Secret& plain) const {
+std::string SqlStore::seal(std::string_view table, int64_t id, std::string_view column,
+                           const Secret& plain) const {
   std::string place(table);
   place.append("/").append(std::to_string(id)).append("/").append(column);
   return sealer_->seal(plain.reveal(), place);
 }
 
-Result<Secret> SqliteStore::unseal(std::string_view table, int64_t id, std::string_view column,
-                                   std::string_view sealed) const {
+Result<Secret> SqlStore::unseal(std::string_view table, int64_t id, std::string_view column,
+                                std::string_view sealed) const {
   std::string place(table);
   place.append("/").append(std::to_string(id)).append("/").append(column);
   return sealer_->unseal(sealed, place);
@@ -79,7 +79,7 @@ Result<Secret> SqliteStore::unseal(std::string_view table, int64_t id, std::stri
 
 // ---- Settings
 
-Result<SettingsRow> SqliteStore::put_settings(const SettingsRow& row) {
+Result<SettingsRow> SqlStore::put_settings(const SettingsRow& row) {
   SettingsRow out = row;
   GP_CHECK(change([&]() -> Result<void> {
     const int64_t now = clock_.wall_us();
@@ -117,7 +117,7 @@ Result<SettingsRow> SqliteStore::put_settings(const SettingsRow& row) {
   return out;
 }
 
-Result<std::optional<SettingsRow>> SqliteStore::load_settings() {
+Result<std::optional<SettingsRow>> SqlStore::load_settings() {
   Query query(
       *db_,
       "SELECT host, port, admin_key_sealed, proxy_sealed, event_redact_sensitive, dsn, extra_json,"
@@ -150,7 +150,7 @@ Result<std::optional<SettingsRow>> SqliteStore::load_settings() {
 
 // ---- Providers
 
-Result<ProviderRow> SqliteStore::upsert_provider(const ProviderRow& row) {
+Result<ProviderRow> SqlStore::upsert_provider(const ProviderRow& row) {
   ProviderRow out = row;
   GP_CHECK(change([&]() -> Result<void> {
     const int64_t now = clock_.wall_us();
@@ -181,7 +181,7 @@ Result<ProviderRow> SqliteStore::upsert_provider(const ProviderRow& row) {
   return out;
 }
 
-Result<void> SqliteStore::delete_provider(int64_t id) {
+Result<void> SqlStore::delete_provider(int64_t id) {
   return change([&]() -> Result<void> {
     GP_CHECK(Query(*db_, "DELETE FROM providers WHERE id = $1").with(id).run());
     return db_->changes() != 0 ? ok() : not_found(kNoProvider, id);
@@ -190,7 +190,7 @@ Result<void> SqliteStore::delete_provider(int64_t id) {
 
 // ---- Credentials
 
-Result<CredentialRow> SqliteStore::insert_credential(const CredentialRow& row) {
+Result<CredentialRow> SqlStore::insert_credential(const CredentialRow& row) {
   CredentialRow out = row;
   GP_CHECK(change([&]() -> Result<void> {
     Query provider(*db_, "SELECT 1 FROM providers WHERE id = $1");
@@ -216,7 +216,7 @@ Result<CredentialRow> SqliteStore::insert_credential(const CredentialRow& row) {
   return out;
 }
 
-Result<CredentialRow> SqliteStore::read_credential(int64_t id) {
+Result<CredentialRow> SqlStore::read_credential(int64_t id) {
   Query query(
       *db_,
       "SELECT id, provider_id, name, settings_json, secret_sealed, version, enabled, origin,"
@@ -239,7 +239,7 @@ Result<CredentialRow> SqliteStore::read_credential(int64_t id) {
   return row;
 }
 
-Result<CredentialRow> SqliteStore::update_credential(const CredentialRow& row) {
+Result<CredentialRow> SqlStore::update_credential(const CredentialRow& row) {
   CredentialRow out;
   GP_CHECK(change([&]() -> Result<void> {
     GP_TRY(out, read_credential(row.id));
@@ -267,7 +267,7 @@ Result<CredentialRow> SqliteStore::update_credential(const CredentialRow& row) {
   return out;
 }
 
-Result<void> SqliteStore::set_credential_enabled(int64_t id, bool enabled) {
+Result<void> SqlStore::set_credential_enabled(int64_t id, bool enabled) {
   return change([&]() -> Result<void> {
     Query update(*db_, "UPDATE credentials SET enabled = $1, updated_at = $2 WHERE id = $3");
     GP_CHECK(update.with(enabled).with(clock_.wall_us()).with(id).run());
@@ -275,8 +275,8 @@ Result<void> SqliteStore::set_credential_enabled(int64_t id, bool enabled) {
   });
 }
 
-Result<int64_t> SqliteStore::replace_secret(int64_t id, int64_t expected_version,
-                                            const Secret& secret) {
+Result<int64_t> SqlStore::replace_secret(int64_t id, int64_t expected_version,
+                                         const Secret& secret) {
   GP_CHECK(change([&]() -> Result<void> {
     Query query(*db_, "SELECT version FROM credentials WHERE id = $1");
     GP_TRY(const bool found, query.with(id).step());
@@ -298,7 +298,7 @@ Result<int64_t> SqliteStore::replace_secret(int64_t id, int64_t expected_version
   return expected_version + 1;
 }
 
-Result<void> SqliteStore::delete_credential(int64_t id) {
+Result<void> SqlStore::delete_credential(int64_t id) {
   return change([&]() -> Result<void> {
     GP_CHECK(Query(*db_, "DELETE FROM credentials WHERE id = $1").with(id).run());
     return db_->changes() != 0 ? ok() : not_found(kNoCredential, id);
@@ -307,7 +307,7 @@ Result<void> SqliteStore::delete_credential(int64_t id) {
 
 // ---- Users
 
-Result<UserRow> SqliteStore::upsert_user(const UserRow& row) {
+Result<UserRow> SqlStore::upsert_user(const UserRow& row) {
   UserRow out = row;
   GP_CHECK(change([&]() -> Result<void> {
     const int64_t now = clock_.wall_us();
@@ -332,7 +332,7 @@ Result<UserRow> SqliteStore::upsert_user(const UserRow& row) {
   return out;
 }
 
-Result<void> SqliteStore::set_user_enabled(int64_t id, bool enabled) {
+Result<void> SqlStore::set_user_enabled(int64_t id, bool enabled) {
   return change([&]() -> Result<void> {
     Query update(*db_, "UPDATE users SET enabled = $1, updated_at = $2 WHERE id = $3");
     GP_CHECK(update.with(enabled).with(clock_.wall_us()).with(id).run());
@@ -340,7 +340,7 @@ Result<void> SqliteStore::set_user_enabled(int64_t id, bool enabled) {
   });
 }
 
-Result<void> SqliteStore::delete_user(int64_t id) {
+Result<void> SqlStore::delete_user(int64_t id) {
   return change([&]() -> Result<void> {
     GP_CHECK(Query(*db_, "DELETE FROM users WHERE id = $1").with(id).run());
     return db_->changes() != 0 ? ok() : not_found(kNoUser, id);
@@ -349,7 +349,7 @@ Result<void> SqliteStore::delete_user(int64_t id) {
 
 // ---- Keys
 
-Result<UserKeyRow> SqliteStore::insert_user_key(const UserKeyRow& row, const Secret& key) {
+Result<UserKeyRow> SqlStore::insert_user_key(const UserKeyRow& row, const Secret& key) {
   if (key.empty()) return Error{ErrorKind::invalid, "invalid_request", "the key is empty", "key"};
   UserKeyRow out = row;
   auto done = change([&]() -> Result<void> {
@@ -381,7 +381,7 @@ Result<UserKeyRow> SqliteStore::insert_user_key(const UserKeyRow& row, const Sec
   return out;
 }
 
-Result<void> SqliteStore::update_user_key(const UserKeyRow& row) {
+Result<void> SqlStore::update_user_key(const UserKeyRow& row) {
   return change([&]() -> Result<void> {
     Query update(*db_,
                  "UPDATE user_keys SET label = $1, enabled = $2, origin = $3, updated_at = $4"
@@ -392,7 +392,7 @@ Result<void> SqliteStore::update_user_key(const UserKeyRow& row) {
   });
 }
 
-Result<void> SqliteStore::replace_user_key(int64_t id, const Secret& key) {
+Result<void> SqlStore::replace_user_key(int64_t id, const Secret& key) {
   if (key.empty()) return Error{ErrorKind::invalid, "invalid_request", "the key is empty", "key"};
   auto done = change([&]() -> Result<void> {
     Query query(*db_, "SELECT key_sealed IS NOT NULL FROM user_keys WHERE id = $1");
@@ -411,7 +411,7 @@ Result<void> SqliteStore::replace_user_key(int64_t id, const Secret& key) {
   return done;
 }
 
-Result<void> SqliteStore::set_user_key_enabled(int64_t id, bool enabled) {
+Result<void> SqlStore::set_user_key_enabled(int64_t id, bool enabled) {
   return change([&]() -> Result<void> {
     Query update(*db_, "UPDATE user_keys SET enabled = $1, updated_at = $2 WHERE id = $3");
     GP_CHECK(update.with(enabled).with(clock_.wall_us()).with(id).run());
@@ -419,14 +419,14 @@ Result<void> SqliteStore::set_user_key_enabled(int64_t id, bool enabled) {
   });
 }
 
-Result<void> SqliteStore::delete_user_key(int64_t id) {
+Result<void> SqlStore::delete_user_key(int64_t id) {
   return change([&]() -> Result<void> {
     GP_CHECK(Query(*db_, "DELETE FROM user_keys WHERE id = $1").with(id).run());
     return db_->changes() != 0 ? ok() : not_found(kNoUserKey, id);
   });
 }
 
-Result<Secret> SqliteStore::reveal_user_key(int64_t id) {
+Result<Secret> SqlStore::reveal_user_key(int64_t id) {
   Query query(*db_, "SELECT key_sealed FROM user_keys WHERE id = $1");
   GP_TRY(const bool found, query.with(id).step());
   if (!found || query.is_null(0)) return not_found(kNoUserKey, id);
@@ -435,7 +435,7 @@ Result<Secret> SqliteStore::reveal_user_key(int64_t id) {
 
 // ---- Reading everything
 
-Result<void> SqliteStore::load_credentials(ConfigRows& out) {
+Result<void> SqlStore::load_credentials(ConfigRows& out) {
   Query query(
       *db_,
       "SELECT id, provider_id, name, settings_json, secret_sealed, version, enabled, origin,"
@@ -460,7 +460,7 @@ Result<void> SqliteStore::load_credentials(ConfigRows& out) {
   }
 }
 
-Result<ConfigRows> SqliteStore::load_all() {
+Result<ConfigRows> SqlStore::load_all() {
   ConfigRows out;
   auto read = [&]() -> Result<void> {
     GP_TRY(out.revision, db_->number_of("SELECT revision FROM config_state WHERE id = 1"));
@@ -528,7 +528,7 @@ Result<ConfigRows> SqliteStore::load_all() {
     GP_CHECK(read());
     return out;
   }
-  GP_CHECK(Query(*db_, "BEGIN").run());
+  GP_CHECK(db_->begin(Db::Intent::read));
   auto done = read();
   db_->rollback();
   GP_CHECK(std::move(done));

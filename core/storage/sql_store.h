@@ -1,0 +1,90 @@
+// Store on a SQL database: everything both databases do alike. What they do differently, opening
+// above all, is in sqlite_store.h and postgres_store.h.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/digest.h"
+#include "storage/dsn.h"
+#include "storage/sql_db.h"
+#include "storage/store.h"
+
+namespace gproxy::storage {
+
+class SqlStore : public Store {
+ public:
+  Result<ConfigRows> load_all() override;
+  Result<void> transaction(const std::function<Result<void>()>& work) override;
+
+  Result<SettingsRow> put_settings(const SettingsRow& row) override;
+  Result<ProviderRow> upsert_provider(const ProviderRow& row) override;
+  Result<void> delete_provider(int64_t id) override;
+  Result<CredentialRow> insert_credential(const CredentialRow& row) override;
+  Result<CredentialRow> update_credential(const CredentialRow& row) override;
+  Result<void> set_credential_enabled(int64_t id, bool enabled) override;
+  Result<int64_t> replace_secret(int64_t id, int64_t expected_version,
+                                 const Secret& secret) override;
+  Result<void> delete_credential(int64_t id) override;
+  Result<UserRow> upsert_user(const UserRow& row) override;
+  Result<void> set_user_enabled(int64_t id, bool enabled) override;
+  Result<void> delete_user(int64_t id) override;
+  Result<UserKeyRow> insert_user_key(const UserKeyRow& row, const Secret& key) override;
+  Result<void> update_user_key(const UserKeyRow& row) override;
+  Result<void> replace_user_key(int64_t id, const Secret& key) override;
+  Result<void> set_user_key_enabled(int64_t id, bool enabled) override;
+  Result<void> delete_user_key(int64_t id) override;
+  Result<Secret> reveal_user_key(int64_t id) override;
+
+  Result<void> append_batch(const Batch& batch) override;
+  Result<void> probe() override;
+
+  const KeyHasher& key_hasher() const override { return hasher_; }
+  std::string_view database_id() const override { return database_id_; }
+  std::string_view shown_dsn() const override { return dsn_.shown; }
+
+ protected:
+  SqlStore(Dsn dsn, Clock& clock) : dsn_(std::move(dsn)), clock_(clock) {}
+
+  // For opening, in this order, when db_ is connected and nobody else migrates (sql_open.cc).
+  Result<void> migrate();
+  // may_be_made: a database that is still without a key may get one of its own.
+  enum class NewKey : uint8_t { must_be_given, may_be_made };
+  Result<void> open_keys(const StoreOptions& options, NewKey new_key);
+
+  const Dsn dsn_;
+  Clock& clock_;
+  std::unique_ptr<Db> db_;
+
+ private:
+  Result<void> first_keys(const Secret& master, const Sealer& sealer);
+
+  // Runs `work` in the transaction of the caller or in one of its own.
+  Result<void> in_transaction(const std::function<Result<void>()>& work);
+  // The same for a configuration write: counts the revision up.
+  Result<void> change(const std::function<Result<void>()>& work);
+
+  Result<int64_t> next_id(const char* sequence);
+  std::string seal(std::string_view table, int64_t id, std::string_view column,
+                   const Secret& plain) const;
+  Result<Secret> unseal(std::string_view table, int64_t id, std::string_view column,
+                        std::string_view sealed) const;
+  Result<CredentialRow> read_credential(int64_t id);
+
+  Result<std::optional<SettingsRow>> load_settings();
+  Result<void> load_credentials(ConfigRows& out);
+
+  Result<void> append_usage(std::span<const UsageRow> rows);
+  Result<void> append_requests(std::span<const RequestRow> rows);
+  Result<void> append_upstream(std::span<const UpstreamRequestRow> rows);
+  Result<void> append_events(std::span<const InternalEvent> rows);
+
+  std::optional<Sealer> sealer_;
+  KeyHasher hasher_;
+  std::string database_id_;
+  bool joined_ = false;  // inside transaction()
+};
+
+}  // namespace gproxy::storage
