@@ -16,6 +16,11 @@ std::string_view name(Origin origin) {
   return "db";
 }
 
+Origin origin_from(int64_t number) {
+  return number >= 0 && number <= static_cast<int64_t>(Origin::cli) ? static_cast<Origin>(number)
+                                                                    : Origin::db;
+}
+
 std::string_view name(Outcome outcome) {
   switch (outcome) {
     case Outcome::ok:

@@ -21,6 +21,7 @@ inline constexpr int64_t kNoId = -1;
 // Who declared an entry or a setting. The numbers are stored.
 enum class Origin : uint8_t { db = 0, file = 1, env = 2, cli = 3 };
 std::string_view name(Origin origin);  // "db", "file", "env", "cli"
+Origin origin_from(int64_t number);    // what no number of ours is, is db
 
 // How an attempt or a request ended. The numbers are stored.
 enum class Outcome : uint8_t {
@@ -39,6 +40,7 @@ struct ProviderRow {
   std::string name;
   std::string kind;
   std::string settings_json = "{}";  // channel_settings
+  std::string pool_json = "{}";      // how its credentials are used: config/pool_settings.h
   bool enabled = true;
   Origin origin = Origin::db;
   int64_t created_at = 0;
@@ -84,6 +86,25 @@ struct UserKeyRow {
   int64_t updated_at = 0;
 };
 
+// A model's name of the operator's own, and where requests for it go.
+struct RouteRow {
+  int64_t id = kNoId;  // kNoId: the store gives one
+  std::string name;
+  std::string body_json = "{}";  // aliases, tiers, visibility: config/model_route.h
+  bool enabled = true;
+  Origin origin = Origin::db;
+  int64_t created_at = 0;
+  int64_t updated_at = 0;
+};
+
+// Something that rests. Not configuration: it changes by itself and moves no revision.
+struct HealthRow {
+  int64_t credential_id = kNoId;
+  std::string scope;  // a model, or an operation ("@count_tokens"); empty = the credential
+  std::string reason;
+  int64_t until_at = 0;  // UTC; INT64_MAX = until it is changed
+};
+
 // global_config: one row. Absent = not set anywhere yet. `admin_key` and `proxy` are sealed (a
 // proxy's URL may hold a password); the stored dsn has its password masked.
 struct SettingsRow {
@@ -111,6 +132,8 @@ struct ConfigRows {
   std::vector<CredentialRow> credentials;
   std::vector<UserRow> users;
   std::vector<UserKeyRow> user_keys;
+  std::vector<RouteRow> routes;   // by id
+  std::vector<HealthRow> health;  // as of the last put_health()
 };
 
 // ---- Journal ------------------------------------------------------------------------------------

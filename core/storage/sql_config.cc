@@ -14,10 +14,6 @@ constexpr std::string_view kNoCredential = "credential_not_found";
 constexpr std::string_view kNoUser = "user_not_found";
 constexpr std::string_view kNoUserKey = "user_key_not_found";
 
-Origin origin_of(int64_t number) {
-  return number >= 0 && number <= static_cast<int64_t>(Origin::cli) ? static_cast<Origin>(number)
-                                                                    : Origin::db;
-}
 int32_t number(Origin origin) {
   return static_cast<int32_t>(origin);
 }
@@ -138,11 +134,11 @@ Result<std::optional<SettingsRow>> SqlStore::load_settings() {
   if (!query.is_null(4)) row.event_redact_sensitive = query.boolean(4);
   row.dsn = query.string(5);
   row.extra_json = query.string(6);
-  row.host_origin = origin_of(query.integer(7));
-  row.port_origin = origin_of(query.integer(8));
-  row.admin_key_origin = origin_of(query.integer(9));
-  row.proxy_origin = origin_of(query.integer(10));
-  row.redact_origin = origin_of(query.integer(11));
+  row.host_origin = origin_from(query.integer(7));
+  row.port_origin = origin_from(query.integer(8));
+  row.admin_key_origin = origin_from(query.integer(9));
+  row.proxy_origin = origin_from(query.integer(10));
+  row.redact_origin = origin_from(query.integer(11));
   row.created_at = query.integer(12);
   row.updated_at = query.integer(13);
   return std::optional<SettingsRow>(std::move(row));
@@ -157,12 +153,13 @@ Result<ProviderRow> SqlStore::upsert_provider(const ProviderRow& row) {
     out.updated_at = now;
     Query update(*db_,
                  "UPDATE providers SET kind = $1, settings_json = $2, enabled = $3, origin = $4,"
-                 " updated_at = $5 WHERE name = $6 RETURNING id, created_at");
+                 " updated_at = $5, pool_json = $6 WHERE name = $7 RETURNING id, created_at");
     update.with(row.kind)
         .with(row.settings_json)
         .with(row.enabled)
         .with(number(row.origin))
-        .with(now);
+        .with(now)
+        .with(row.pool_json);
     GP_TRY(const bool found, update.with(row.name).step());
     if (found) {
       out.id = update.integer(0);
@@ -174,9 +171,9 @@ Result<ProviderRow> SqlStore::upsert_provider(const ProviderRow& row) {
     Query insert(
         *db_,
         "INSERT INTO providers (id, name, kind, settings_json, enabled, origin, created_at,"
-        " updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
+        " updated_at, pool_json) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
     insert.with(out.id).with(row.name).with(row.kind).with(row.settings_json).with(row.enabled);
-    return insert.with(number(row.origin)).with(now).with(now).run();
+    return insert.with(number(row.origin)).with(now).with(now).with(row.pool_json).run();
   }));
   return out;
 }
@@ -233,7 +230,7 @@ Result<CredentialRow> SqlStore::read_credential(int64_t id) {
   if (secret) row.secret = std::move(*secret);
   row.version = query.integer(5);
   row.enabled = query.boolean(6);
-  row.origin = origin_of(query.integer(7));
+  row.origin = origin_from(query.integer(7));
   row.created_at = query.integer(8);
   row.updated_at = query.integer(9);
   return row;
@@ -453,7 +450,7 @@ Result<void> SqlStore::load_credentials(ConfigRows& out) {
     if (secret) row.secret = std::move(*secret);
     row.version = query.integer(5);
     row.enabled = query.boolean(6);
-    row.origin = origin_of(query.integer(7));
+    row.origin = origin_from(query.integer(7));
     row.created_at = query.integer(8);
     row.updated_at = query.integer(9);
     out.credentials.push_back(std::move(row));
@@ -467,8 +464,8 @@ Result<ConfigRows> SqlStore::load_all() {
     GP_TRY(out.settings, load_settings());
     {
       Query query(*db_,
-                  "SELECT id, name, kind, settings_json, enabled, origin, created_at, updated_at"
-                  " FROM providers ORDER BY id");
+                  "SELECT id, name, kind, settings_json, enabled, origin, created_at, updated_at,"
+                  " pool_json FROM providers ORDER BY id");
       for (;;) {
         GP_TRY(const bool more, query.step());
         if (!more) break;
@@ -478,13 +475,16 @@ Result<ConfigRows> SqlStore::load_all() {
         row.kind = query.string(2);
         row.settings_json = query.string(3);
         row.enabled = query.boolean(4);
-        row.origin = origin_of(query.integer(5));
+        row.origin = origin_from(query.integer(5));
         row.created_at = query.integer(6);
         row.updated_at = query.integer(7);
+        row.pool_json = query.string(8);
         out.providers.push_back(std::move(row));
       }
     }
     GP_CHECK(load_credentials(out));
+    GP_CHECK(load_routes(out));
+    GP_CHECK(load_health(out));
     {
       Query query(
           *db_, "SELECT id, name, enabled, origin, created_at, updated_at FROM users ORDER BY id");
@@ -495,7 +495,7 @@ Result<ConfigRows> SqlStore::load_all() {
         row.id = query.integer(0);
         row.name = query.string(1);
         row.enabled = query.boolean(2);
-        row.origin = origin_of(query.integer(3));
+        row.origin = origin_from(query.integer(3));
         row.created_at = query.integer(4);
         row.updated_at = query.integer(5);
         out.users.push_back(std::move(row));
@@ -517,7 +517,7 @@ Result<ConfigRows> SqlStore::load_all() {
       row.has_copy = query.boolean(3);
       row.label = query.optional_string(4);
       row.enabled = query.boolean(5);
-      row.origin = origin_of(query.integer(6));
+      row.origin = origin_from(query.integer(6));
       row.created_at = query.integer(7);
       row.updated_at = query.integer(8);
       out.user_keys.push_back(std::move(row));

@@ -28,6 +28,10 @@ class SqlStore : public Store {
   Result<int64_t> replace_secret(int64_t id, int64_t expected_version,
                                  const Secret& secret) override;
   Result<void> delete_credential(int64_t id) override;
+  Result<RouteRow> upsert_route(const RouteRow& row) override;
+  Result<void> delete_route(int64_t id) override;
+  Result<void> put_health(std::span<const HealthRow> resting,
+                          std::span<const HealthRow> ended) override;
   Result<UserRow> upsert_user(const UserRow& row) override;
   Result<void> set_user_enabled(int64_t id, bool enabled) override;
   Result<void> delete_user(int64_t id) override;
@@ -75,6 +79,8 @@ class SqlStore : public Store {
 
   Result<std::optional<SettingsRow>> load_settings();
   Result<void> load_credentials(ConfigRows& out);
+  Result<void> load_routes(ConfigRows& out);
+  Result<void> load_health(ConfigRows& out);
 
   Result<void> append_usage(std::span<const UsageRow> rows);
   Result<void> append_requests(std::span<const RequestRow> rows);

@@ -23,7 +23,7 @@ namespace gproxy::storage {
 // Errors of every operation:
 //   conflict    409  "conflict"            param = the field (name, key, id)
 //   not_found   404  "provider_not_found" "credential_not_found" "user_not_found"
-//   "user_key_not_found" overloaded  503  "storage_unavailable" disk full, locked, read-only, gone:
+//   "user_key_not_found" "route_not_found" overloaded  503  "storage_unavailable" disk full, locked, read-only, gone:
 //   worth trying again timeout     504  "query_timeout"       a reader's statement ran too long or
 //   was interrupted server      500  "storage_error"       everything else
 // Errors of open_store(): see exit_code().
@@ -102,6 +102,15 @@ class Store {
   virtual Result<int64_t> replace_secret(int64_t id, int64_t expected_version,
                                          const Secret& secret) = 0;
   virtual Result<void> delete_credential(int64_t id) = 0;
+
+  // By name: creates, or changes body, enabled and origin. An id in the row is ignored.
+  virtual Result<RouteRow> upsert_route(const RouteRow& row) = 0;
+  virtual Result<void> delete_route(int64_t id) = 0;
+
+  // What rests from now on, and what (by credential and scope) does not any more. Rows of credentials
+  // that are gone are passed over. Moves no revision.
+  virtual Result<void> put_health(std::span<const HealthRow> resting,
+                                  std::span<const HealthRow> ended) = 0;
 
   // By id: creates with that id (kNoId: the next free one) or changes.
   virtual Result<UserRow> upsert_user(const UserRow& row) = 0;

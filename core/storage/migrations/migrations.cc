@@ -5,7 +5,7 @@
 namespace gproxy::storage {
 
 std::span<const Migration> migrations() {
-  static const std::array<Migration, 1> kAll = {kMigration0001};
+  static const std::array<Migration, 2> kAll = {kMigration0001, kMigration0002};
   return kAll;
 }
 

@@ -18,6 +18,7 @@ struct Migration {
 };
 
 extern const Migration kMigration0001;
+extern const Migration kMigration0002;
 
 // In order, without gaps, from 1.
 std::span<const Migration> migrations();

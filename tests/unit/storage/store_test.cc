@@ -4,6 +4,7 @@
 
 #include <sys/stat.h>
 
+#include <array>
 #include <filesystem>
 
 #include "base/base64.h"
@@ -281,6 +282,48 @@ TEST_CASE("a credential's version grows with its secret, and a late refresh is r
   CHECK(rows->credentials[0].secret.equals("third"));
   CHECK(rows->credentials[0].name == "main");
   CHECK(rows->credentials[0].version == 3);
+}
+
+TEST_CASE("a route is changed by its name; what rests is kept and forgotten without a revision") {
+  const Folder folder;
+  auto store = open(folder);
+  REQUIRE(store);
+  auto provider = a_provider("alpha");
+  provider.pool_json = R"({"strategy":"sticky"})";
+  REQUIRE((*store)->upsert_provider(provider));
+  CredentialRow credential;
+  credential.provider_id = (*store)->load_all()->providers[0].id;
+  credential.secret = Secret(R"({"Custom":{}})");
+  credential = *(*store)->insert_credential(credential);
+  auto first = (*store)->upsert_route({.name = "fast", .body_json = R"({"a":1})"});
+  REQUIRE(first);
+  auto second =
+      (*store)->upsert_route({.name = "fast", .body_json = R"({"a":2})", .enabled = false});
+  REQUIRE(second);
+  CHECK(second->id == first->id);
+  const int64_t revision = (*store)->load_all()->revision;
+
+  const HealthRow whole{credential.id, "", "auth_invalid", INT64_MAX};
+  const HealthRow model{credential.id, "m-1", "rate_limit", 5'000};
+  const HealthRow stranger{credential.id + 7, "", "timeout", 1};
+  REQUIRE((*store)->put_health(std::array{whole, model, stranger}, {}));
+  auto rows = (*store)->load_all();
+  REQUIRE(rows);
+  CHECK(rows->revision == revision);
+  CHECK(rows->providers[0].pool_json == provider.pool_json);
+  REQUIRE(rows->routes.size() == 1);
+  CHECK(rows->routes[0].body_json == R"({"a":2})");
+  CHECK_FALSE(rows->routes[0].enabled);
+  REQUIRE(rows->health.size() == 2);
+  CHECK(rows->health[0].reason == "auth_invalid");
+  CHECK(rows->health[0].until_at == INT64_MAX);
+  CHECK(rows->health[1].scope == "m-1");
+  REQUIRE((*store)->put_health({}, std::array{whole}));
+  CHECK((*store)->load_all()->health.size() == 1);
+  REQUIRE((*store)->delete_credential(credential.id));
+  CHECK((*store)->load_all()->health.empty());
+  REQUIRE((*store)->delete_route(first->id));
+  CHECK((*store)->delete_route(first->id).error().code == "route_not_found");
 }
 
 TEST_CASE("a key is found by its digest, which outlives a restart") {
