@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "address.h"
 #include "common/models.h"
 #include "dispatch.h"
 #include "gproxy/api_key.hpp"
@@ -39,7 +40,7 @@ class Provider {
   gp::Status read_mask(const gp::Json& json, const gp::Arena& arena);
   gp::Status read_extras(const gp::Json& json, const gp::Arena& arena);
 
-  std::string base_url_;
+  Bases bases_;
   std::vector<gp_route> routes_;
   gproxy_common::ModelTable models_;  // empty: the upstream is asked
   Mask mask_;

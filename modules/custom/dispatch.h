@@ -1,5 +1,5 @@
-// The setting `dispatch`: which of the twenty operations of the reference's table are native,
-// translated or refused. Turned into route rows once, in create.
+// The setting `dispatch`: which operations are native, translated or refused. Turned into route
+// rows once, in create.
 #pragma once
 
 #include <vector>
@@ -12,8 +12,12 @@ namespace gproxy_custom {
 // else.
 int32_t protocol_named(std::string_view name);
 
-// Reads /dispatch/ops of the settings. Missing and null entries, a shorter list, an empty list and
-// no `dispatch` at all mean the defaults that follow from `proto`. Errors name the entry.
+// Reads /dispatch of the settings, in any of its forms:
+//   absent, null, {}, {"ops":[]}     the defaults that follow from `proto`
+//   {"ops":[…]} or […]               up to 20 rules by position; null and missing ones: the default
+//   {"claude_generate":…, …}         rules by name, also as {"ops":{…}} and beside an array, for
+//                                    what the array has no place for (a response's sub-resources)
+// Errors name the entry ("dispatch.ops[3]", "dispatch.claude_generate").
 gp::Status read_dispatch(const gp::Json& settings, int32_t proto, const gp::Arena& arena,
                          std::vector<gp_route>& out);
 

@@ -13,12 +13,7 @@ constexpr std::string_view kSettingsSchema = R"json({
 "proto":{"type":"string","title":"Protocol","enum":["claude","openai_chat","openai_response","gemini","openai"],
  "description":"What the upstream speaks; the other protocols are translated to it."},
 "base_url":{"type":"string","title":"Base URL","minLength":1,"description":"With or without /v1 or /v1beta."},
-"dispatch":{"type":["object","null"],"title":"Dispatch","additionalProperties":false,"properties":{
- "ops":{"type":["array","null"],"maxItems":20,"items":{"oneOf":[
-  {"type":"null"},{"type":"string","enum":["native","unsupported"]},
-  {"type":"object","required":["transform"],"additionalProperties":false,"properties":{"transform":{
-   "type":"object","required":["target"],"additionalProperties":false,"properties":{"target":{"type":"string",
-   "enum":["claude","openai_chat","openai_response","gemini","openai"]}}}}}]}}}},
+"dispatch":{"type":["object","array","null"],"title":"Dispatch","description":"Which operations are native, translated or refused: {\"ops\":[\u2026]} by position, or by name. Missing rules follow from the protocol."},
 "model_table":{"type":["object","null"],"title":"Models","properties":{"models":{"type":["array","null"],
  "maxItems":10000,"items":{"type":"object","required":["id"],"properties":{"id":{"type":"string","minLength":1},
  "display_name":{"type":["string","null"]}}}}}},

@@ -1,4 +1,5 @@
 // Requests in the protocol that the route says, at that protocol's usual paths.
+#include "common/responses.h"
 #include "custom.h"
 
 namespace gproxy_custom {
@@ -11,75 +12,98 @@ std::string_view join_queries(const gp::Arena& arena, std::string_view one, std:
 }
 
 struct Target {
-  const char* method = "POST";
-  std::string_view path, query;
+  std::string_view method = "POST";
+  std::string_view base, path, query;
 };
+
+constexpr std::string_view kNotOffered = "the custom kind does not offer this operation";
 
 gp::Status claude_target(const gp::Request& request, Target& out) {
   const gp::Arena& arena = request.arena();
   switch (request.operation()) {
     case GP_OP_GENERATE:
     case GP_OP_STREAM_GENERATE:
-      out = {"POST", "/v1/messages", gp::pick_query(arena, request.query(), {"beta"})};
+      out.path = "/messages";
+      out.query = gp::pick_query(arena, request.query(), {"beta"});
       return gp::ok();
     case GP_OP_COUNT_TOKENS:
-      out = {"POST", "/v1/messages/count_tokens", gp::pick_query(arena, request.query(), {"beta"})};
+      out.path = "/messages/count_tokens";
+      out.query = gp::pick_query(arena, request.query(), {"beta"});
       return gp::ok();
     case GP_OP_MODEL_LIST:
-      out = {"GET", "/v1/models",
-             gp::pick_query(arena, request.query(), {"after_id", "before_id", "limit"})};
+      out.method = "GET";
+      out.path = "/models";
+      out.query = gp::pick_query(arena, request.query(), {"after_id", "before_id", "limit"});
       return gp::ok();
     case GP_OP_MODEL_GET:
-      out = {"GET", arena.concat({"/v1/models/", gp::encode_segment(arena, request.model())}), {}};
+      out.method = "GET";
+      out.path = arena.concat({"/models/", gp::encode_segment(arena, request.model())});
       return gp::ok();
     default:
-      return gp::unsupported("the custom kind does not offer this operation");
+      return gp::unsupported(kNotOffered);
   }
 }
 
 gp::Status gemini_target(const gp::Request& request, Target& out) {
   const gp::Arena& arena = request.arena();
-  const std::string_view model = arena.concat(
-      {"/v1beta/models/", gp::encode_segment(arena, request.model(), gp::Colon::encode)});
+  std::string_view collection = "/models/", name = request.model();
+  if (name.starts_with("tunedModels/")) {
+    collection = "/tunedModels/";
+    name.remove_prefix(collection.size() - 1);
+  }
+  const std::string_view model =
+      arena.concat({collection, gp::encode_segment(arena, name, gp::Colon::encode)});
   switch (request.operation()) {
     case GP_OP_GENERATE:
-      out = {"POST", arena.concat({model, ":generateContent"}), {}};
+      out.path = arena.concat({model, ":generateContent"});
       return gp::ok();
     case GP_OP_STREAM_GENERATE:
-      out = {"POST", arena.concat({model, ":streamGenerateContent"}),
-             request.needs_sse() ? "alt=sse" : gp::pick_query(arena, request.query(), {"alt"})};
+      out.path = arena.concat({model, ":streamGenerateContent"});
+      // A native client's `alt` is the framing that it reads: its choice.
+      out.query = request.needs_sse()
+                      ? "alt=sse"
+                      : gp::pick_query(arena, request.query(), {"alt", "$alt", "%24alt"});
       return gp::ok();
     case GP_OP_COUNT_TOKENS:
-      out = {"POST", arena.concat({model, ":countTokens"}), {}};
+      out.path = arena.concat({model, ":countTokens"});
       return gp::ok();
     case GP_OP_MODEL_LIST:
-      out = {"GET", "/v1beta/models",
-             gp::pick_query(arena, request.query(), {"pageSize", "pageToken"})};
+      out.method = "GET";
+      out.path = "/models";
+      out.query = gp::pick_query(arena, request.query(), {"pageSize", "pageToken"});
       return gp::ok();
     case GP_OP_MODEL_GET:
-      out = {"GET", model, {}};
+      out.method = "GET";
+      out.path = model;
       return gp::ok();
     default:
-      return gp::unsupported("the custom kind does not offer this operation");
+      return gp::unsupported(kNotOffered);
   }
 }
 
-gp::Status openai_target(const gp::Request& request, Target& out) {
+gp::Status openai_target(const gp::Request& request, gp::Upstream& up, Target& out) {
   if (request.protocol() == GP_PROTOCOL_OPENAI_CHAT) {
-    out = {"POST", "/v1/chat/completions", {}};
-  } else if (request.protocol() == GP_PROTOCOL_OPENAI_RESPONSE) {
-    out = {"POST", "/v1/responses", {}};
-  } else if (request.operation() == GP_OP_COUNT_TOKENS) {
-    out = {"POST", "/v1/responses/input_tokens", {}};
-  } else if (request.operation() == GP_OP_MODEL_LIST) {
-    out = {"GET", "/v1/models", {}};
-  } else if (request.operation() == GP_OP_MODEL_GET) {
-    const gp::Arena& arena = request.arena();
-    out = {"GET", arena.concat({"/v1/models/", gp::encode_segment(arena, request.model())}), {}};
-  } else {
-    return gp::unsupported("the custom kind does not offer this operation");
+    out.path = "/chat/completions";
+    return gp::ok();
   }
-  return gp::ok();
+  if (request.protocol() == GP_PROTOCOL_OPENAI_RESPONSE) {
+    out.path = "/responses";
+    return gp::ok();
+  }
+  if (request.operation() == GP_OP_MODEL_LIST || request.operation() == GP_OP_MODEL_GET) {
+    const gp::Arena& arena = request.arena();
+    out.method = "GET";
+    out.path = request.operation() == GP_OP_MODEL_LIST
+                   ? "/models"
+                   : arena.concat({"/models/", gp::encode_segment(arena, request.model())});
+    return gp::ok();
+  }
+  gproxy_common::ResponsesCall call;
+  const gp::Status status = gproxy_common::responses_call(request, up, call);
+  out.method = call.method;
+  out.path = call.path;
+  out.query = call.query;
+  return status;
 }
 
 bool names_model_in_path(const gp::Request& request) {
@@ -97,21 +121,24 @@ gp::Status Provider::prepare(const gp::Request& request, gp::Upstream& up) const
   gp::Status status;
   switch (request.protocol()) {
     case GP_PROTOCOL_CLAUDE:
+      target.base = bases_.claude;
       status = claude_target(request, target);
       break;
     case GP_PROTOCOL_GEMINI:
+      target.base = bases_.gemini;
       status = gemini_target(request, target);
       break;
     default:
-      status = openai_target(request, target);
+      target.base = bases_.openai;
+      status = openai_target(request, up, target);
       break;
   }
   if (!status.ok()) return status;
 
   const gp::Arena& arena = request.arena();
+  const std::string_view query = join_queries(arena, target.query, extra_query_);
   up.method(target.method);
-  up.url(gp::join_url(arena, base_url_, target.path,
-                      join_queries(arena, target.query, extra_query_), {"/v1beta", "/v1"}));
+  up.url(arena.concat({target.base, target.path, query.empty() ? "" : "?", query}));
   up.forward(kKind);
   const Credential& credential = request.credential<Credential>();
   if (request.protocol() == GP_PROTOCOL_CLAUDE) {

@@ -42,7 +42,9 @@ gp::Status Provider::read_settings(const gp::Settings& settings) {
   const gp::Json json = settings.json();
   if (json.get("/base_url").or_empty().empty())
     return gp::invalid("base_url is required", "base_url");
-  if (auto status = gp::base_url_setting(settings, {}, base_url_); !status.ok()) return status;
+  std::string base_url;
+  if (auto status = gp::base_url_setting(settings, {}, base_url); !status.ok()) return status;
+  bases_ = bases_of(base_url);
 
   const auto proto = json.get("/proto");
   const int32_t protocol = protocol_named(proto.or_empty());

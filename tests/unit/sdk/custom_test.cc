@@ -47,8 +47,10 @@ struct Fixture {
 
 TEST_CASE_FIXTURE(Fixture,
                   "custom: an empty, a missing and a null dispatch mean the protocol's defaults") {
-  for (const char* dispatch : {"", R"("dispatch":null)", R"("dispatch":{})",
-                               R"("dispatch":{"ops":[]})", R"("dispatch":{"ops":[null,null]})"}) {
+  for (const char* dispatch :
+       {"", R"("dispatch":null)", R"("dispatch":{})", R"("dispatch":{"ops":[]})",
+        R"("dispatch":{"ops":[null,null]})", R"("dispatch":[])", R"("dispatch":{"ops":{}})",
+        R"("dispatch":{"claude_generate":null})"}) {
     CAPTURE(dispatch);
     auto provider = make(dispatch);
     REQUIRE(provider != nullptr);
@@ -68,8 +70,149 @@ TEST_CASE_FIXTURE(Fixture, "custom: each protocol has a table that leads somewhe
     CAPTURE(proto);
     auto provider = make("", proto);
     REQUIRE(provider != nullptr);
-    CHECK(provider->routes().size() == 17);
+    // Stored responses are the Responses API's.
+    CHECK(provider->routes().size() == (std::string(proto) == "openai_response" ? 22 : 17));
   }
+}
+
+TEST_CASE_FIXTURE(Fixture, "custom: rules by name, alone, inside ops, and beside an array") {
+  for (
+      const char* dispatch :
+      {R"("dispatch":{"claude_generate":"native","gemini_models_list":"unsupported",)"
+       R"("response_get":"native","openai_memory_trace_summarize":"native","usage":"unsupported"})",
+       R"("dispatch":{"ops":{"claude_generate":"native","gemini_models_list":"unsupported",)"
+       R"("openai_response_get":"native","memories_trace_summarize":"native"}})",
+       R"("dispatch":{"ops":["native",null,null,null,null,null,null,null,"unsupported"],)"
+       R"("response_get":"native","memory_trace_summarize":"native"})"}) {
+    CAPTURE(dispatch);
+    auto provider = make(dispatch);
+    REQUIRE_MESSAGE(provider != nullptr, param << " " << message);
+    CHECK(provider->mode(GP_PROTOCOL_CLAUDE, GP_OP_GENERATE) == GP_ROUTE_NATIVE);
+    CHECK(provider->mode(GP_PROTOCOL_CLAUDE, GP_OP_STREAM_GENERATE) == GP_ROUTE_TRANSLATE);
+    CHECK(provider->mode(GP_PROTOCOL_GEMINI, GP_OP_MODEL_LIST) == GP_ROUTE_UNSUPPORTED);
+    CHECK(provider->mode(GP_PROTOCOL_OPENAI, GP_OP_RESPONSE_GET) == GP_ROUTE_NATIVE);
+    CHECK(provider->mode(GP_PROTOCOL_OPENAI, GP_OP_RESPONSE_DELETE) == GP_ROUTE_UNSUPPORTED);
+    CHECK(provider->mode(GP_PROTOCOL_OPENAI, GP_OP_MEMORY_TRACE_SUMMARIZE) == GP_ROUTE_NATIVE);
+  }
+}
+
+TEST_CASE_FIXTURE(Fixture, "custom: every operation has its name") {
+  struct Case {
+    const char* name;
+    int32_t protocol, operation;
+  };
+  const Case cases[] = {
+      {"claude_generate", GP_PROTOCOL_CLAUDE, GP_OP_GENERATE},
+      {"claude_generate_stream", GP_PROTOCOL_CLAUDE, GP_OP_STREAM_GENERATE},
+      {"claude_count_tokens", GP_PROTOCOL_CLAUDE, GP_OP_COUNT_TOKENS},
+      {"claude_models_list", GP_PROTOCOL_CLAUDE, GP_OP_MODEL_LIST},
+      {"claude_models_get", GP_PROTOCOL_CLAUDE, GP_OP_MODEL_GET},
+      {"gemini_generate", GP_PROTOCOL_GEMINI, GP_OP_GENERATE},
+      {"gemini_generate_stream", GP_PROTOCOL_GEMINI, GP_OP_STREAM_GENERATE},
+      {"gemini_count_tokens", GP_PROTOCOL_GEMINI, GP_OP_COUNT_TOKENS},
+      {"gemini_models_list", GP_PROTOCOL_GEMINI, GP_OP_MODEL_LIST},
+      {"gemini_models_get", GP_PROTOCOL_GEMINI, GP_OP_MODEL_GET},
+      {"openai_chat_generate", GP_PROTOCOL_OPENAI_CHAT, GP_OP_GENERATE},
+      {"openai_chat_generate_stream", GP_PROTOCOL_OPENAI_CHAT, GP_OP_STREAM_GENERATE},
+      {"openai_response_generate", GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_GENERATE},
+      {"openai_response_generate_stream", GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_STREAM_GENERATE},
+      {"openai_input_tokens", GP_PROTOCOL_OPENAI, GP_OP_COUNT_TOKENS},
+      {"openai_models_list", GP_PROTOCOL_OPENAI, GP_OP_MODEL_LIST},
+      {"openai_models_get", GP_PROTOCOL_OPENAI, GP_OP_MODEL_GET},
+      {"openai_response_get", GP_PROTOCOL_OPENAI, GP_OP_RESPONSE_GET},
+      {"openai_response_delete", GP_PROTOCOL_OPENAI, GP_OP_RESPONSE_DELETE},
+      {"openai_response_cancel", GP_PROTOCOL_OPENAI, GP_OP_RESPONSE_CANCEL},
+      {"openai_response_input_items", GP_PROTOCOL_OPENAI, GP_OP_RESPONSE_INPUT_ITEMS},
+      {"openai_response_compact", GP_PROTOCOL_OPENAI, GP_OP_RESPONSE_COMPACT},
+      {"openai_memory_trace_summarize", GP_PROTOCOL_OPENAI, GP_OP_MEMORY_TRACE_SUMMARIZE},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.name);
+    auto native = make(std::string(R"("dispatch":{")") + c.name + R"(":"native"})");
+    REQUIRE(native != nullptr);
+    CHECK(native->mode(c.protocol, c.operation) == GP_ROUTE_NATIVE);
+    auto refused = make(std::string(R"("dispatch":{")") + c.name + R"(":"unsupported"})");
+    REQUIRE(refused != nullptr);
+    CHECK(refused->mode(c.protocol, c.operation) == GP_ROUTE_UNSUPPORTED);
+  }
+}
+
+TEST_CASE_FIXTURE(Fixture, "custom: base URLs as vendors document them") {
+  const std::string claude = "/messages", chat = "/chat/completions",
+                    gemini = "/models/m:streamGenerateContent?alt=sse";
+  struct Case {
+    const char *base, *claude, *chat, *gemini;
+  };
+  const Case cases[] = {
+      {"https://api.openai.com", "/v1", "/v1", "/v1beta"},
+      {"https://api.openai.com/", "/v1", "/v1", "/v1beta"},
+      {"https://api.openai.com/v1", "", "", ""},
+      {"https://api.openai.com/v1/", "", "", ""},
+      {"https://openrouter.ai/api/v1", "", "", ""},
+      {"https://open.bigmodel.example/api/paas/v4", "", "", ""},
+      {"https://gateway.example/v1/account/name/openai", "/v1", "", "/v1beta"},
+      {"https://api.deepseek.com/anthropic", "/v1", "/v1", "/v1beta"},
+      {"https://generativelanguage.googleapis.com", "/v1", "/v1beta/openai", "/v1beta"},
+      {"https://generativelanguage.googleapis.com/v1beta", "", "/openai", ""},
+      {"https://generativelanguage.googleapis.com/v1beta/", "", "/openai", ""},
+      {"http://vendor.example:8080/v1", "", "", ""},
+      {"https://aiplatform.googleapis.com/v1/publishers/google", "/v1", "", ""},
+      {"http://127.0.0.1:8787/openai", "/v1", "/v1", "/v1beta"},
+  };
+  auto url = [&](const std::string& base, const char* proto, int32_t protocol, int32_t operation) {
+    auto provider = make("", proto, base);
+    REQUIRE_MESSAGE(provider != nullptr, message);
+    auto key = provider->open(R"({"Custom":{"api_key":"k"}})");
+    return provider
+        ->prepare({.protocol = protocol,
+                   .operation = operation,
+                   .model = "m",
+                   .body = "{}",
+                   .flags = GP_REQUEST_NEEDS_SSE},
+                  key.get())
+        .url;
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.base);
+    std::string base = c.base;
+    while (base.back() == '/') base.pop_back();
+    CHECK(url(c.base, "claude", GP_PROTOCOL_CLAUDE, GP_OP_GENERATE) == base + c.claude + claude);
+    CHECK(url(c.base, "openai_chat", GP_PROTOCOL_OPENAI_CHAT, GP_OP_GENERATE) ==
+          base + c.chat + chat);
+    CHECK(url(c.base, "gemini", GP_PROTOCOL_GEMINI, GP_OP_STREAM_GENERATE) ==
+          base + c.gemini + gemini);
+  }
+  // Google's compatibility path names two surfaces.
+  const std::string google = "https://generativelanguage.googleapis.com/v1beta/openai";
+  CHECK(url(google, "openai_chat", GP_PROTOCOL_OPENAI_CHAT, GP_OP_GENERATE) == google + chat);
+  CHECK(url(google + "/", "openai", GP_PROTOCOL_OPENAI, GP_OP_MODEL_GET) == google + "/models/m");
+  CHECK(url(google, "gemini", GP_PROTOCOL_GEMINI, GP_OP_STREAM_GENERATE) ==
+        "https://generativelanguage.googleapis.com/v1beta" + gemini);
+  CHECK(url("http://h", "openai_response", GP_PROTOCOL_OPENAI, GP_OP_MEMORY_TRACE_SUMMARIZE) ==
+        "http://h/v1/memories/trace_summarize");
+}
+
+TEST_CASE_FIXTURE(Fixture, "custom: a stored response's resources") {
+  auto provider = make("", "openai_response");
+  auto key = provider->open(R"({"Custom":{"api_key":"k"}})");
+  auto call = [&](int32_t operation, std::string id, std::string query, std::string body = "") {
+    const Sent sent = provider->prepare({.protocol = GP_PROTOCOL_OPENAI,
+                                         .operation = operation,
+                                         .body = std::move(body),
+                                         .resource = std::move(id),
+                                         .query = std::move(query)},
+                                        key.get());
+    return sent.status == GP_OK ? sent.method + " " + sent.url : sent.param;
+  };
+  const std::string at = "http://h/api/v1/responses/";
+  CHECK(call(GP_OP_RESPONSE_GET, "resp_1", "include=a&x=1") == "GET " + at + "resp_1?include=a");
+  CHECK(call(GP_OP_RESPONSE_DELETE, "resp_1", "") == "DELETE " + at + "resp_1");
+  CHECK(call(GP_OP_RESPONSE_CANCEL, "resp_1", "") == "POST " + at + "resp_1/cancel");
+  CHECK(call(GP_OP_RESPONSE_INPUT_ITEMS, "resp_1", "limit=2&z=1") ==
+        "GET " + at + "resp_1/input_items?limit=2");
+  CHECK(call(GP_OP_RESPONSE_COMPACT, "", "", "{}") == "POST " + at + "compact");
+  CHECK(call(GP_OP_RESPONSE_GET, "..", "") == "response_id");
+  CHECK(call(GP_OP_RESPONSE_GET, "a/../b\r\n", "") == "GET " + at + "a%2F..%2Fb%0D%0A");
 }
 
 TEST_CASE_FIXTURE(Fixture, "custom: a whole table of twenty entries as the old server stored it") {
@@ -97,6 +240,14 @@ TEST_CASE_FIXTURE(Fixture, "custom: settings are refused by their path") {
   for (int i = 0; i < 20; ++i) many += ",null";
   refused(R"("dispatch":{"ops":[)" + many + "]}", "dispatch.ops");
   refused(R"("dispatch":{"ops":"native"})", "dispatch.ops");
+  refused(R"("dispatch":"native")", "dispatch");
+  refused(R"("dispatch":[null,null,"x"])", "dispatch[2]");
+  refused(R"("dispatch":{"claude_generat":"native"})", "dispatch.claude_generat");
+  refused(R"("dispatch":{"ops":{"claude_generate":7}})", "dispatch.ops.claude_generate");
+  refused(R"("dispatch":{"response_get":{"transform":{"target":"openai"}}})",
+          "dispatch.response_get");
+  refused(R"("dispatch":{"claude_generate":{"transform":{"target":"gemini"}}})",
+          "dispatch.claude_generate");
   refused(R"("dispatch":{"ops":[null,"Native"]})", "dispatch.ops[1]");
   refused(R"("dispatch":{"ops":[{"transform":{"target":"mars"}}]})", "dispatch.ops[0]");
   refused(R"("dispatch":{"ops":[{"transform":{"target":"gemini"}}]})", "dispatch.ops[0]");
