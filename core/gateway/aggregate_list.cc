@@ -1,5 +1,6 @@
 #include "gateway/aggregate_list.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -28,8 +29,15 @@ class AggregateList::Fetch final : public upstream::TransferSink {
     const auto protocol = exchange.match().protocol;
     route_ = provider_.provider->route(protocol, translate::Operation::model_list);
     if (!route_.supported()) return end(Ended::silent);
-    if (!provider_.provider->kind_info().credential_tag.empty() &&
-        route_.served != modhost::RouteMode::local) {
+    const bool takes_credential = !provider_.provider->kind_info().credential_tag.empty();
+    const auto& all = provider_.credentials;
+    // A table that needs no credential to be read still lists what nothing could be asked of.
+    if (takes_credential && std::none_of(all.begin(), all.end(), [](const auto& c) {
+          return c.enabled && c.fault.empty();
+        })) {
+      return end(Ended::silent);
+    }
+    if (takes_credential && route_.served != modhost::RouteMode::local) {
       auto& context = exchange.context();
       credential_ = context.pool.pick(provider_, {.model = {},
                                                   .operation = translate::Operation::model_list,

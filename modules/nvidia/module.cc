@@ -1,0 +1,99 @@
+// What the module says about itself, its settings and its routes.
+#include "common/settings.h"
+#include "nvidia.h"
+
+namespace gproxy_nvidia {
+namespace {
+
+constexpr std::string_view kSettingsSchema =
+    R"({"$schema":"http://json-schema.org/draft-04/schema#","type":"object","additionalProperties":false,)"
+    R"("properties":{"base_url":{"type":["string","null"],"title":"Base URL","default":"https://integrate.api.nvidia.com",)"
+    R"("description":"Address of the API, with or without /v1. Empty: the vendor's."},)"
+    R"("hf_url":{"type":["string","null"],"title":"Hugging Face URL","default":"https://huggingface.co",)"
+    R"("description":"Where the tokenizers of models come from."},)"
+    R"("hf_token":{"type":["string","null"],"title":"Hugging Face token","format":"password",)"
+    R"("description":"For gated tokenizers; never sent to another host."},)"
+    R"("data_dir":{"type":["string","null"],"title":"Cache folder","description":"Kept, without effect: the gateway has one cache."}}})";
+
+constexpr gp_alias kAliases[] = {{gp::str("apiKey"), gp::str("api_key")},
+                                 {gp::str("key"), gp::str("api_key")}};
+
+constexpr int32_t N = GP_ROUTE_NATIVE, T = GP_ROUTE_TRANSLATE;
+constexpr gp_route kRoutes[] = {
+    {GP_PROTOCOL_OPENAI_CHAT, GP_OP_GENERATE, N, 0},
+    {GP_PROTOCOL_OPENAI_CHAT, GP_OP_STREAM_GENERATE, N, 0},
+    {GP_PROTOCOL_OPENAI, GP_OP_MODEL_LIST, N, 0},
+    {GP_PROTOCOL_OPENAI, GP_OP_MODEL_GET, N, 0},
+    {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_GENERATE, T, GP_PROTOCOL_OPENAI_CHAT},
+    {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_OPENAI_CHAT},
+    {GP_PROTOCOL_CLAUDE, GP_OP_GENERATE, T, GP_PROTOCOL_OPENAI_CHAT},
+    {GP_PROTOCOL_CLAUDE, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_OPENAI_CHAT},
+    {GP_PROTOCOL_CLAUDE, GP_OP_MODEL_LIST, T, GP_PROTOCOL_OPENAI},
+    {GP_PROTOCOL_CLAUDE, GP_OP_MODEL_GET, T, GP_PROTOCOL_OPENAI},
+    {GP_PROTOCOL_GEMINI, GP_OP_GENERATE, T, GP_PROTOCOL_OPENAI_CHAT},
+    {GP_PROTOCOL_GEMINI, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_OPENAI_CHAT},
+    {GP_PROTOCOL_GEMINI, GP_OP_MODEL_LIST, T, GP_PROTOCOL_OPENAI},
+    {GP_PROTOCOL_GEMINI, GP_OP_MODEL_GET, T, GP_PROTOCOL_OPENAI},
+};
+
+}  // namespace
+
+constexpr gp_kind kKind = {
+    sizeof(gp_kind),
+    GP_KIND_SEED,
+    gp::str("nvidia"),
+    gp::str("Nvidia"),
+    gp::str("NVIDIA"),
+    gp::str("nvidia"),
+    gp::str(kSettingsSchema),
+    gp::str(gp::kApiKeySchema),
+    kAliases,
+    std::size(kAliases),
+    nullptr,
+    0,
+};
+
+gp::Status Provider::create(const gp::Settings& settings, std::unique_ptr<Provider>& out) {
+  auto provider = std::make_unique<Provider>();
+  std::string base;
+  gp::Status status =
+      gproxy_common::url_setting(settings, {"base_url"}, "https://integrate.api.nvidia.com", base);
+  if (status.ok()) {
+    provider->base_url_ = base.ends_with("/v1") ? base : base + "/v1";
+    status = gproxy_common::url_setting(settings, {"hf_url"}, "https://huggingface.co",
+                                        provider->hf_url_);
+  }
+  if (status.ok()) {
+    status = gproxy_common::text_setting(settings, "hf_token", {}, provider->hf_token_);
+  }
+  if (status.ok()) out = std::move(provider);
+  return status;
+}
+
+std::span<const gp_route> Provider::routes() const {
+  return kRoutes;
+}
+
+gp::Status Provider::open_credential(const gp::CredentialText& text,
+                                     std::unique_ptr<Credential>& out,
+                                     gp_credential_info& info) const {
+  return gp::ApiKey::open(text, "Nvidia", out, info);
+}
+
+namespace {
+constexpr const gp_kind* kKinds[] = {&kKind};
+constexpr gp_info kInfo = {
+    sizeof(gp_info),
+    0,
+    gp::str("dev.gproxy.nvidia"),
+    gp::str("NVIDIA"),
+    gp::str("0.1.0"),
+    gp::str("AGPL-3.0-or-later"),
+    {},
+    kKinds,
+    std::size(kKinds),
+};
+}  // namespace
+}  // namespace gproxy_nvidia
+
+GPROXY_MODULE(gproxy_nvidia::Provider, gproxy_nvidia::kInfo)
