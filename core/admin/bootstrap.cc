@@ -49,8 +49,14 @@ Result<void> ensure_operator(storage::Store& store, const Secret& admin_key) {
   for (const auto& key : rows.user_keys) {
     if (key.user_id == 0 && key.label.value_or("") == kBootstrapLabel) bootstrap_key = &key;
   }
+  const int32_t all = stored_permissions(config::kAllPermissions);
   if (bootstrap_key != nullptr) {
-    if (bootstrap_key->digest != digest) GP_CHECK(store.replace_user_key(bootstrap_key->id, admin_key));
+    if (bootstrap_key->digest != digest) GP_CHECK(store.replace_user_key(bootstrap_key->id, admin_key, 0));
+    if (bootstrap_key->permissions != all) {
+      storage::UserKeyRow copy = *bootstrap_key;
+      copy.permissions = all;
+      GP_CHECK(store.update_user_key(copy));
+    }
     if (!bootstrap_key->enabled) GP_CHECK(store.set_user_key_enabled(bootstrap_key->id, true));
     return ok();
   }
@@ -61,6 +67,7 @@ Result<void> ensure_operator(storage::Store& store, const Secret& admin_key) {
   storage::UserKeyRow row;
   row.user_id = 0;
   row.label = std::string(kBootstrapLabel);
+  row.permissions = all;
   GP_TRY([[maybe_unused]] auto stored, store.insert_user_key(row, admin_key));
   return ok();
 }
@@ -119,6 +126,7 @@ Result<void> apply_declared(storage::Store& store, const config::Declared& decla
     if (row.id < 0 && user.id >= 0) row.id = user.id;
     row.name = user.name;
     row.enabled = user.enabled;
+    row.bounds_json = config::stored_bounds(user.bounds);
     row.origin = row.id == 0 ? storage::Origin::db : storage::Origin::file;
     GP_TRY(auto stored, store.upsert_user(row));
     kept_users.insert(stored.id);
@@ -138,6 +146,8 @@ Result<void> apply_declared(storage::Store& store, const config::Declared& decla
       k.user_id = stored.id;
       if (!key.label.empty()) k.label = key.label;
       k.enabled = key.enabled;
+      k.bounds_json = config::stored_bounds(key.bounds);
+      k.permissions = stored_permissions(key.permissions);
       k.origin = storage::Origin::file;
       if (old == nullptr) {
         auto inserted = store.insert_user_key(k, key.key);
@@ -148,7 +158,7 @@ Result<void> apply_declared(storage::Store& store, const config::Declared& decla
         }
         kept_keys.insert(inserted->id);
       } else {
-        if (old->digest != digest) GP_CHECK(store.replace_user_key(old->id, key.key));
+        if (old->digest != digest) GP_CHECK(store.replace_user_key(old->id, key.key, 0));
         GP_CHECK(store.update_user_key(k));
         kept_keys.insert(old->id);
       }

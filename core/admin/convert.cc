@@ -14,6 +14,14 @@ static_assert(static_cast<int>(storage::Origin::file) == static_cast<int>(config
 static_assert(static_cast<int>(storage::Origin::env) == static_cast<int>(config::Origin::env));
 static_assert(static_cast<int>(storage::Origin::cli) == static_cast<int>(config::Origin::cli));
 
+config::Permissions permissions_of(int32_t stored) {
+  return {(stored & storage::kMayStartLogins) != 0, (stored & storage::kMayReadQuota) != 0};
+}
+int32_t stored_permissions(const config::Permissions& permissions) {
+  return (permissions.oauth ? storage::kMayStartLogins : 0) |
+         (permissions.quota ? storage::kMayReadQuota : 0);
+}
+
 config::Declared declared_of(const storage::ConfigRows& rows) {
   config::Declared out;
   std::unordered_map<int64_t, size_t> provider_at;
@@ -49,6 +57,7 @@ config::Declared declared_of(const storage::ConfigRows& rows) {
     u.id = row.id;
     u.name = row.name;
     u.enabled = row.enabled;
+    u.bounds = config::read_bounds(row.bounds_json);
     u.origin = to_config(row.origin);
     out.users.push_back(std::move(u));
   }
@@ -62,8 +71,12 @@ config::Declared declared_of(const storage::ConfigRows& rows) {
     k.digest = std::string(digest_view(row.digest));
     k.enabled = row.enabled;
     k.origin = to_config(row.origin);
-    // user0 is the operator: its keys may start logins and read quotas.
-    if (row.user_id == 0) k.permissions = {true, true};
+    k.permissions = permissions_of(row.permissions);
+    k.bounds = config::read_bounds(row.bounds_json);
+    if (row.previous_digest) {
+      k.previous_digest = std::string(digest_view(*row.previous_digest));
+      k.previous_until_us = row.previous_until;
+    }
     out.users[at->second].keys.push_back(std::move(k));
   }
   return out;

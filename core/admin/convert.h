@@ -15,6 +15,9 @@ namespace gproxy::admin {
 storage::Origin to_storage(config::Origin origin);
 config::Origin to_config(storage::Origin origin);
 
+config::Permissions permissions_of(int32_t stored);
+int32_t stored_permissions(const config::Permissions& permissions);
+
 // Providers with their credentials, users with their keys, all with ids.
 config::Declared declared_of(const storage::ConfigRows& rows);
 

@@ -18,6 +18,7 @@ struct SnapshotBuilder {
   Built built;
   Snapshot* snapshot = nullptr;
   std::shared_ptr<modhost::Reaper> reaper;
+  std::vector<std::pair<Digest, KeyEntry>> former_keys;
 
   void warn(std::string text) { built.warnings.push_back(std::move(text)); }
 
@@ -123,7 +124,8 @@ struct SnapshotBuilder {
     return ok();
   }
 
-  Result<void> add_key(const UserConfig& user, const KeyConfig& config) {
+  Result<void> add_key(const UserConfig& user, const std::shared_ptr<const Bounds>& user_bounds,
+                       const KeyConfig& config) {
     Digest digest{};
     if (config.digest.size() == digest.size()) {
       std::memcpy(digest.data(), config.digest.data(), digest.size());
@@ -140,6 +142,19 @@ struct SnapshotBuilder {
     key.user_enabled = user.enabled;
     key.permissions = config.permissions;
     key.origin = config.origin;
+    key.bounds = std::make_shared<const Bounds>(config.bounds);
+    key.user_bounds = user_bounds;
+    for (const int64_t end : {config.bounds.expires_at_us, user_bounds->expires_at_us}) {
+      if (end > 0) key.valid_until_us = std::min(key.valid_until_us, end);
+    }
+    if (config.previous_digest.size() == digest.size()) {
+      Digest previous{};
+      std::memcpy(previous.data(), config.previous_digest.data(), previous.size());
+      KeyEntry former = key;
+      former.valid_until_us = std::min(key.valid_until_us, config.previous_until_us);
+      // A key that has this very text now goes first.
+      former_keys.emplace_back(previous, std::move(former));
+    }
     // The store forbids equal keys; should it happen, the first one counts.
     auto [at, fresh] = snapshot->keys_.emplace(digest, std::move(key));
     if (!fresh) warn(fmt::format("keys {} and {} are the same", at->second.id, config.id));
@@ -148,9 +163,11 @@ struct SnapshotBuilder {
 
   Result<void> add_users() {
     for (const auto& user : inputs.users) {
-      snapshot->users_.push_back({user.id, user.name, user.enabled, user.origin});
-      for (const auto& key : user.keys) GP_CHECK(add_key(user, key));
+      auto bounds = std::make_shared<const Bounds>(user.bounds);
+      snapshot->users_.push_back({user.id, user.name, user.enabled, bounds, user.origin});
+      for (const auto& key : user.keys) GP_CHECK(add_key(user, bounds, key));
     }
+    for (auto& [digest, key] : former_keys) snapshot->keys_.emplace(digest, std::move(key));
     return ok();
   }
 
@@ -180,7 +197,7 @@ struct SnapshotBuilder {
 
 Result<Built> build_snapshot(const BuildInputs& inputs, const FindKind& find_kind, SlotTable& slots,
                              const Snapshot* previous, const Clock& clock) {
-  return SnapshotBuilder{inputs, find_kind, slots, previous, clock, {}, nullptr, nullptr}.run();
+  return SnapshotBuilder{inputs, find_kind, slots, previous, clock, {}, nullptr, nullptr, {}}.run();
 }
 
 Result<Built> build_snapshot(const BuildInputs& inputs, const modhost::ModuleRegistry& registry,

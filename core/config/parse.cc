@@ -323,13 +323,28 @@ class FileReader {
 
   // --- users ---
 
+  static std::vector<std::string_view> with_bounds(std::vector<std::string_view> names) {
+    names.insert(names.end(), bound_names().begin(), bound_names().end());
+    return names;
+  }
+
+  Result<void> read_bounds(const Value& object, const PlacePath& path, Bounds& bounds) const {
+    for (const auto& member : object.members()) {
+      if (!is_bound(member.key)) continue;
+      GP_CHECK(placed(below(path, PlaceStep::member(member.key)),
+                      apply_bound(bounds, member.key, member.value)));
+    }
+    return ok();
+  }
+
   Result<UserConfig> read_user(const Value& object, const PlacePath& path) {
-    GP_CHECK(known(object, path, {"name", "enabled", "keys"}));
+    GP_CHECK(known(object, path, with_bounds({"name", "enabled", "keys"})));
     UserConfig out;
     out.origin = Origin::file;
     GP_TRY(out.name, text(object, path, "name"));
     if (out.name.empty()) return fail(path, PlaceOf::value, "the member `name` is missing");
     GP_TRY(out.enabled, flag(object, path, "enabled", true));
+    GP_CHECK(read_bounds(object, path, out.bounds));
     GP_CHECK(
         each(object, path, "keys", [&](const Value& item, const PlacePath& where) -> Result<void> {
           GP_TRY(auto key, read_key(item, where));
@@ -340,7 +355,8 @@ class FileReader {
   }
 
   Result<KeyConfig> read_key(const Value& object, const PlacePath& path) {
-    GP_CHECK(known(object, path, {"label", "key", "key_file", "enabled", "permissions"}));
+    GP_CHECK(
+        known(object, path, with_bounds({"label", "key", "key_file", "enabled", "permissions"})));
     KeyConfig out;
     out.origin = Origin::file;
     GP_TRY(out.label, text(object, path, "label"));
@@ -350,6 +366,7 @@ class FileReader {
     GP_TRY(out.key, secret_text(object, path, "key"));
     if (out.key.empty()) return fail(path, PlaceOf::value, "needs one of `key` and `key_file`");
     GP_TRY(out.enabled, flag(object, path, "enabled", true));
+    GP_CHECK(read_bounds(object, path, out.bounds));
     GP_CHECK(each(object, path, "permissions",
                   [&](const Value& item, const PlacePath& where) -> Result<void> {
                     if (item.str() == "oauth") {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/secret.h"
+#include "config/bounds.h"
 #include "config/origin.h"
 
 namespace gproxy::config {
@@ -154,6 +155,7 @@ struct Permissions {
   bool quota = false;  // read the vendor's quota of any credential: GET /{provider}/usage
   bool operator==(const Permissions&) const = default;
 };
+inline constexpr Permissions kAllPermissions{true, true};
 
 struct KeyConfig {
   int64_t id = 0;
@@ -161,8 +163,12 @@ struct KeyConfig {
   std::string label;
   Secret key;          // only where it was just read from a file or variable
   std::string digest;  // 32 bytes (KeyHasher::digest) where it came from the store
+  // Of the text before the last rotation, which is taken until then; empty = none.
+  std::string previous_digest;
+  int64_t previous_until_us = 0;
   bool enabled = true;
   Permissions permissions;
+  Bounds bounds;
   Origin origin = Origin::db;
 };
 
@@ -170,6 +176,7 @@ struct UserConfig {
   int64_t id = -1;  // user0 has 0; -1 = not stored yet
   std::string name;
   bool enabled = true;
+  Bounds bounds;  // of all its keys together
   Origin origin = Origin::db;
   std::vector<KeyConfig> keys;
 };

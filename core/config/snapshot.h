@@ -53,6 +53,7 @@ struct UserEntry {
   int64_t id = 0;
   std::string name;
   bool enabled = true;
+  std::shared_ptr<const Bounds> bounds;  // never null
   Origin origin = Origin::db;
 };
 
@@ -64,8 +65,14 @@ struct KeyEntry {
   bool user_enabled = true;
   Permissions permissions;
   Origin origin = Origin::db;
+  // Both must hold; the user's is shared by all its keys. Never null.
+  std::shared_ptr<const Bounds> bounds;
+  std::shared_ptr<const Bounds> user_bounds;
+  // The first moment (wall clock) at which it is not taken any more: the earliest of the expiries
+  // and, for the text before a rotation, the end of the grace period. INT64_MAX = never.
+  int64_t valid_until_us = INT64_MAX;
 
-  bool usable() const { return enabled && user_enabled; }
+  bool usable(int64_t wall_us) const { return enabled && user_enabled && wall_us < valid_until_us; }
 };
 
 class Snapshot {

@@ -210,7 +210,7 @@ void Exchange::check_head() {
 Result<void> Exchange::authenticate() {
   if (presented_.key.empty()) return unauthorized();
   key_ = session_.find_key(snapshot_, presented_.key);
-  if (key_ == nullptr || !key_->usable()) return unauthorized();
+  if (key_ == nullptr || !key_->usable(started_wall_us_)) return unauthorized();
   return ok();
 }
 

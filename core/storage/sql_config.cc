@@ -83,20 +83,23 @@ Result<SettingsRow> SqlStore::put_settings(const SettingsRow& row) {
     std::optional<std::string> admin_key, proxy;
     if (!row.admin_key.empty()) admin_key = seal("global_config", 1, "admin_key", row.admin_key);
     if (row.proxy) proxy = seal("global_config", 1, "proxy", Secret(*row.proxy));
+    std::optional<std::string> secrets;
+    if (!row.secrets_json.empty()) secrets = seal("global_config", 1, "secrets", row.secrets_json);
     Query put(
         *db_,
         "INSERT INTO global_config (id, host, port, admin_key_sealed, proxy_sealed,"
         " event_redact_sensitive, dsn, extra_json, host_origin, port_origin, admin_key_origin,"
-        " proxy_origin, redact_origin, created_at, updated_at) VALUES (1, $1, $2, $3, $4, $5, $6, "
-        "$7,"
-        " $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (id) DO UPDATE SET host = excluded.host,"
+        " proxy_origin, redact_origin, created_at, updated_at, secrets_sealed)"
+        " VALUES (1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT "
+        "(id) DO UPDATE SET host = excluded.host,"
         " port = excluded.port, admin_key_sealed = excluded.admin_key_sealed,"
         " proxy_sealed = excluded.proxy_sealed,"
         " event_redact_sensitive = excluded.event_redact_sensitive, dsn = excluded.dsn,"
         " extra_json = excluded.extra_json, host_origin = excluded.host_origin,"
         " port_origin = excluded.port_origin, admin_key_origin = excluded.admin_key_origin,"
         " proxy_origin = excluded.proxy_origin, redact_origin = excluded.redact_origin,"
-        " updated_at = excluded.updated_at RETURNING created_at");
+        " updated_at = excluded.updated_at, secrets_sealed = excluded.secrets_sealed"
+        " RETURNING created_at");
     put.with(row.host).with(row.port);
     admin_key ? put.with_blob(*admin_key) : put.with_null();
     proxy ? put.with_blob(*proxy) : put.with_null();
@@ -105,6 +108,7 @@ Result<SettingsRow> SqlStore::put_settings(const SettingsRow& row) {
         .with(number(row.port_origin))
         .with(number(row.admin_key_origin));
     put.with(number(row.proxy_origin)).with(number(row.redact_origin)).with(now).with(now);
+    secrets ? put.with_blob(*secrets) : put.with_null();
     GP_TRY([[maybe_unused]] const bool got, put.step());
     out.created_at = put.integer(0);
     return put.run();
@@ -118,7 +122,7 @@ Result<std::optional<SettingsRow>> SqlStore::load_settings() {
       *db_,
       "SELECT host, port, admin_key_sealed, proxy_sealed, event_redact_sensitive, dsn, extra_json,"
       " host_origin, port_origin, admin_key_origin, proxy_origin, redact_origin, created_at,"
-      " updated_at FROM global_config WHERE id = 1");
+      " updated_at, secrets_sealed FROM global_config WHERE id = 1");
   GP_TRY(const bool found, query.step());
   if (!found) return std::optional<SettingsRow>();
   SettingsRow row;
@@ -141,6 +145,9 @@ Result<std::optional<SettingsRow>> SqlStore::load_settings() {
   row.redact_origin = origin_from(query.integer(11));
   row.created_at = query.integer(12);
   row.updated_at = query.integer(13);
+  if (!query.is_null(14)) {
+    GP_TRY(row.secrets_json, unseal("global_config", 1, "secrets", query.blob(14)));
+  }
   return std::optional<SettingsRow>(std::move(row));
 }
 
@@ -316,11 +323,12 @@ Result<UserRow> SqlStore::upsert_user(const UserRow& row) {
     }
     Query put(
         *db_,
-        "INSERT INTO users (id, name, enabled, origin, created_at, updated_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET name = excluded.name,"
-        " enabled = excluded.enabled, origin = excluded.origin, updated_at = excluded.updated_at"
-        " RETURNING created_at");
-    put.with(out.id).with(row.name).with(row.enabled).with(number(row.origin)).with(now).with(now);
+        "INSERT INTO users (id, name, enabled, bounds_json, origin, created_at, updated_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET name = excluded.name,"
+        " enabled = excluded.enabled, bounds_json = excluded.bounds_json,"
+        " origin = excluded.origin, updated_at = excluded.updated_at RETURNING created_at");
+    put.with(out.id).with(row.name).with(row.enabled).with(row.bounds_json);
+    put.with(number(row.origin)).with(now).with(now);
     GP_TRY([[maybe_unused]] const bool got, put.step());
     out.created_at = put.integer(0);
     out.updated_at = now;
@@ -346,6 +354,17 @@ Result<void> SqlStore::delete_user(int64_t id) {
 
 // ---- Keys
 
+Result<void> SqlStore::check_digest_free(const Digest& digest, int64_t id) {
+  Query query(
+      *db_,
+      "SELECT 1 FROM user_keys WHERE previous_digest = $1 AND previous_until > $2 AND id <> "
+      "$3");
+  query.with_blob(digest_view(digest)).with(clock_.wall_us()).with(id);
+  GP_TRY(const bool taken, query.step());
+  if (!taken) return ok();
+  return Error{ErrorKind::conflict, "conflict", "another key had this text until lately", "key"};
+}
+
 Result<UserKeyRow> SqlStore::insert_user_key(const UserKeyRow& row, const Secret& key) {
   if (key.empty()) return Error{ErrorKind::invalid, "invalid_request", "the key is empty", "key"};
   UserKeyRow out = row;
@@ -356,12 +375,16 @@ Result<UserKeyRow> SqlStore::insert_user_key(const UserKeyRow& row, const Secret
     const int64_t now = clock_.wall_us();
     GP_TRY(out.id, next_id("user_keys"));
     out.digest = hasher_.digest(key.reveal());
+    out.previous_digest.reset();
+    out.previous_until = 0;
+    GP_CHECK(check_digest_free(out.digest, out.id));
     out.created_at = out.updated_at = now;
     std::optional<std::string> copy;
     if (row.has_copy) copy = seal("user_keys", out.id, "key", key);
     Query insert(*db_,
                  "INSERT INTO user_keys (id, user_id, digest, key_sealed, label, enabled, origin,"
-                 " created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
+                 " created_at, updated_at, bounds_json, permissions)"
+                 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
     insert.with(out.id).with(row.user_id).with_blob(digest_view(out.digest));
     copy ? insert.with_blob(*copy) : insert.with_null();
     return insert.with(row.label)
@@ -369,6 +392,8 @@ Result<UserKeyRow> SqlStore::insert_user_key(const UserKeyRow& row, const Secret
         .with(number(row.origin))
         .with(now)
         .with(now)
+        .with(row.bounds_json)
+        .with(row.permissions)
         .run();
   });
   if (!done) {
@@ -381,28 +406,36 @@ Result<UserKeyRow> SqlStore::insert_user_key(const UserKeyRow& row, const Secret
 Result<void> SqlStore::update_user_key(const UserKeyRow& row) {
   return change([&]() -> Result<void> {
     Query update(*db_,
-                 "UPDATE user_keys SET label = $1, enabled = $2, origin = $3, updated_at = $4"
-                 " WHERE id = $5");
+                 "UPDATE user_keys SET label = $1, enabled = $2, origin = $3, updated_at = $4,"
+                 " bounds_json = $5, permissions = $6 WHERE id = $7");
     update.with(row.label).with(row.enabled).with(number(row.origin)).with(clock_.wall_us());
+    update.with(row.bounds_json).with(row.permissions);
     GP_CHECK(update.with(row.id).run());
     return db_->changes() != 0 ? ok() : not_found(kNoUserKey, row.id);
   });
 }
 
-Result<void> SqlStore::replace_user_key(int64_t id, const Secret& key) {
+Result<void> SqlStore::replace_user_key(int64_t id, const Secret& key, int64_t grace_until) {
   if (key.empty()) return Error{ErrorKind::invalid, "invalid_request", "the key is empty", "key"};
   auto done = change([&]() -> Result<void> {
-    Query query(*db_, "SELECT key_sealed IS NOT NULL FROM user_keys WHERE id = $1");
+    Query query(*db_, "SELECT key_sealed IS NOT NULL, digest FROM user_keys WHERE id = $1");
     GP_TRY(const bool found, query.with(id).step());
     if (!found) return not_found(kNoUserKey, id);
     std::optional<std::string> copy;
     if (query.boolean(0)) copy = seal("user_keys", id, "key", key);
+    const std::string before(query.blob(1));
     const Digest digest = hasher_.digest(key.reveal());
-    Query update(
-        *db_, "UPDATE user_keys SET digest = $1, key_sealed = $2, updated_at = $3 WHERE id = $4");
+    GP_CHECK(check_digest_free(digest, id));
+    const int64_t now = clock_.wall_us();
+    const bool grace = grace_until > now && before != digest_view(digest);
+    Query update(*db_,
+                 "UPDATE user_keys SET digest = $1, key_sealed = $2, previous_digest = $3,"
+                 " previous_until = $4, updated_at = $5 WHERE id = $6");
     update.with_blob(digest_view(digest));
     copy ? update.with_blob(*copy) : update.with_null();
-    return update.with(clock_.wall_us()).with(id).run();
+    grace ? update.with_blob(before) : update.with_null();
+    grace ? update.with(grace_until) : update.with_null();
+    return update.with(now).with(id).run();
   });
   if (!done && done.error().kind == ErrorKind::conflict) done.error().param = "key";
   return done;
@@ -486,8 +519,9 @@ Result<ConfigRows> SqlStore::load_all() {
     GP_CHECK(load_routes(out));
     GP_CHECK(load_health(out));
     {
-      Query query(
-          *db_, "SELECT id, name, enabled, origin, created_at, updated_at FROM users ORDER BY id");
+      Query query(*db_,
+                  "SELECT id, name, enabled, origin, created_at, updated_at, bounds_json FROM users"
+                  " ORDER BY id");
       for (;;) {
         GP_TRY(const bool more, query.step());
         if (!more) break;
@@ -498,13 +532,15 @@ Result<ConfigRows> SqlStore::load_all() {
         row.origin = origin_from(query.integer(3));
         row.created_at = query.integer(4);
         row.updated_at = query.integer(5);
+        row.bounds_json = query.string(6);
         out.users.push_back(std::move(row));
       }
     }
     Query query(
         *db_,
         "SELECT id, user_id, digest, key_sealed IS NOT NULL, label, enabled, origin, created_at,"
-        " updated_at FROM user_keys ORDER BY id");
+        " updated_at, bounds_json, permissions, previous_digest, previous_until FROM user_keys"
+        " ORDER BY id");
     for (;;) {
       GP_TRY(const bool more, query.step());
       if (!more) return ok();
@@ -520,6 +556,13 @@ Result<ConfigRows> SqlStore::load_all() {
       row.origin = origin_from(query.integer(6));
       row.created_at = query.integer(7);
       row.updated_at = query.integer(8);
+      row.bounds_json = query.string(9);
+      row.permissions = static_cast<int32_t>(query.integer(10));
+      const auto previous = query.is_null(11) ? std::string_view() : query.blob(11);
+      if (previous.size() == row.digest.size()) {
+        std::copy(previous.begin(), previous.end(), row.previous_digest.emplace().begin());
+        row.previous_until = query.integer(12);
+      }
       out.user_keys.push_back(std::move(row));
     }
   };

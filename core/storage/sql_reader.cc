@@ -3,9 +3,7 @@
 #include <string>
 
 namespace gproxy::storage {
-namespace {
 
-// The pattern that finds `text` anywhere, with ESCAPE '\'.
 std::string like_anywhere(std::string_view text) {
   std::string out = "%";
   for (char c : text) {
@@ -15,8 +13,6 @@ std::string like_anywhere(std::string_view text) {
   out.push_back('%');
   return out;
 }
-
-}  // namespace
 
 Result<UsageTotals> SqlReader::usage_totals(const UsageFilter& filter) {
   std::string sql =

@@ -2,12 +2,18 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "storage/sql_db.h"
 #include "storage/store.h"
 
 namespace gproxy::storage {
+
+// The pattern that finds `text` anywhere, with ESCAPE '\'.
+std::string like_anywhere(std::string_view text);
 
 class SqlReader final : public Reader {
  public:
@@ -17,6 +23,7 @@ class SqlReader final : public Reader {
   void interrupt() override { db_->interrupt(); }
   Result<UsageTotals> usage_totals(const UsageFilter& filter) override;
   Result<int64_t> count_rows(Table table) override;
+  Result<std::vector<AuditRow>> list_audit(const AuditFilter& filter) override;
   Result<void> ping() override;
 
  private:

@@ -37,10 +37,13 @@ class SqlStore : public Store {
   Result<void> delete_user(int64_t id) override;
   Result<UserKeyRow> insert_user_key(const UserKeyRow& row, const Secret& key) override;
   Result<void> update_user_key(const UserKeyRow& row) override;
-  Result<void> replace_user_key(int64_t id, const Secret& key) override;
+  Result<void> replace_user_key(int64_t id, const Secret& key, int64_t grace_until) override;
   Result<void> set_user_key_enabled(int64_t id, bool enabled) override;
   Result<void> delete_user_key(int64_t id) override;
   Result<Secret> reveal_user_key(int64_t id) override;
+
+  Result<void> append_audit(const AuditRow& row) override;
+  Result<int64_t> prune_audit(int64_t before) override;
 
   Result<void> append_batch(const Batch& batch) override;
   Result<void> probe() override;
@@ -70,6 +73,8 @@ class SqlStore : public Store {
   // The same for a configuration write: counts the revision up.
   Result<void> change(const std::function<Result<void>()>& work);
 
+  // Conflict when a key other than `id` still answers to this digest.
+  Result<void> check_digest_free(const Digest& digest, int64_t id);
   Result<int64_t> next_id(const char* sequence);
   std::string seal(std::string_view table, int64_t id, std::string_view column,
                    const Secret& plain) const;

@@ -69,6 +69,8 @@ class Reader {
 
   virtual Result<UsageTotals> usage_totals(const UsageFilter& filter) = 0;
   virtual Result<int64_t> count_rows(Table table) = 0;
+  // Newest first, by (at, id); at most filter.limit.
+  virtual Result<std::vector<AuditRow>> list_audit(const AuditFilter& filter) = 0;
   // Is the database there? One cheap statement.
   virtual Result<void> ping() = 0;
 };
@@ -119,12 +121,19 @@ class Store {
 
   // `key` is the text; the digest in the row is ignored. row.has_copy: keep a sealed copy as well.
   virtual Result<UserKeyRow> insert_user_key(const UserKeyRow& row, const Secret& key) = 0;
-  virtual Result<void> update_user_key(const UserKeyRow& row) = 0;  // label, enabled, origin
-  virtual Result<void> replace_user_key(int64_t id, const Secret& key) = 0;
+  // Label, enabled, bounds, permissions, origin.
+  virtual Result<void> update_user_key(const UserKeyRow& row) = 0;
+  // Another text for the key. With `grace_until` in the future the text it had is taken until then,
+  // too (wall clock, µs); 0 ends it at once.
+  virtual Result<void> replace_user_key(int64_t id, const Secret& key, int64_t grace_until) = 0;
   virtual Result<void> set_user_key_enabled(int64_t id, bool enabled) = 0;
   virtual Result<void> delete_user_key(int64_t id) = 0;
   // not_found when the row has no copy.
   virtual Result<Secret> reveal_user_key(int64_t id) = 0;
+
+  virtual Result<void> append_audit(const AuditRow& row) = 0;
+  // Rows of before this time go; returns how many.
+  virtual Result<int64_t> prune_audit(int64_t before) = 0;
 
   // Idempotent: a row whose id is already there is left alone. All rows or none.
   virtual Result<void> append_batch(const Batch& batch) = 0;

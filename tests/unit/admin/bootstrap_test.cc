@@ -52,6 +52,7 @@ TEST_CASE("a first start makes an admin key, user 0 with that key, and rows for 
   REQUIRE(first->rows.user_keys.size() == 1);
   CHECK(first->rows.user_keys[0].digest ==
         store->key_hasher().digest(first->settings.admin_key.reveal()));
+  CHECK(first->rows.user_keys[0].permissions == (storage::kMayStartLogins | storage::kMayReadQuota));
   CHECK(first->rows.providers.size() == 2);
 
   SUBCASE("the second start keeps all of it") {
@@ -147,6 +148,31 @@ TEST_CASE(
     CHECK(two->rows.credentials.empty());
     CHECK(two->rows.users.size() == 1);
   }
+}
+
+TEST_CASE("what the file lets a key do, and how much, is stored and changes with the file") {
+  auto store = memory_store();
+  File file;
+  BootstrapInputs inputs;
+  inputs.config_path = file.path;
+  file.write(R"({"users":[{"name":"u","tokens_per_minute":900,
+      "keys":[{"label":"l","key":"k","permissions":["quota"],"allowed_providers":["p"]}]}]})");
+  auto one = bootstrap(*store, inputs);
+  REQUIRE(one.ok());
+  auto declared = declared_of(one->rows);
+  REQUIRE(declared.users.size() == 2);
+  CHECK(declared.users[1].bounds.tokens_per_minute == 900);
+  CHECK(declared.users[1].keys[0].permissions == config::Permissions{false, true});
+  CHECK(declared.users[1].keys[0].bounds.providers == std::vector<std::string>{"p"});
+  CHECK(declared.users[0].keys[0].permissions == config::kAllPermissions);
+
+  file.write(R"({"users":[{"name":"u","keys":[{"label":"l","key":"k"}]}]})");
+  auto two = bootstrap(*store, inputs);
+  REQUIRE(two.ok());
+  declared = declared_of(two->rows);
+  CHECK(declared.users[1].bounds == config::Bounds{});
+  CHECK(declared.users[1].keys[0].bounds == config::Bounds{});
+  CHECK(declared.users[1].keys[0].permissions == config::Permissions{});
 }
 
 TEST_CASE("a bad file changes nothing") {

@@ -93,7 +93,7 @@ TEST_CASE("a snapshot finds providers, credentials and keys") {
   CHECK(s.provider_of_credential(10)->name == "main");
   CHECK(s.find_credential(11) == nullptr);
   CHECK(s.find_key(digest_of("user-key"))->id == 5);
-  CHECK(s.find_key(digest_of("user-key"))->usable());
+  CHECK(s.find_key(digest_of("user-key"))->usable(0));
   CHECK(s.find_key(digest_of("admin-key")) == nullptr);
   CHECK(s.admin_key_digest() == digest_of("admin-key"));
 }
@@ -171,7 +171,27 @@ TEST_CASE("a disabled user's keys are found and not usable") {
   auto in = an_input();
   in.users[0].enabled = false;
   auto built = w.build(in);
-  CHECK_FALSE(built.snapshot->find_key(digest_of("user-key"))->usable());
+  CHECK_FALSE(built.snapshot->find_key(digest_of("user-key"))->usable(0));
+}
+
+TEST_CASE(
+    "a key ends with the earlier of its expiry and its user's, a former text with the grace") {
+  AWorld w;
+  auto in = an_input();
+  in.users[0].bounds.expires_at_us = 5'000;
+  in.users[0].keys[0].bounds.expires_at_us = 9'000;
+  const Digest former = digest_of("before");
+  in.users[0].keys[0].previous_digest = std::string(digest_view(former));
+  in.users[0].keys[0].previous_until_us = 2'000;
+  auto built = w.build(in);
+  const auto* key = built.snapshot->find_key(digest_of("user-key"));
+  CHECK(key->usable(4'999));
+  CHECK_FALSE(key->usable(5'000));
+  const auto* before = built.snapshot->find_key(former);
+  REQUIRE(before != nullptr);
+  CHECK(before->id == key->id);
+  CHECK(before->usable(1'999));
+  CHECK_FALSE(before->usable(2'000));
 }
 
 TEST_CASE("an old snapshot keeps its instance, and lets it go on main with its last exchange") {

@@ -211,7 +211,7 @@ TEST_CASE("what is not there is not found") {
   key.id = key.user_id = 7;
   CHECK(code((*store)->insert_user_key(key, Secret("k"))) == "user_not_found");
   CHECK(code((*store)->update_user_key(key)) == "user_key_not_found");
-  CHECK(code((*store)->replace_user_key(7, Secret("k"))) == "user_key_not_found");
+  CHECK(code((*store)->replace_user_key(7, Secret("k"), 0)) == "user_key_not_found");
   CHECK(code((*store)->delete_user_key(7)) == "user_key_not_found");
   CHECK(code((*store)->reveal_user_key(7)) == "user_key_not_found");
   CHECK((*store)->load_all()->revision == 0);
@@ -354,9 +354,134 @@ TEST_CASE("a key is found by its digest, which outlives a restart") {
   CHECK(rows->user_keys[0].digest == digest);
   CHECK(rows->user_keys[0].label == "bootstrap");
   const int64_t id = rows->user_keys[0].id;
-  REQUIRE((*store)->replace_user_key(id, Secret("another")));
+  REQUIRE((*store)->replace_user_key(id, Secret("another"), 0));
   CHECK((*store)->load_all()->user_keys[0].digest == (*store)->key_hasher().digest("another"));
   CHECK((*store)->reveal_user_key(id)->equals("another"));
+}
+
+TEST_CASE("users and keys keep their bounds, keys their permissions") {
+  Folder folder;
+  int64_t id = 0;
+  {
+    auto store = open(folder);
+    UserRow user;
+    user.name = "alice";
+    user.bounds_json = R"({"requests_per_minute":5})";
+    auto stored = (*store)->upsert_user(user);
+    REQUIRE(stored);
+    UserKeyRow key;
+    key.user_id = stored->id;
+    key.bounds_json = R"({"allowed_models":["m"]})";
+    key.permissions = kMayReadQuota;
+    auto made = (*store)->insert_user_key(key, Secret("k"));
+    REQUIRE(made);
+    id = made->id;
+  }
+  auto store = open(folder);
+  auto rows = (*store)->load_all();
+  CHECK(rows->users[0].bounds_json == R"({"requests_per_minute":5})");
+  REQUIRE(rows->user_keys.size() == 1);
+  CHECK(rows->user_keys[0].bounds_json == R"({"allowed_models":["m"]})");
+  CHECK(rows->user_keys[0].permissions == kMayReadQuota);
+  auto changed = rows->user_keys[0];
+  changed.bounds_json = "{}";
+  changed.permissions = kMayStartLogins;
+  REQUIRE((*store)->update_user_key(changed));
+  const auto now = (*store)->load_all()->user_keys[0];
+  CHECK(now.id == id);
+  CHECK(now.bounds_json == "{}");
+  CHECK(now.permissions == kMayStartLogins);
+}
+
+TEST_CASE("a rotated key answers to its former text until the grace ends") {
+  auto store = open_fresh();
+  REQUIRE(store);
+  UserRow user;
+  user.name = "alice";
+  const int64_t user_id = (*store)->upsert_user(user)->id;
+  UserKeyRow key;
+  key.user_id = user_id;
+  const int64_t id = (*store)->insert_user_key(key, Secret("first"))->id;
+  const auto digest = [&](std::string_view text) { return (*store)->key_hasher().digest(text); };
+  const int64_t later = Clock::system().wall_us() + 3'600'000'000;
+
+  REQUIRE((*store)->replace_user_key(id, Secret("second"), later));
+  auto row = (*store)->load_all()->user_keys[0];
+  CHECK(row.digest == digest("second"));
+  REQUIRE(row.previous_digest);
+  CHECK(*row.previous_digest == digest("first"));
+  CHECK(row.previous_until == later);
+  // Nobody else may take the text while it still opens this key.
+  auto taken = (*store)->insert_user_key(key, Secret("first"));
+  REQUIRE_FALSE(taken.ok());
+  CHECK(taken.error().code == "conflict");
+
+  REQUIRE((*store)->replace_user_key(id, Secret("third"), 0));
+  row = (*store)->load_all()->user_keys[0];
+  CHECK_FALSE(row.previous_digest);
+  CHECK((*store)->insert_user_key(key, Secret("first")).ok());
+}
+
+TEST_CASE("further secret settings are stored sealed") {
+  Folder folder;
+  {
+    auto store = open(folder);
+    SettingsRow row;
+    row.secrets_json = Secret(R"({"metrics_token":"scrape-me-please"})");
+    REQUIRE((*store)->put_settings(row));
+    (*store)->checkpoint();
+  }
+  CHECK(bytes_of(folder.file("gproxy.db")).find("scrape-me") == std::string::npos);
+  auto store = open(folder);
+  CHECK((*store)->load_all()->settings->secrets_json.equals(
+      R"({"metrics_token":"scrape-me-please"})"));
+}
+
+TEST_CASE("the audit log is read newest first, in pages, and pruned by time") {
+  auto store = open_fresh();
+  REQUIRE(store);
+  for (int i = 1; i <= 5; ++i) {
+    AuditRow row;
+    row.at = i == 3 ? 2000 : i * 1000;  // two of one moment
+    row.actor = "admin";
+    row.action = i % 2 == 0 ? "PUT /users/{id}" : "DELETE /users/{id}";
+    row.target = "/users/" + std::to_string(i);
+    row.status = i == 5 ? 409 : 200;
+    row.error_code = i == 5 ? "conflict" : "";
+    REQUIRE((*store)->append_audit(row));
+  }
+  auto reader = (*store)->open_reader();
+  REQUIRE(reader);
+  const auto targets = [&](const AuditFilter& filter) {
+    auto rows = (*reader)->list_audit(filter);
+    std::string out;
+    if (!rows) return rows.error().message;
+    for (const auto& row : *rows) out += row.target.substr(7);
+    return out;
+  };
+  CHECK(targets({}) == "54321");
+  AuditFilter page;
+  page.limit = 2;
+  CHECK(targets(page) == "54");
+  page.cursor_at = 4000;
+  page.cursor_id = 4;
+  CHECK(targets(page) == "32");
+  page.cursor_at = 2000;
+  page.cursor_id = 3;
+  CHECK(targets(page) == "21");
+  AuditFilter some;
+  some.action = "PUT /users/{id}";
+  CHECK(targets(some) == "42");
+  some = {};
+  some.target_contains = "%";
+  CHECK(targets(some).empty());
+  some = {};
+  some.from = 2000;
+  some.to = 4000;
+  CHECK(targets(some) == "432");
+  CHECK(*(*store)->prune_audit(4000) == 3);
+  CHECK(targets({}) == "54");
+  CHECK((*reader)->list_audit({})->front().error_code == "conflict");
 }
 
 TEST_CASE("a transaction is all or nothing") {
