@@ -365,6 +365,16 @@ Evidence read_body(const json::Value& root) {
   return out;
 }
 
+// Claude's member is always there, null where no request has a name.
+void write_request_id(json::Writer& w, std::string_view id) {
+  w.key("request_id");
+  if (id.empty()) {
+    w.null();
+  } else {
+    w.string(id);
+  }
+}
+
 }  // namespace
 
 int error_status(Protocol protocol, const Error& error) {
@@ -384,7 +394,7 @@ std::string encode_error(Protocol protocol, const Error& error, std::string_view
     w.field("type", "error");
     w.key("error");
     write_claude(w, row, error);
-    if (!request_id.empty()) w.field("request_id", request_id);
+    write_request_id(w, request_id);
   } else if (protocol == Protocol::gemini) {
     w.key("error");
     write_gemini(w, row, error, error_status(protocol, error));
@@ -406,6 +416,7 @@ std::string encode_stream_error(Protocol protocol, const Error& error, const Str
       w.field("type", "error");
       w.key("error");
       write_claude(w, row, error);
+      write_request_id(w, {});
       w.end_object();
       return "event: error\ndata: " + body + "\n\n";
     case Protocol::gemini: {
