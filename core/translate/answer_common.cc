@@ -143,6 +143,7 @@ std::string_view loss_path(AnswerLoss loss, Protocol origin) {
              : cl ? "content[].citations"
                   : "candidates[].groundingMetadata";
     case AnswerLoss::server_tool:
+    case AnswerLoss::unknown:
       return cc   ? "choices[].message"
              : rs ? "output[]"
              : cl ? "content[]"
@@ -194,6 +195,8 @@ std::string_view loss_reason(AnswerLoss loss) {
       return "the arguments are no JSON object";
     case AnswerLoss::code:
       return "executed code is shown as text";
+    case AnswerLoss::unknown:
+      return "not known here";
   }
   return "";
 }

@@ -66,6 +66,7 @@ enum class AnswerLoss : uint8_t {
   thinking_block,  // too long to be repeated for replay
   raw_arguments,   // arguments were no JSON object
   code,            // executed code became fenced text
+  unknown,         // a kind of block or part that is newer than this code
 };
 
 class AnswerLosses {

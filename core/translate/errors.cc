@@ -181,6 +181,7 @@ constexpr Word kWords[] = {
     {"model_not_found", ErrorKind::not_found},
     {"not_found_error", ErrorKind::not_found},
     {"NOT_FOUND", ErrorKind::not_found},
+    {"conflict", ErrorKind::conflict},
     {"conflict_error", ErrorKind::conflict},
     {"ABORTED", ErrorKind::conflict},
     {"ALREADY_EXISTS", ErrorKind::conflict},
@@ -208,6 +209,7 @@ constexpr Word kWords[] = {
     {"UNKNOWN", ErrorKind::server},
     {"DATA_LOSS", ErrorKind::server},
     {"CANCELLED", ErrorKind::cancelled},
+    {"cancelled", ErrorKind::cancelled},
     {"invalid_request_error", ErrorKind::invalid},
     {"INVALID_ARGUMENT", ErrorKind::invalid},
     {"OUT_OF_RANGE", ErrorKind::invalid},
@@ -330,6 +332,7 @@ struct Evidence {
   std::string message;
   std::string param;
   int64_t retry_after_ms = 0;
+  int status = 0;  // Gemini says it in the body, which is all there is inside a stream
 };
 
 Evidence read_body(const json::Value& root) {
@@ -353,6 +356,8 @@ Evidence read_body(const json::Value& root) {
   const auto& value = *node;
   out.message = value["message"].str(value["detail"].str());
   out.param = value["param"].str();
+  const auto code = value["code"].int_or(0);
+  if (code >= 400 && code <= 599) out.status = static_cast<int>(code);
   for (const auto& detail : value["details"].items()) {
     if (const auto delay = duration_ms(detail["retryDelay"].str())) out.retry_after_ms = delay;
     if (!out.word && detail["reason"].str() == "API_KEY_INVALID")
@@ -468,7 +473,6 @@ std::string encode_stream_error(Protocol protocol, const Error& error, const Str
 Error decode_error(Protocol upstream, int http_status, std::string_view body) {
   Error error;
   error.code = kUpstreamError;
-  error.kind = kind_of_status(http_status);
   Evidence evidence;
   Arena arena(1024, size_t{1} << 20);
   const auto first = body.find_first_not_of(" \t\r\n");
@@ -477,11 +481,16 @@ Error decode_error(Protocol upstream, int http_status, std::string_view body) {
   if (looks_json) {
     if (auto parsed = json::parse(body, arena, {.max_depth = 32})) evidence = read_body(*parsed);
   }
+  if (http_status < 400 && evidence.status != 0) http_status = evidence.status;
+  error.kind = kind_of_status(http_status);
   if (evidence.word != nullptr) {
     // A type that only repeats "invalid" says less than a telling status does.
-    const bool vague =
-        evidence.word->kind == ErrorKind::invalid || evidence.word->kind == ErrorKind::server;
-    if (!vague || refines(error.kind)) error.kind = evidence.word->kind;
+    const auto word = evidence.word->kind;
+    const bool vague = word == ErrorKind::invalid || word == ErrorKind::server;
+    const bool telling = !refines(error.kind) || error.kind == ErrorKind::too_large;
+    if (!vague || !telling) error.kind = word;
+    // Gemini has one word for a busy server and for a gateway's bad one.
+    if (word == ErrorKind::overloaded && http_status == 502) error.kind = ErrorKind::server;
   }
   if (evidence.message.empty()) {
     evidence.message = looks_json ? std::string() : repair_utf8(strip_tags(body.substr(0, 8192)));

@@ -1,6 +1,7 @@
 // Claude Messages answers -> neutral events (wire-formats 4.2.3).
 #include <vector>
 
+#include "translate/answer_common.h"
 #include "translate/answer_decoder.h"
 #include "translate/claude/answer.h"
 #include "translate/usage_map.h"
@@ -27,9 +28,16 @@ bool is_one_of(std::string_view word, std::initializer_list<std::string_view> wo
   return false;
 }
 
+// Blocks of tools that ran at the source: calls, results and what they left in a container.
+bool is_server_block(std::string_view type) {
+  return type.ends_with("_tool_use") || type.ends_with("_tool_result") ||
+         type == "container_upload";
+}
+
 class ClaudeDecoder final : public DecoderBase {
  public:
-  explicit ClaudeDecoder(const AnswerContext& context) : DecoderBase(Protocol::claude, context) {}
+  explicit ClaudeDecoder(const AnswerContext& context)
+      : DecoderBase(Protocol::claude, context), losses_(context.losses) {}
 
   Result<void> event(std::string_view name, const json::Value& doc, Arena&,
                      EventSink& sink) override {
@@ -155,6 +163,9 @@ class ClaudeDecoder final : public DecoderBase {
       event.name = said["name"].str();
       auto& block = open(index, event, sink);
       if (!said["input"].empty()) block.input = json::write(said["input"]);
+    } else if (!is_server_block(type) && context_.request.client != Protocol::claude) {
+      // Newer than this code: it must not part the text around it.
+      losses_.lose(AnswerLoss::unknown, Protocol::claude);
     } else {
       event.part_kind = PartKind::server;
       event.id = said["id"].str();
@@ -263,6 +274,7 @@ class ClaudeDecoder final : public DecoderBase {
 
   std::vector<Block> blocks_;  // open ones
   ClaudeUsage parts_;
+  AnswerLosses losses_;
   TokenUsage usage_;
   bool previous_text_ = false;
 };

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/strings.h"
+#include "translate/answer_common.h"
 #include "translate/answer_decoder.h"
 #include "translate/gemini/answer.h"
 #include "translate/gemini/partial_args.h"
@@ -55,7 +56,8 @@ FinishReason finish_of(std::string_view word) {
 
 class GeminiDecoder final : public DecoderBase {
  public:
-  explicit GeminiDecoder(const AnswerContext& context) : DecoderBase(Protocol::gemini, context) {}
+  explicit GeminiDecoder(const AnswerContext& context)
+      : DecoderBase(Protocol::gemini, context), losses_(context.losses) {}
 
   Result<void> event(std::string_view, const json::Value& doc, Arena& arena,
                      EventSink& sink) override {
@@ -199,6 +201,10 @@ class GeminiDecoder final : public DecoderBase {
       event.name = "inlineData";
       part_end(lane, sink, begin(lane, sink, event));
     } else if (!part.empty() && !(part.size() == 1 && part.has("thought")) && signature.empty()) {
+      if (context_.request.client != Protocol::gemini) {
+        // No place for it elsewhere: it must not part the text around it.
+        return losses_.lose(AnswerLoss::unknown, Protocol::gemini);
+      }
       close(lane, sink);
       event.part_kind = PartKind::raw;
       event.name = part.members()[0].key;
@@ -344,6 +350,7 @@ class GeminiDecoder final : public DecoderBase {
   std::deque<Track> tracks_;
   json::Value logprobs_;
   TokenUsage usage_;
+  AnswerLosses losses_;
 };
 
 }  // namespace
