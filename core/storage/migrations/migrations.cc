@@ -5,7 +5,7 @@
 namespace gproxy::storage {
 
 std::span<const Migration> migrations() {
-  static const std::array<Migration, 2> kAll = {kMigration0001, kMigration0002};
+  static const std::array<Migration, 3> kAll = {kMigration0001, kMigration0002, kMigration0003};
   return kAll;
 }
 

@@ -19,6 +19,7 @@ struct Migration {
 
 extern const Migration kMigration0001;
 extern const Migration kMigration0002;
+extern const Migration kMigration0003;
 
 // In order, without gaps, from 1.
 std::span<const Migration> migrations();

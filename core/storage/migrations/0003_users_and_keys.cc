@@ -4,7 +4,7 @@ namespace gproxy::storage {
 
 // What bounds users and keys, what keys may do, and a rotated key's former digest; secrets among
 // the settings that have no column; who changed what.
-const Migration kMigration0002 = {2, "users and keys", R"sql(
+const Migration kMigration0003 = {3, "users and keys", R"sql(
 ALTER TABLE users ADD COLUMN bounds_json TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE user_keys ADD COLUMN bounds_json TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE user_keys ADD COLUMN permissions INTEGER NOT NULL DEFAULT 0;
