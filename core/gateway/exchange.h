@@ -108,7 +108,8 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   Result<void> authenticate();
   Result<void> find_provider();
   Result<void> index_request();
-  Result<void> index_body(translate::ModelRule rule, size_t max_bytes, std::string_view* body_model = nullptr);
+  Result<void> index_body(translate::ModelRule rule, size_t max_bytes,
+                          std::string_view* body_model = nullptr);
   void answer_local_route();
   void serve_metrics();
   void serve_handler();
@@ -139,7 +140,8 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   }
   void serve();
   void start_translation();
-  void take_translation(Result<translate::TranslatedRequest> made, const translate::Options& options);
+  void take_translation(Result<translate::TranslatedRequest> made,
+                        const translate::Options& options);
   Result<void> take_translated_body();
   void translate_call(modhost::CallRequest& request);
   void begin_translated(std::span<const http::HeaderView> upstream, translate::Framing framing);
@@ -158,6 +160,9 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   // exchange_local.cc: answers of the module itself
   void start_local();
   void next_local_piece();
+
+  // exchange_count.cc: token counts made here
+  void start_count();
 
   // exchange_answer.cc: to the client
   void begin_answer(int status, std::span<const http::HeaderView> headers,
@@ -205,7 +210,7 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   std::string_view model_;  // without the provider
   std::span<modhost::FieldSpan> spans_;
   bool model_differs_ = false;
-  bool usage_row_ = false;        // a generate operation
+  bool usage_row_ = false;  // a generate operation
   std::unique_ptr<Translation> translation_;
   net::PendingWork translating_;  // a large request, in the pool
   std::string_view dropped_;      // x-gproxy-dropped

@@ -121,7 +121,10 @@ void Exchange::start() {
     reply_error(unsupported_operation(provider_->name));
     return;
   }
-  if (translates()) {
+  if (operation_ == Operation::count_tokens && resolved_.served == modhost::RouteMode::local &&
+      provider.can_count()) {
+    start_count();
+  } else if (translates()) {
     start_translation();  // then serve()
   } else {
     serve();
@@ -228,7 +231,8 @@ void Exchange::start_attempt() {
         continue;
       }
     }
-    if (error.code == "unsupported_operation" && translation_ != nullptr && translation_->counts()) {
+    if (error.code == "unsupported_operation" && translation_ != nullptr &&
+        translation_->counts()) {
       reply_count();
       return;
     }
@@ -301,7 +305,8 @@ void Exchange::on_head(const upstream::Head& head) {
   const bool came_as_events = is_event_stream(http::find(down.headers, "content-type"));
   if (translated) {
     mode_ = Mode::relay;
-    const auto kept = translation_->context().stream ? down.headers : copy_headers(down.headers, arena_);
+    const auto kept =
+        translation_->context().stream ? down.headers : copy_headers(down.headers, arena_);
     begin_translated(kept, came_as_events ? translate::Framing::sse : translate::Framing::json);
     return;
   }
@@ -402,7 +407,8 @@ void Exchange::on_complete(const upstream::Completion& completion) {
         return;
       case Mode::collect_error: {
         if (count_here()) {  // this upstream does not count
-          const Error error{ErrorKind::unsupported, "unsupported_operation", "the upstream does not count tokens"};
+          const Error error{ErrorKind::unsupported, "unsupported_operation",
+                            "the upstream does not count tokens"};
           end_attempt(Outcome::failed, /*final=*/true, &error);
           reply_count();
           return;

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "gproxy/abi.h"
+#include "gproxy/ext/count.h"
 #include "gproxy/ext/credential.h"
 #include "gproxy/ext/local.h"
 #include "gproxy/ext/oauth.h"
@@ -45,6 +46,8 @@ Result<void> query_all(const gp_entry* entry, const std::string& path, Extension
                                                   GP_FIRST_SIZE(gp_credential_ext, resume), path));
   GP_TRY(out.local,
          query<gp_local_ext>(entry, GP_EXT_LOCAL, GP_FIRST_SIZE(gp_local_ext, release), path));
+  GP_TRY(out.count,
+         query<gp_count_ext>(entry, GP_EXT_COUNT, GP_FIRST_SIZE(gp_count_ext, plan), path));
   GP_TRY(out.quota,
          query<gp_quota_ext>(entry, GP_EXT_QUOTA, GP_FIRST_SIZE(gp_quota_ext, resume), path));
   GP_TRY(out.usage,
@@ -61,6 +64,10 @@ Result<void> query_all(const gp_entry* entry, const std::string& path, Extension
   if (out.local != nullptr) {
     if (out.local->respond == nullptr) return missing(GP_EXT_LOCAL, "respond");
     ids.emplace_back(GP_EXT_LOCAL);
+  }
+  if (out.count != nullptr) {
+    if (out.count->plan == nullptr) return missing(GP_EXT_COUNT, "plan");
+    ids.emplace_back(GP_EXT_COUNT);
   }
   if (out.quota != nullptr) {
     if (out.quota->start == nullptr) return missing(GP_EXT_QUOTA, "start");

@@ -17,6 +17,7 @@
 struct gp_provider_vt;
 struct gp_oauth_ext;
 struct gp_credential_ext;
+struct gp_count_ext;
 struct gp_local_ext;
 struct gp_quota_ext;
 struct gp_usage_ext;
@@ -30,6 +31,7 @@ struct Extensions {
   const gp_oauth_ext* oauth = nullptr;
   const gp_credential_ext* credential = nullptr;
   const gp_local_ext* local = nullptr;
+  const gp_count_ext* count = nullptr;
   const gp_quota_ext* quota = nullptr;
   const gp_usage_ext* usage = nullptr;
 };

@@ -201,7 +201,9 @@ Result<std::shared_ptr<const Provider>> Provider::create(std::shared_ptr<const M
   bool newer = provider->module_->info().abi_minor > GP_ABI_MINOR;
   auto rows = read_routes(instance.routes, instance.route_count, newer);
   if (!rows.ok()) return provider->breach("create", rows.error().message);
-  auto table = RouteTable::make(std::move(*rows), provider->module_->extensions().local != nullptr);
+  const auto& extensions = provider->module_->extensions();
+  auto table = RouteTable::make(std::move(*rows), {.local = extensions.local != nullptr,
+                                                   .count = extensions.count != nullptr});
   if (!table.ok()) return provider->breach("create", table.error().message);
   provider->routes_ = std::move(*table);
   GP_CHECK(provider->check_abilities());

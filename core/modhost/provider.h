@@ -103,6 +103,8 @@ class Provider : public std::enable_shared_from_this<Provider> {
   }
   bool healthy() const { return health_.healthy(clock_.now_ms()); }
   uint64_t breaches() const { return health_.breaches(); }
+  // LOCAL count_tokens rows are counted by the host (CountPlan).
+  bool can_count() const { return module_->extensions().count != nullptr; }
   bool can_refresh() const { return module_->extensions().credential != nullptr; }
 
   // Checks a stored secret, {"<tag>": {…}}, without opening it: tag and schema. Error: kind

@@ -63,7 +63,7 @@ std::string row_name(const Route& row) {
 
 }  // namespace
 
-Result<RouteTable> RouteTable::make(std::vector<Route> rows, bool can_local) {
+Result<RouteTable> RouteTable::make(std::vector<Route> rows, Abilities can) {
   RouteTable table;
   table.rows_ = std::move(rows);
   Protocol targets[kProtocols][kOperations] = {};
@@ -77,9 +77,11 @@ Result<RouteTable> RouteTable::make(std::vector<Route> rows, bool can_local) {
     auto p = static_cast<size_t>(row.protocol), o = static_cast<size_t>(row.operation);
     if (seen[p][o]) return invalid_error(fmt::format("route {} occurs twice", row_name(row)));
     seen[p][o] = true;
-    if (row.mode == RouteMode::local && !can_local) {
+    const bool counts = can.count && row.operation == Operation::count_tokens;
+    if (row.mode == RouteMode::local && !can.local && !counts) {
       return invalid_error(
-          fmt::format("route {} is local, but the module has no gproxy.local/1", row_name(row)));
+          fmt::format("route {} is local, but the module has no gproxy.local/1{}", row_name(row),
+                      row.operation == Operation::count_tokens ? " and no gproxy.count/1" : ""));
     }
     if (row.protocol == Protocol::none && row.mode != RouteMode::native &&
         row.mode != RouteMode::unsupported) {

@@ -28,8 +28,12 @@ class RouteTable {
  public:
   RouteTable() = default;  // serves nothing
   // Checks: known protocols and operations that go together, no row twice, TRANSLATE ends at a row
-  // that is native or local (after the stream fallback), LOCAL only where `can_local`.
-  static Result<RouteTable> make(std::vector<Route> rows, bool can_local);
+  // that is native or local (after the stream fallback), LOCAL only where the module can.
+  struct Abilities {
+    bool local = false;  // gproxy.local/1
+    bool count = false;  // gproxy.count/1: LOCAL rows of count_tokens
+  };
+  static Result<RouteTable> make(std::vector<Route> rows, Abilities can);
 
   // Generate and stream_generate fall back to each other, here and at a translation's target.
   Resolved resolve(translate::Protocol protocol, translate::Operation operation) const;

@@ -5,6 +5,7 @@
  * ENDS: a structure ends exactly at its last field (no padding at the end).
  */
 #include "gproxy/abi.h"
+#include "gproxy/ext/count.h"
 #include "gproxy/ext/credential.h"
 #include "gproxy/ext/crypto.h"
 #include "gproxy/ext/json.h"
@@ -321,6 +322,19 @@ AT(gp_json_ext, next, 40);
 AT(gp_json_ext, decode, 48);
 AT(gp_json_ext, quote, 56);
 ENDS(gp_json_ext, quote);
+
+SIZE(gp_count_plan, 40);
+AT(gp_count_plan, size, 0);
+AT(gp_count_plan, source, 4);
+AT(gp_count_plan, name, 8);
+AT(gp_count_plan, bearer, 24);
+ENDS(gp_count_plan, bearer);
+
+SIZE(gp_count_ext, 16);
+AT(gp_count_ext, size, 0);
+AT(gp_count_ext, flags, 4);
+AT(gp_count_ext, plan, 8);
+ENDS(gp_count_ext, plan);
 
 SIZE(gp_local, 48);
 AT(gp_local, size, 0);

@@ -3,6 +3,7 @@
  * Everything the ABI is made of, reachable from exported functions, so that a dump of this library
  * (tests/abi/check_abi) holds every type. Never loaded. */
 #include "gproxy/abi.h"
+#include "gproxy/ext/count.h"
 #include "gproxy/ext/credential.h"
 #include "gproxy/ext/crypto.h"
 #include "gproxy/ext/json.h"
@@ -20,6 +21,7 @@ const gp_entry *gproxy_entry_1(void) { return 0; }
   const gp_##name##_ext *reference_##name(void); \
   const gp_##name##_ext *reference_##name(void) { return 0; }
 
+EXTENSION(count)
 EXTENSION(credential)
 EXTENSION(crypto)
 EXTENSION(json)

@@ -105,7 +105,7 @@ void check_info(const gp_info* info, const Breach& breach) {
   for (size_t i = 0; i < info->kind_count; ++i) check_kind(info->kinds[i], names, breach);
 }
 
-void check_routes(std::span<const gp_route> routes, bool has_local, const Breach& breach) {
+void check_routes(std::span<const gp_route> routes, RouteAbilities can, const Breach& breach) {
   if (routes.empty() || routes.size() > 128) return breach("1 to 128 routes are expected");
   for (size_t i = 0; i < routes.size(); ++i) {
     const gp_route& row = routes[i];
@@ -116,8 +116,9 @@ void check_routes(std::span<const gp_route> routes, bool has_local, const Breach
         breach(row_name(row) + " occurs twice");
       }
     }
-    if (row.mode == GP_ROUTE_LOCAL && !has_local)
-      breach(row_name(row) + " is LOCAL without gproxy.local/1");
+    const bool answered = can.has_local || (can.has_count && row.operation == GP_OP_COUNT_TOKENS);
+    if (row.mode == GP_ROUTE_LOCAL && !answered)
+      breach(row_name(row) + " is LOCAL without gproxy.local/1 or gproxy.count/1");
     if (row.mode != GP_ROUTE_TRANSLATE) continue;
     const bool leads = std::any_of(routes.begin(), routes.end(), [&](const gp_route& other) {
       // Generation may lead to the other stream mode: the host bridges.

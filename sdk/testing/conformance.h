@@ -18,7 +18,12 @@ using Breach = std::function<void(std::string)>;
 
 void check_entry(const gp_entry* entry, const Breach& breach);
 void check_info(const gp_info* info, const Breach& breach);
-void check_routes(std::span<const gp_route> routes, bool has_local, const Breach& breach);
+// `has_local`, `has_count`: the module has gproxy.local/1, gproxy.count/1.
+struct RouteAbilities {
+  bool has_local = false;
+  bool has_count = false;
+};
+void check_routes(std::span<const gp_route> routes, RouteAbilities can, const Breach& breach);
 void check_headers(std::span<const gp_header> headers, std::string_view where,
                    const Breach& breach);
 // Sorted, inside the body, not overlapping; not beside a replaced body.

@@ -253,7 +253,8 @@ std::unique_ptr<Instance> Module::create(std::string_view kind, std::string_view
   instance->local_ = static_cast<const gp_local_ext*>(extension(GP_EXT_LOCAL));
   instance->provider_ = made.provider;
   instance->routes_.assign(made.routes, made.routes + made.route_count);
-  check_routes(instance->routes_, instance->local_ != nullptr,
+  instance->count_ = static_cast<const gp_count_ext*>(extension(GP_EXT_COUNT));
+  check_routes(instance->routes_, {instance->local_ != nullptr, instance->count_ != nullptr},
                [&](std::string what) { host_.breach(std::move(what)); });
   return instance;
 }
@@ -388,6 +389,25 @@ Answer Instance::respond(const RequestSpec& spec, size_t most_pieces) {
       local_->release(call);
     }
   }
+  return out;
+}
+
+CountPlanned Instance::count_plan(const RequestSpec& spec) {
+  CountPlanned out;
+  if (count_ == nullptr) {
+    host_->breach("no gproxy.count/1");
+    return out;
+  }
+  FakeArena arena;
+  const RawRequest request(spec, nullptr, arena);
+  gp_count_plan plan = stamped<gp_count_plan>();
+  gp_error error = stamped<gp_error>();
+  out.status = count_->plan(provider_, &request.raw, &plan, &error);
+  out.message = view_of(error.message);
+  out.param = view_of(error.param);
+  out.source = plan.source;
+  out.name = view_of(plan.name);
+  out.bearer = view_of(plan.bearer);
   return out;
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "gproxy/abi.h"
+#include "gproxy/ext/count.h"
 #include "gproxy/ext/local.h"
 #include "gproxy/ext/oauth.h"
 #include "testing/fake_arena.h"
@@ -94,6 +95,14 @@ struct Answer {
   bool streamed = false;
 };
 
+// With what a count is made.
+struct CountPlanned {
+  gp_status status = GP_OK;
+  std::string message, param;
+  int32_t source = 0;  // GP_COUNT_*
+  std::string name, bearer;
+};
+
 struct Judged {
   gp_status status = GP_OK;
   int32_t action = 0, scope = 0, cause = 0;
@@ -132,6 +141,8 @@ class Instance {
   std::unique_ptr<Call> begin(const RequestSpec& spec, const Credential* credential = nullptr);
   // Asks gproxy.local/1; reads a stream to its end, or `most_pieces` of it (a client that leaves).
   Answer respond(const RequestSpec& spec, size_t most_pieces = SIZE_MAX);
+  // Asks gproxy.count/1; the operation is COUNT_TOKENS.
+  CountPlanned count_plan(const RequestSpec& spec);
   Judged classify(const FailureSpec& spec, const Credential* credential = nullptr);
 
  private:
@@ -142,6 +153,7 @@ class Instance {
   FakeHost* host_ = nullptr;
   const gp_provider_vt* vt_ = nullptr;
   const gp_local_ext* local_ = nullptr;
+  const gp_count_ext* count_ = nullptr;
   gp_provider* provider_ = nullptr;
   std::vector<gp_route> routes_;
 };

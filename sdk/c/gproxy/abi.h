@@ -123,7 +123,8 @@ typedef int32_t gp_status;
 #define GP_ROUTE_UNSUPPORTED 0 /* also: no row, and unknown modes */
 #define GP_ROUTE_NATIVE 1      /* prepare() is called in this protocol */
 #define GP_ROUTE_TRANSLATE 2   /* the host translates to `target`, whose row is NATIVE or LOCAL */
-#define GP_ROUTE_LOCAL 3       /* answered by gproxy.local/1, without upstream and without a credential */
+#define GP_ROUTE_LOCAL 3       /* answered by gproxy.local/1, COUNT_TOKENS by gproxy.count/1 where the module
+                                  has it; without upstream and without a credential */
 
 /* JSON types (gp_span.flags & GP_SPAN_TYPE, gp_json_node.type). */
 #define GP_JSON_NULL 0

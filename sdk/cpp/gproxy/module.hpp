@@ -30,6 +30,9 @@
 //     gp::Status respond(const gp::Request&, gp::Local&, std::unique_ptr<LocalCall>&) const;    //
 //     [loop]
 //
+//     gp::Status count_plan(const gp::Request&, gp::CountPlan&) const;   // for LOCAL count rows
+//     [loop]
+//
 //     static gp::Status oauth_start(const gp::StepIn&, gp_step&);  // and oauth_callback,
 //     oauth_resume,
 //     // refresh, refresh_resume, quota_start, quota_resume [any] static const void*
@@ -44,6 +47,7 @@
 
 #include "gproxy/abi.h"
 #include "gproxy/base.hpp"
+#include "gproxy/ext/count.h"
 #include "gproxy/ext/credential.h"
 #include "gproxy/ext/crypto.h"
 #include "gproxy/ext/json.h"
@@ -112,6 +116,10 @@ concept HasCall = requires {
 template <class P>
 concept HasLocal = requires {
   typename P::LocalCall;
+};
+template <class P>
+concept HasCount = requires(const P& p, const Request& r, CountPlan& c) {
+  p.count_plan(r, c);
 };
 template <class P>
 concept HasClassify = requires(const P& p, const Failure& f, Verdict& v) {
@@ -298,6 +306,15 @@ struct Entry {
     delete reinterpret_cast<typename P::LocalCall*>(call);
   }
 
+  static gp_status count_plan(const gp_provider* provider, const gp_request* raw,
+                              gp_count_plan* out, gp_error* error) noexcept {
+    return guarded(error, [&]() -> Status {
+      const Arena arena(host, raw->arena);
+      CountPlan plan(out);
+      return self(provider).count_plan(Request(raw, arena, json), plan);
+    });
+  }
+
   template <Status (*kStep)(const StepIn&, gp_step&)>
   static gp_status step(const gp_step_in* in, gp_step* out) noexcept {
     return guarded(nullptr, [&]() -> Status {
@@ -312,6 +329,10 @@ struct Entry {
       static constexpr gp_local_ext kLocal = {sizeof(gp_local_ext), 0, respond, local_next,
                                               local_release};
       if (name == GP_EXT_LOCAL) return &kLocal;
+    }
+    if constexpr (HasCount<P>) {
+      static constexpr gp_count_ext kCount = {sizeof(gp_count_ext), 0, count_plan};
+      if (name == GP_EXT_COUNT) return &kCount;
     }
     if constexpr (HasOauth<P>) {
       static constexpr gp_oauth_ext kOauth = {sizeof(gp_oauth_ext), 0, step<P::oauth_start>,

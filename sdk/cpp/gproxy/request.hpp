@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "gproxy/base.hpp"
+#include "gproxy/ext/count.h"
 #include "gproxy/ext/json.h"
 #include "gproxy/ext/local.h"
 #include "gproxy/json_splice.hpp"
@@ -267,6 +268,28 @@ class Local {
 
   gp_local* raw_;
   const Arena& arena_;
+};
+
+// With what the host counts a request's tokens (gproxy.count/1). Texts must be static, in the
+// arena, or the provider's own. Nothing said means the estimate.
+class CountPlan {
+ public:
+  explicit CountPlan(gp_count_plan* raw) : raw_(raw) {}
+
+  void estimate() { set(GP_COUNT_ESTIMATE, {}); }
+  void encoding(std::string_view name) { set(GP_COUNT_ENCODING, name); }
+  void file(std::string_view path) { set(GP_COUNT_FILE, path); }
+  void url(std::string_view url, std::string_view bearer = {}) {
+    set(GP_COUNT_URL, url);
+    raw_->bearer = str(bearer);
+  }
+
+ private:
+  void set(int32_t source, std::string_view name) {
+    raw_->source = source;
+    raw_->name = str(name);
+  }
+  gp_count_plan* raw_;
 };
 
 // A failed attempt, for classify.

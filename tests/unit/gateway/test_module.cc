@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gproxy/ext/count.h"
 #include "gproxy/ext/credential.h"
 #include "gproxy/ext/local.h"
 
@@ -43,6 +44,14 @@ gp_str keep(gp_arena* arena, std::string_view text) {
 gp_status create(gp_str kind, gp_str, gp_str, gp_instance* out, gp_error*) {
   auto* provider = new gp_provider;
   provider->kind = view(kind);
+  if (provider->kind == "counter") {
+    for (const int32_t protocol : {GP_PROTOCOL_CLAUDE, GP_PROTOCOL_OPENAI, GP_PROTOCOL_GEMINI})
+      provider->routes.push_back({protocol, GP_OP_COUNT_TOKENS, GP_ROUTE_LOCAL, 0});
+    out->provider = provider;
+    out->routes = provider->routes.data();
+    out->route_count = provider->routes.size();
+    return GP_OK;
+  }
   const bool talker = provider->kind == "talker";
   const int32_t mode = talker ? GP_ROUTE_LOCAL : GP_ROUTE_NATIVE;
   const auto add = [&](int32_t protocol, int32_t operation) {
@@ -162,7 +171,8 @@ gp_status respond(const gp_provider*, const gp_request* request, gp_local* out, 
     return GP_OK;
   }
   out->headers = kJson;
-  out->body = str(R"({"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":2}})");
+  out->body = str(
+      R"({"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":2}})");
   return GP_OK;
 }
 
@@ -209,7 +219,25 @@ gp_status resume(const gp_step_in* in, gp_step* out) {
   return GP_OK;
 }
 
+gp_status plan(const gp_provider*, const gp_request* request, gp_count_plan* out, gp_error* error) {
+  const auto model = view(request->model);
+  const auto colon = model.find(':');
+  if (colon == std::string_view::npos) {
+    error->message = str("no such model");
+    return model == "estimate" ? GP_OK : GP_ERR_NOT_FOUND;
+  }
+  const auto how = model.substr(0, colon);
+  out->name = keep(request->arena, model.substr(colon + 1));
+  if (how == "encoding") out->source = GP_COUNT_ENCODING;
+  if (how == "file") out->source = GP_COUNT_FILE;
+  if (how.starts_with("url")) out->source = GP_COUNT_URL;
+  if (how == "url+bearer") out->bearer = str("hf-secret");
+  return GP_OK;
+}
+
 const void* extension(gp_str id) {
+  static constexpr gp_count_ext kCount = {sizeof(gp_count_ext), 0, plan};
+  if (view(id) == GP_EXT_COUNT) return &kCount;
   static constexpr gp_local_ext kLocal = {sizeof(gp_local_ext), 0, respond, next, release};
   static constexpr gp_credential_ext kCredential = {sizeof(gp_credential_ext), 0, refresh, resume};
   if (view(id) == GP_EXT_LOCAL) return &kLocal;
@@ -237,8 +265,10 @@ constexpr gp_kind kPlain = kind("plain", "Test");
 constexpr gp_kind kKeyless = kind("keyless", "");
 constexpr gp_kind kBuffered = kind("buffered", "");
 constexpr gp_kind kTalker = kind("talker", "");
+constexpr gp_kind kCounter = kind("counter", "");
 constexpr gp_kind kExpiring = kind("expiring", "Test");
-constexpr const gp_kind* kKinds[] = {&kPlain, &kKeyless, &kBuffered, &kTalker, &kExpiring};
+constexpr const gp_kind* kKinds[] = {&kPlain,  &kKeyless, &kBuffered,
+                                     &kTalker, &kCounter, &kExpiring};
 
 }  // namespace
 

@@ -4,6 +4,8 @@
 //   keyless  the same without a credential
 //   buffered as keyless, with a body hook that appends " " to JSON bodies
 //   talker   LOCAL for chat: whole, or streamed in three pieces of which the second waits 5 ms
+//   counter  LOCAL counts for all protocols, planned by the model's name ("estimate", "encoding:x",
+//            "file:x", "url:x"; "url+bearer:x" sends the token "hf-secret")
 //   expiring as plain; prepare refuses keys that begin with "old", a refresh makes "new-N" of them
 #pragma once
 

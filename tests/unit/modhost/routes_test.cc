@@ -20,13 +20,13 @@ Route to(Protocol p, Operation o, Protocol target) {
 }
 
 RouteTable table(std::vector<Route> rows) {
-  auto made = RouteTable::make(std::move(rows), /*can_local=*/true);
+  auto made = RouteTable::make(std::move(rows), {.local = true});
   REQUIRE_MESSAGE(made.ok(), made.error().message);
   return std::move(*made);
 }
 
-std::string refusal(std::vector<Route> rows, bool can_local = true) {
-  auto made = RouteTable::make(std::move(rows), can_local);
+std::string refusal(std::vector<Route> rows, RouteTable::Abilities can = {.local = true}) {
+  auto made = RouteTable::make(std::move(rows), can);
   REQUIRE_FALSE(made.ok());
   return made.error().message;
 }
@@ -98,8 +98,13 @@ TEST_CASE("a table with a mistake is refused and the mistake named") {
             .find("neither native nor local") != std::string::npos);
   CHECK(refusal({to(Protocol::openai, Operation::model_list, Protocol::openai_chat)})
             .find("neither") != std::string::npos);
-  CHECK(refusal({local(Protocol::openai, Operation::model_list)}, /*can_local=*/false)
+  CHECK(refusal({local(Protocol::openai, Operation::model_list)}, {}).find("gproxy.local/1") !=
+        std::string::npos);
+  CHECK(refusal({local(Protocol::openai, Operation::model_list)}, {.count = true})
             .find("gproxy.local/1") != std::string::npos);
+  CHECK(RouteTable::make({local(Protocol::openai, Operation::count_tokens)}, {.count = true}).ok());
+  CHECK(refusal({local(Protocol::openai, Operation::count_tokens)}, {}).find("gproxy.count/1") !=
+        std::string::npos);
   CHECK(refusal({local(Protocol::none, Operation::usage)}).find("native or unsupported") !=
         std::string::npos);
 }
