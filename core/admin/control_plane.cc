@@ -260,20 +260,18 @@ void ControlPlane::save_secret(int64_t credential_id, const Secret& secret_json,
   auto post_main = deps_.post_main;
   auto alive = alive_;
   auto posted = writer_->post([this, alive, post_main, saved, finished, secret_json, settings_json](storage::Store& store) {
-    saved->result = store.transaction([&]() -> Result<void> {
-      GP_TRY(saved->row.version, store.replace_secret(saved->row.id, saved->row.version, secret_json));
-      saved->row.secret = secret_json;
-      if (!settings_json.empty()) {
-        saved->row.settings_json = settings_json;
-        GP_TRY([[maybe_unused]] auto updated, store.update_credential(saved->row));
-      }
-      return ok();
-    });
-    post_main([this, alive, saved, finished] {
+    auto version = store.replace_secret(saved->row.id, saved->row.version, secret_json, settings_json);
+    saved->result = version.ok() ? Result<void>() : Result<void>(version.error());
+    if (version.ok()) saved->row.version = *version;
+    post_main([this, alive, saved, finished, secret_json, settings_json] {
       if (!*alive) return;
       if (saved->result.ok()) {
         for (auto& known : rows_.credentials) {
-          if (known.id == saved->row.id && known.version < saved->row.version) known = saved->row;
+          // Only what was saved: the rest of the row may have been edited meanwhile.
+          if (known.id != saved->row.id || known.version >= saved->row.version) continue;
+          known.version = saved->row.version;
+          known.secret = secret_json;
+          if (!settings_json.empty()) known.settings_json = settings_json;
         }
       }
       (*finished)(std::move(saved->result));

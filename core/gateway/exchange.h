@@ -230,6 +230,7 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   bool sse_ = false;
   Budget budget_;
   std::vector<int64_t> tried_;
+  int64_t pinned_ = 0;  // the one credential that can serve this: it holds what is asked for; 0 = any
   std::optional<Error> last_error_;  // of the attempt before this one
   std::unique_ptr<modhost::LocalAnswer> local_;
   modhost::LocalAnswer::Piece local_piece_;

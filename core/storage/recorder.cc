@@ -85,6 +85,17 @@ bool Recorder::log_row(const Row& row) {
   return false;
 }
 
+bool Recorder::response(const ResponseRow& row) {
+  if (static_cast<double>(usage_.used()) > kRefuseAbove * static_cast<double>(usage_.capacity())) {
+    return false;  // usage rows go first
+  }
+  if (last_tick_ == 0) last_tick_ = usage_.note();
+  ResponseRow numbered = row;
+  numbered.id = next_id(row.at);
+  usage_.set_note(last_tick_);
+  return push(usage_, numbered);
+}
+
 bool Recorder::request(const RequestRow& row) {
   return log_row(row);
 }

@@ -40,6 +40,8 @@ class Recorder {
   // False only when the ring is full, which admits() prevents; it is counted as lost and logged.
   bool usage(const UsageRow& row);
   // False when dropped (and counted): the ring is above its limit. Requests go before usage.
+  // Stands in the ring when this returns, and so outlives the process. False when there is no room.
+  bool response(const ResponseRow& row);
   bool request(const RequestRow& row);
   bool upstream(const UpstreamRequestRow& row);
   bool event(const InternalEvent& row);

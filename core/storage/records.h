@@ -115,6 +115,32 @@ struct HealthRow {
   int64_t until_at = 0;  // UTC; INT64_MAX = until it is changed
 };
 
+// A login that waits for a person. `state` is the SHA-256 of the state in the authorisation URL;
+// the flow is open only in memory.
+struct FlowRow {
+  Digest state{};
+  int64_t provider_id = kNoId;
+  int64_t user_id = kNoId;  // who opened it; nobody else may go on with it
+  Secret flow;
+  int64_t expires_at = 0;
+};
+inline constexpr int kMaxFlowsPerUser = 32;
+
+// What find_flow() saw.
+struct FoundFlow {
+  size_t pending = 0;          // of this provider and user, and with that state where one was given
+  std::optional<FlowRow> row;  // the last of them
+};
+
+// Whom an answer kept by an upstream belongs to.
+struct ResponseOwner {
+  int64_t provider_id = kNoId;
+  int64_t credential_id = kNoId;
+  int64_t at = 0;
+};
+inline constexpr int64_t kResponseLifeUs = int64_t{30} * 24 * 3600 * 1'000'000;
+inline constexpr size_t kMaxResponses = 1'000'000;
+
 // global_config: one row. Absent = not set anywhere yet. `admin_key` and `proxy` are sealed (a
 // proxy's URL may hold a password); the stored dsn has its password masked.
 struct SettingsRow {
@@ -240,6 +266,16 @@ struct UpstreamRequestRow {
   int64_t response_bytes = 0;
   int64_t ttft_us = -1;
   int64_t duration_us = 0;
+};
+
+// A response id that a user was given: later requests that name it go to the same credential.
+struct ResponseRow {
+  int64_t id = 0;
+  int64_t at = 0;
+  int64_t user_id = kNoId;
+  int64_t provider_id = kNoId;
+  int64_t credential_id = kNoId;
+  std::string_view response_id;
 };
 
 // Something that happened inside: cooldown start and end, for instance.

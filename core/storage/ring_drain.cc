@@ -24,6 +24,7 @@ void RingDrain::Rows::clear() {
   requests.clear();
   upstream.clear();
   events.clear();
+  responses.clear();
 }
 
 bool RingDrain::take(uint32_t type, std::string_view payload, Rows& rows) {
@@ -36,6 +37,8 @@ bool RingDrain::take(uint32_t type, std::string_view payload, Rows& rows) {
       return take_row(payload, rows.upstream);
     case FrameType::event_1:
       return take_row(payload, rows.events);
+    case FrameType::response_1:
+      return take_row(payload, rows.responses);
   }
   return false;
 }
@@ -104,6 +107,8 @@ Result<size_t> RingDrain::one_by_one(Store& store) {
                 [&](auto one) { return store.append_batch({.upstream = one}); }));
   GP_CHECK(
       each(rows_.events, rejected, [&](auto one) { return store.append_batch({.events = one}); }));
+  GP_CHECK(each(rows_.responses, rejected,
+                [&](auto one) { return store.append_batch({.responses = one}); }));
   return rejected;
 }
 

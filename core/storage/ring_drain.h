@@ -36,9 +36,12 @@ class RingDrain {
     std::vector<RequestRow> requests;
     std::vector<UpstreamRequestRow> upstream;
     std::vector<InternalEvent> events;
-    size_t size() const { return usage.size() + requests.size() + upstream.size() + events.size(); }
+    std::vector<ResponseRow> responses;
+    size_t size() const {
+      return usage.size() + requests.size() + upstream.size() + events.size() + responses.size();
+    }
     void clear();
-    Batch batch() const { return {usage, requests, upstream, events}; }
+    Batch batch() const { return {usage, requests, upstream, events, responses}; }
   };
   // Adds what the frame holds; false when it holds no row.
   static bool take(uint32_t type, std::string_view payload, Rows& rows);

@@ -41,6 +41,10 @@ struct EventFixed {
   int64_t id, at;
 };
 
+struct ResponseFixed {
+  int64_t id, at, user_id, provider_id, credential_id;
+};
+
 static_assert(sizeof(UsageFixed) == 128 && sizeof(RequestFixed) == 88 &&
               sizeof(UpstreamFixed) == 104);
 
@@ -291,6 +295,24 @@ bool decode(std::string_view payload, InternalEvent& r) {
   r.at = f.at;
   r.event_type = texts[0];
   r.payload_json = texts[1];
+  return true;
+}
+
+bool push(Ring& ring, const ResponseRow& r) {
+  const ResponseFixed fixed{r.id, r.at, r.user_id, r.provider_id, r.credential_id};
+  return put(ring, FrameType::response_1, fixed, std::array{whole(r.response_id, kModel)});
+}
+
+bool decode(std::string_view payload, ResponseRow& r) {
+  ResponseFixed f;
+  std::array<std::string_view, 1> texts;
+  if (!get(payload, f, texts)) return false;
+  r.id = f.id;
+  r.at = f.at;
+  r.user_id = f.user_id;
+  r.provider_id = f.provider_id;
+  r.credential_id = f.credential_id;
+  r.response_id = texts[0];
   return true;
 }
 

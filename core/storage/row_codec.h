@@ -11,7 +11,13 @@
 
 namespace gproxy::storage {
 
-enum class FrameType : uint32_t { usage_1 = 1, request_1 = 2, upstream_1 = 3, event_1 = 4 };
+enum class FrameType : uint32_t {
+  usage_1 = 1,
+  request_1 = 2,
+  upstream_1 = 3,
+  event_1 = 4,
+  response_1 = 5
+};
 
 // Publishes the row; false when the ring is full. Text over its bound is cut at a character's
 // border, header lists over theirs are left out.
@@ -19,11 +25,13 @@ bool push(Ring& ring, const UsageRow& row);
 bool push(Ring& ring, const RequestRow& row);
 bool push(Ring& ring, const UpstreamRequestRow& row);
 bool push(Ring& ring, const InternalEvent& row);
+bool push(Ring& ring, const ResponseRow& row);
 
 // Views point into `payload`. False when it is no such row.
 bool decode(std::string_view payload, UsageRow& out);
 bool decode(std::string_view payload, RequestRow& out);
 bool decode(std::string_view payload, UpstreamRequestRow& out);
 bool decode(std::string_view payload, InternalEvent& out);
+bool decode(std::string_view payload, ResponseRow& out);
 
 }  // namespace gproxy::storage

@@ -279,8 +279,8 @@ Result<void> SqlStore::set_credential_enabled(int64_t id, bool enabled) {
   });
 }
 
-Result<int64_t> SqlStore::replace_secret(int64_t id, int64_t expected_version,
-                                         const Secret& secret) {
+Result<int64_t> SqlStore::replace_secret(int64_t id, int64_t expected_version, const Secret& secret,
+                                         std::string_view settings_json) {
   GP_CHECK(change([&]() -> Result<void> {
     Query query(*db_, "SELECT version FROM credentials WHERE id = $1");
     GP_TRY(const bool found, query.with(id).step());
@@ -290,14 +290,11 @@ Result<int64_t> SqlStore::replace_secret(int64_t id, int64_t expected_version,
                    "version"};
     }
     const std::string sealed = seal("credentials", id, "secret", secret);
-    Query update(
-        *db_,
-        "UPDATE credentials SET secret_sealed = $1, version = $2, updated_at = $3 WHERE id = $4");
-    return update.with_blob(sealed)
-        .with(expected_version + 1)
-        .with(clock_.wall_us())
-        .with(id)
-        .run();
+    Query update(*db_,
+                 "UPDATE credentials SET secret_sealed = $1, version = $2, updated_at = $3,"
+                 " settings_json = coalesce($4, settings_json) WHERE id = $5");
+    update.with_blob(sealed).with(expected_version + 1).with(clock_.wall_us());
+    return update.with_text_or_null(settings_json).with(id).run();
   }));
   return expected_version + 1;
 }

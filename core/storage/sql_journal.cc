@@ -7,7 +7,8 @@ Result<void> SqlStore::append_batch(const Batch& batch) {
     GP_CHECK(append_usage(batch.usage));
     GP_CHECK(append_requests(batch.requests));
     GP_CHECK(append_upstream(batch.upstream));
-    return append_events(batch.events);
+    GP_CHECK(append_events(batch.events));
+    return append_responses(batch.responses);
   });
 }
 

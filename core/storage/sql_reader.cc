@@ -71,6 +71,18 @@ Result<int64_t> SqlReader::count_rows(Table table) {
   return query.integer(0);
 }
 
+Result<std::optional<ResponseOwner>> SqlReader::response_owner(std::string_view response_id,
+                                                               int64_t user_id) {
+  Query query(*db_,
+              "SELECT provider_id, credential_id, at FROM response_owners"
+              " WHERE response_id = $1 AND user_id = $2");
+  GP_TRY(const bool found, query.with(response_id).with(user_id).step());
+  if (!found) return std::optional<ResponseOwner>();
+  const ResponseOwner owner{query.integer(0), query.integer(1), query.integer(2)};
+  if (owner.at + kResponseLifeUs < Clock::system().wall_us()) return std::optional<ResponseOwner>();
+  return std::optional<ResponseOwner>(owner);
+}
+
 Result<void> SqlReader::ping() {
   Query query(*db_, "SELECT revision FROM config_state WHERE id = 1");
   return query.run();

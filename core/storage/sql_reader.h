@@ -24,6 +24,8 @@ class SqlReader final : public Reader {
   Result<UsageTotals> usage_totals(const UsageFilter& filter) override;
   Result<int64_t> count_rows(Table table) override;
   Result<std::vector<AuditRow>> list_audit(const AuditFilter& filter) override;
+  Result<std::optional<ResponseOwner>> response_owner(std::string_view response_id,
+                                                      int64_t user_id) override;
   Result<void> ping() override;
 
  private:

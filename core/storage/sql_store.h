@@ -25,8 +25,8 @@ class SqlStore : public Store {
   Result<CredentialRow> insert_credential(const CredentialRow& row) override;
   Result<CredentialRow> update_credential(const CredentialRow& row) override;
   Result<void> set_credential_enabled(int64_t id, bool enabled) override;
-  Result<int64_t> replace_secret(int64_t id, int64_t expected_version,
-                                 const Secret& secret) override;
+  Result<int64_t> replace_secret(int64_t id, int64_t expected_version, const Secret& secret,
+                                 std::string_view settings_json) override;
   Result<void> delete_credential(int64_t id) override;
   Result<RouteRow> upsert_route(const RouteRow& row) override;
   Result<void> delete_route(int64_t id) override;
@@ -44,6 +44,10 @@ class SqlStore : public Store {
 
   Result<void> append_audit(const AuditRow& row) override;
   Result<int64_t> prune_audit(int64_t before) override;
+  Result<void> put_flow(const FlowRow& row) override;
+  Result<FoundFlow> find_flow(int64_t provider_id, int64_t user_id,
+                              const std::optional<Digest>& state) override;
+  Result<void> delete_flow(const Digest& state) override;
 
   Result<void> append_batch(const Batch& batch) override;
   Result<void> probe() override;
@@ -91,11 +95,16 @@ class SqlStore : public Store {
   Result<void> append_requests(std::span<const RequestRow> rows);
   Result<void> append_upstream(std::span<const UpstreamRequestRow> rows);
   Result<void> append_events(std::span<const InternalEvent> rows);
+  Result<void> append_responses(std::span<const ResponseRow> rows);
+  Result<void> prune_responses();
+
+  static constexpr size_t kPruneResponsesEvery = 4096;
 
   std::optional<Sealer> sealer_;
   KeyHasher hasher_;
   std::string database_id_;
-  bool joined_ = false;  // inside transaction()
+  size_t responses_since_prune_ = kPruneResponsesEvery;  // the first rows of a start prune
+  bool joined_ = false;                                  // inside transaction()
 };
 
 }  // namespace gproxy::storage

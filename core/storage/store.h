@@ -23,9 +23,10 @@ namespace gproxy::storage {
 // Errors of every operation:
 //   conflict    409  "conflict"            param = the field (name, key, id)
 //   not_found   404  "provider_not_found" "credential_not_found" "user_not_found"
-//   "user_key_not_found" "route_not_found" overloaded  503  "storage_unavailable" disk full, locked, read-only, gone:
-//   worth trying again timeout     504  "query_timeout"       a reader's statement ran too long or
-//   was interrupted server      500  "storage_error"       everything else
+//   "user_key_not_found" "route_not_found" overloaded  503  "storage_unavailable" disk full,
+//   locked, read-only, gone: worth trying again timeout     504  "query_timeout"       a reader's
+//   statement ran too long or was interrupted server      500  "storage_error"       everything
+//   else
 // Errors of open_store(): see exit_code().
 
 // Rows that go to the database in one transaction. Spans may be empty.
@@ -34,8 +35,11 @@ struct Batch {
   std::span<const RequestRow> requests = {};
   std::span<const UpstreamRequestRow> upstream = {};
   std::span<const InternalEvent> events = {};
+  std::span<const ResponseRow> responses = {};
 
-  size_t rows() const { return usage.size() + requests.size() + upstream.size() + events.size(); }
+  size_t rows() const {
+    return usage.size() + requests.size() + upstream.size() + events.size() + responses.size();
+  }
 };
 
 struct UsageFilter {
@@ -71,6 +75,10 @@ class Reader {
   virtual Result<int64_t> count_rows(Table table) = 0;
   // Newest first, by (at, id); at most filter.limit.
   virtual Result<std::vector<AuditRow>> list_audit(const AuditFilter& filter) = 0;
+  // Whom a response id belongs to, as far as this user goes; nothing when it is not theirs, not
+  // known, or older than 30 days.
+  virtual Result<std::optional<ResponseOwner>> response_owner(std::string_view response_id,
+                                                              int64_t user_id) = 0;
   // Is the database there? One cheap statement.
   virtual Result<void> ping() = 0;
 };
@@ -101,16 +109,17 @@ class Store {
   virtual Result<void> set_credential_enabled(int64_t id, bool enabled) = 0;
   // A refreshed secret. Conflict when the row's version is no longer `expected_version`: somebody
   // else has written it meanwhile. Returns the new version.
-  virtual Result<int64_t> replace_secret(int64_t id, int64_t expected_version,
-                                         const Secret& secret) = 0;
+  // `settings_json` empty = unchanged. Name, enabled and origin stay as they are.
+  virtual Result<int64_t> replace_secret(int64_t id, int64_t expected_version, const Secret& secret,
+                                         std::string_view settings_json = {}) = 0;
   virtual Result<void> delete_credential(int64_t id) = 0;
 
   // By name: creates, or changes body, enabled and origin. An id in the row is ignored.
   virtual Result<RouteRow> upsert_route(const RouteRow& row) = 0;
   virtual Result<void> delete_route(int64_t id) = 0;
 
-  // What rests from now on, and what (by credential and scope) does not any more. Rows of credentials
-  // that are gone are passed over. Moves no revision.
+  // What rests from now on, and what (by credential and scope) does not any more. Rows of
+  // credentials that are gone are passed over. Moves no revision.
   virtual Result<void> put_health(std::span<const HealthRow> resting,
                                   std::span<const HealthRow> ended) = 0;
 
@@ -134,6 +143,12 @@ class Store {
   virtual Result<void> append_audit(const AuditRow& row) = 0;
   // Rows of before this time go; returns how many.
   virtual Result<int64_t> prune_audit(int64_t before) = 0;
+  // Logins that wait. put_flow() creates, or changes the flow of a known state; expired ones go,
+  // and the oldest of the opener beyond kMaxFlowsPerUser. `state` nothing = any.
+  virtual Result<void> put_flow(const FlowRow& row) = 0;
+  virtual Result<FoundFlow> find_flow(int64_t provider_id, int64_t user_id,
+                                      const std::optional<Digest>& state) = 0;
+  virtual Result<void> delete_flow(const Digest& state) = 0;  // none is no error
 
   // Idempotent: a row whose id is already there is left alone. All rows or none.
   virtual Result<void> append_batch(const Batch& batch) = 0;

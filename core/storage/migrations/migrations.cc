@@ -5,7 +5,8 @@
 namespace gproxy::storage {
 
 std::span<const Migration> migrations() {
-  static const std::array<Migration, 3> kAll = {kMigration0001, kMigration0002, kMigration0003};
+  static const std::array<Migration, 4> kAll = {kMigration0001, kMigration0002, kMigration0003,
+                                                kMigration0004};
   return kAll;
 }
 

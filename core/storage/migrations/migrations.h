@@ -20,6 +20,7 @@ struct Migration {
 extern const Migration kMigration0001;
 extern const Migration kMigration0002;
 extern const Migration kMigration0003;
+extern const Migration kMigration0004;
 
 // In order, without gaps, from 1.
 std::span<const Migration> migrations();
