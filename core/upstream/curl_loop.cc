@@ -5,12 +5,13 @@
 
 #include <algorithm>
 #include <array>
-#include <mutex>
 #include <utility>
 #include <vector>
 
+#include "upstream/curl_memory.h"
 #include "upstream/curl_multi.h"
 #include "upstream/curl_transfer.h"
+#include "upstream/send_batch.h"
 #include "upstream/socket_polls.h"
 #include "upstream/url_cache.h"
 
@@ -23,21 +24,17 @@ constexpr size_t kShares = 8;
 constexpr size_t kKeptMultis = 2;
 constexpr size_t kKeptHeads = 16;
 
-void init_curl_once() {
-  static std::once_flag once;
-  std::call_once(once, [] { curl_global_init(CURL_GLOBAL_ALL); });
-}
-
 }  // namespace
 
 struct CurlClient::State final : TransferHost {
   State(net::Loop& l, CurlConfig c)
       : owner_loop(l),
         settings(std::move(c)),
-        polls(l),
+        sends(l),
+        polls(l, sends),
         url_cache(settings.kept_urls),
         trim(l, [this] { drop_idle_multis(); }) {
-    init_curl_once();
+    init_curl();
     for (CURLSH*& share : shares) {
       share = curl_share_init();
       curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
@@ -81,8 +78,15 @@ struct CurlClient::State final : TransferHost {
     pools[owned->pool()].push_back(std::move(owned));
   }
   void on_connection_opened() override { ++opened; }
-  void on_connection_closing(curl_socket_t fd) override { polls.closing(fd); }
-  void on_socket_opened(curl_socket_t fd) override { polls.opened(fd); }
+  void on_connection_closing(curl_socket_t fd) override {
+    polls.closing(fd);
+    sends.forget(fd);
+  }
+  void on_socket_opened(curl_socket_t fd, Sends how) override {
+    polls.opened(fd);
+    sends.forget(fd);
+    if (how == Sends::batch) sends.hold(fd);
+  }
   void count_reused() override { ++reused; }
   void use_trusted_certificates(void* ssl_ctx) override {
     if (settings.ca == nullptr || settings.verify == CurlConfig::Verify::nothing) return;
@@ -137,6 +141,7 @@ struct CurlClient::State final : TransferHost {
 
   net::Loop& owner_loop;
   CurlConfig settings;
+  SendBatch sends;
   SocketPolls polls;
   UrlCache url_cache;
   std::array<CURLSH*, kShares> shares{};

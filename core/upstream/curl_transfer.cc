@@ -446,7 +446,9 @@ curl_socket_t CurlTransfer::on_open_socket(curl_sockaddr* address) {
   const curl_socket_t fd =
       ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
   if (fd >= 0) {
-    host_.on_socket_opened(fd);
+    // Through a proxy, TLS or HTTP/2 a send may follow what nobody here sees.
+    const bool plain = !url_->tls && !uses_proxy_ && applied_.version != HttpVersion::http2;
+    host_.on_socket_opened(fd, plain ? TransferHost::Sends::batch : TransferHost::Sends::at_once);
     host_.on_connection_opened();
   }
   return fd;

@@ -37,7 +37,9 @@ class TransferHost {
   virtual void recycle(CurlTransfer& transfer, CurlMulti* left) = 0;
   virtual void on_connection_opened() = 0;
   virtual void on_connection_closing(curl_socket_t fd) = 0;
-  virtual void on_socket_opened(curl_socket_t fd) = 0;
+  // `batch`: its sends may wait for the end of the turn (SendBatch).
+  enum class Sends : uint8_t { at_once, batch };
+  virtual void on_socket_opened(curl_socket_t fd, Sends sends) = 0;
   virtual void count_reused() = 0;
   virtual void use_trusted_certificates(void* ssl_ctx) = 0;
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "net/loop.h"
+#include "upstream/send_batch.h"
 
 namespace gproxy::upstream {
 
@@ -21,7 +22,7 @@ class CurlMulti;
 
 class SocketPolls {
  public:
-  explicit SocketPolls(net::Loop& loop) : loop_(loop) {}
+  SocketPolls(net::Loop& loop, SendBatch& sends) : loop_(loop), sends_(sends) {}
   ~SocketPolls();
   SocketPolls(const SocketPolls&) = delete;
   SocketPolls& operator=(const SocketPolls&) = delete;
@@ -45,6 +46,7 @@ class SocketPolls {
   static void on_event(Poll& poll, int status, int events);
 
   net::Loop& loop_;
+  SendBatch& sends_;
   std::vector<Poll*> by_fd_;
   size_t count_ = 0;
 };
