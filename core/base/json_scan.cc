@@ -16,6 +16,7 @@ namespace gproxy::json {
 namespace {
 
 constexpr size_t kMaxKeys = 32;
+constexpr size_t kWindow = 16 * 1024;
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
@@ -106,6 +107,7 @@ class Scanner {
       : text_(text),
         p_(text.data()),
         end_(p_ + text.size()),
+        checked_(p_),
         keys_(keys),
         out_(out),
         max_depth_(limits.max_depth),
@@ -132,6 +134,8 @@ class Scanner {
         return result;
       case Failure::syntax:
         return invalid_json(what_, text_, offset(at_));
+      case Failure::encoding:
+        return invalid_json("invalid UTF-8", text_, first_invalid_utf8(text_));
       case Failure::depth:
         return json_too_deep(max_depth_);
       case Failure::duplicate:
@@ -145,7 +149,7 @@ class Scanner {
  private:
   // The steps below return false once something failed. They are called per token: a Result would
   // cost more than the token.
-  enum class Failure : uint8_t { none, syntax, depth, duplicate };
+  enum class Failure : uint8_t { none, syntax, encoding, depth, duplicate };
 
   size_t offset(const char* p) const { return static_cast<size_t>(p - text_.data()); }
   bool fail(const char* at, const char* what) {
@@ -275,11 +279,30 @@ class Scanner {
     wanted_ = kMaxKeys;
   }
 
+  // UTF-8 is checked a window ahead of the strings, while its bytes are near. Outside of strings
+  // a byte that is not ASCII is a syntax error anyway.
+  bool check_more() {
+    const char* next = static_cast<size_t>(end_ - checked_) <= kWindow ? end_ : checked_ + kWindow;
+    // Not in the middle of a character.
+    for (int i = 0; i < 3 && next < end_ && (static_cast<unsigned char>(*next) & 0xc0) == 0x80; ++i)
+      --next;
+    if (!simd::is_valid_utf8(checked_, static_cast<size_t>(next - checked_))) {
+      failure_ = Failure::encoding;
+      return false;
+    }
+    checked_ = next;
+    return true;
+  }
+
   bool string(bool& escaped) {
     const char* const start = p_;
     const char* p = p_ + 1;
     while (true) {
-      p = find_special(p, end_);
+      while (p >= checked_ && checked_ < end_) {
+        if (!check_more()) return false;
+      }
+      p = find_special(p, checked_);
+      if (p == checked_ && p < end_) continue;
       if (p == end_) return fail(start, "a string does not end");
       if (*p == '"') {
         p_ = p + 1;
@@ -347,6 +370,7 @@ class Scanner {
   const std::string_view text_;
   const char* p_;
   const char* const end_;
+  const char* checked_;  // UTF-8 up to here
   const std::span<const std::string_view> keys_;
   const std::span<Span> out_;
   const size_t max_depth_;
@@ -498,7 +522,6 @@ Result<ScanResult> scan_object(std::string_view text, std::span<const std::strin
   if (keys.size() != out.size() || keys.size() > kMaxKeys)
     return internal_error("too many keys for one scan");
   if (text.size() > limits.max_bytes) return json_too_large(limits.max_bytes);
-  if (!is_valid_utf8(text)) return invalid_json("invalid UTF-8", text, first_invalid_utf8(text));
   return Scanner(text, keys, out, limits).run();
 }
 

@@ -1,55 +1,67 @@
-// A request's body, contiguous, growing by doubling (large blocks are remapped, not copied), freed
-// as soon as nobody needs it. One loop; owned by the exchange.
+// A request's body, contiguous, growing by doubling, given back as soon as nobody needs it. One
+// loop; owned by the exchange.
 #pragma once
 
-#include <cstdlib>
+#include <algorithm>
 #include <cstring>
+#include <span>
 #include <string_view>
+
+#include "gateway/block_pool.h"
 
 namespace gproxy::gateway {
 
 class BodyBuffer {
  public:
-  BodyBuffer() = default;
+  explicit BodyBuffer(BlockPool& blocks) : blocks_(blocks) {}
   ~BodyBuffer() { release(); }
   BodyBuffer(const BodyBuffer&) = delete;
   BodyBuffer& operator=(const BodyBuffer&) = delete;
 
   // A hint of what will come; bounded by the caller.
   void reserve(size_t bytes) {
-    if (bytes > capacity_) grow(bytes);
+    if (bytes > block_.capacity) grow(bytes);
+  }
+  // Memory behind the body, at most `bytes` of it: append() takes what was put there without a
+  // copy.
+  std::span<char> room(size_t bytes) {
+    return {block_.data + size_, std::min(bytes, block_.capacity - size_)};
   }
   // False when memory is out.
   bool append(std::string_view bytes) {
-    if (bytes.size() > capacity_ - size_) {
-      size_t wanted = capacity_ < 1024 ? 2048 : capacity_ * 2;
-      if (wanted < size_ + bytes.size()) wanted = size_ + bytes.size();
-      if (!grow(wanted)) return false;
+    if (bytes.data() == block_.data + size_ && bytes.size() <= block_.capacity - size_) {
+      size_ += bytes.size();
+      return true;
     }
-    if (!bytes.empty()) std::memcpy(data_ + size_, bytes.data(), bytes.size());
+    if (bytes.size() > block_.capacity - size_ &&
+        !grow(std::max({size_t{2048}, block_.capacity * 2, size_ + bytes.size()}))) {
+      return false;
+    }
+    if (!bytes.empty()) std::memcpy(block_.data + size_, bytes.data(), bytes.size());
     size_ += bytes.size();
     return true;
   }
   void release() {
-    std::free(data_);
-    data_ = nullptr;
-    size_ = capacity_ = 0;
+    if (block_.data != nullptr) blocks_.give(block_);
+    block_ = {};
+    size_ = 0;
   }
-  std::string_view view() const { return {data_, size_}; }
+  std::string_view view() const { return {block_.data, size_}; }
   size_t size() const { return size_; }
 
  private:
   bool grow(size_t capacity) {
-    auto* bigger = static_cast<char*>(std::realloc(data_, capacity));
-    if (bigger == nullptr) return false;
-    data_ = bigger;
-    capacity_ = capacity;
+    const BlockPool::Block bigger = blocks_.take(capacity);
+    if (bigger.data == nullptr) return false;
+    if (size_ > 0) std::memcpy(bigger.data, block_.data, size_);
+    if (block_.data != nullptr) blocks_.give(block_);
+    block_ = bigger;
     return true;
   }
 
-  char* data_ = nullptr;
+  BlockPool& blocks_;
+  BlockPool::Block block_;
   size_t size_ = 0;
-  size_t capacity_ = 0;
 };
 
 }  // namespace gproxy::gateway

@@ -18,7 +18,9 @@ namespace {
 
 constexpr size_t kArenaBlock = 2048;
 constexpr size_t kUnchargedBytes = 4096;  // small bodies are bounded by the number of connections
-constexpr size_t kTrustedLength = 256 * 1024;  // room made ahead for a body on its word
+constexpr size_t kDirectRead = 16 * 1024;   // with less to come, a copy is cheaper than two reads
+constexpr size_t kLongestRead = 256 * 1024;
+constexpr size_t kTrustedLength = 8 << 20;  // room made ahead for a body on its word
 // A refused request's body is read and dropped up to here, so that the connection can go on.
 constexpr uint64_t kDroppedBody = 64 * 1024;
 
@@ -249,6 +251,13 @@ void Exchange::on_body(std::string_view bytes) {
     refusal_ = overloaded_error("memory is out", 1000);
     close_after_ = true;
   }
+}
+
+std::span<char> Exchange::body_room() {
+  if (refusal_ || match_.kind == RouteKind::admin || !head_->content_length) return {};
+  // Never beyond this body: what follows on the connection is another request's.
+  const auto left = static_cast<size_t>(*head_->content_length) - body_.size();
+  return left < kDirectRead ? std::span<char>() : body_.room(std::min(left, kLongestRead));
 }
 
 void Exchange::release_request_body() {

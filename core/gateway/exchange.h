@@ -60,6 +60,9 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   enum class Memory : uint8_t { granted, wait, refused };
   Memory retry_memory(int64_t waited_ms);
   void on_body(std::string_view bytes);
+  // Where on_body() would copy a long body's next bytes to; they may be put there before. Empty for
+  // short bodies and for those whose length is not known.
+  std::span<char> body_room();
   // The request is complete (or on_head stopped it): the answer begins.
   void run();
   // The request broke off or broke a rule; answers it and closes. `head` is what is known of it
@@ -197,7 +200,7 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   std::string_view request_id_;
   std::string_view trace_id_;
   std::span<const http::HeaderView> client_headers_;
-  BodyBuffer body_;
+  BodyBuffer body_{context_.blocks};
   size_t charged_ = 0;  // taken from the memory budget
   std::optional<Error> refusal_;
   bool stop_after_head_ = false;

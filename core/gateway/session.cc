@@ -119,6 +119,10 @@ void Session::on_data(std::string_view bytes) {
   consume(bytes);
 }
 
+std::span<char> Session::read_room() {
+  return phase_ == Phase::body ? exchange_->body_room() : std::span<char>();
+}
+
 void Session::begin_request() {
   snapshot_ = context_.snapshots.current();
   exchange_ = std::make_unique<Exchange>(context_, *this, snapshot_);

@@ -66,6 +66,7 @@ class Session final : public net::ConnectionSink, public http::RequestSink {
 
   // ---- ConnectionSink --------------------------------------------------------------------------
   void on_data(std::string_view bytes) override;
+  std::span<char> read_room() override;
   void on_eof() override;
   void on_writable() override;
   void on_flushed() override;

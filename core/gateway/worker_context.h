@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "gateway/block_pool.h"
 #include "gateway/credential_pool.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
@@ -28,6 +29,7 @@ struct WorkerContext : std::enable_shared_from_this<WorkerContext> {
         handler(deps.handler),
         saver(deps.saver),
         metrics(*deps.metrics),
+        blocks(*deps.loop),
         random(static_cast<uint64_t>(deps.clock->wall_us()) ^ reinterpret_cast<uintptr_t>(this)) {}
 
   net::Loop& loop;
@@ -39,6 +41,7 @@ struct WorkerContext : std::enable_shared_from_this<WorkerContext> {
   HttpHandler* handler;
   CredentialSaver* saver;
   GatewayMetrics metrics;
+  BlockPool blocks;
   config::SnapshotSlot snapshots;
   CredentialPool pool;
   std::mt19937_64 random;  // jitter and ids, nothing secret

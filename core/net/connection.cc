@@ -31,7 +31,9 @@ struct Connection::Callbacks {
     return std::launder(reinterpret_cast<uv_write_t*>(c.write_));
   }
   static void alloc(uv_handle_t* handle, size_t, uv_buf_t* buffer) {
-    const auto block = static_cast<Connection*>(handle->data)->loop_.read_block();
+    auto* self = static_cast<Connection*>(handle->data);
+    auto block = self->phase_ == Phase::open ? self->sink_->read_room() : std::span<char>();
+    if (block.empty()) block = self->loop_.read_block();
     *buffer = uv_buf_init(block.data(), static_cast<unsigned>(block.size()));
   }
   static void read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) {

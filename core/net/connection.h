@@ -28,6 +28,10 @@ class ConnectionSink {
  public:
   // `bytes` are valid during the call only.
   virtual void on_data(std::string_view bytes) = 0;
+  // Where the next read may put its bytes, so that a long body is not copied; on_data() gets them
+  // there. Empty: into the loop's block. The memory stays valid until that on_data() or the end of
+  // the connection. No command of Connection in here.
+  virtual std::span<char> read_room() { return {}; }
   // The peer will send no more. The connection stays open for writing until the owner closes it.
   virtual void on_eof() = 0;
   // After a write answered `above_high`: the output fell to the low watermark.

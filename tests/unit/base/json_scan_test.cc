@@ -276,3 +276,26 @@ TEST_CASE("every two-byte and every four-byte sequence is judged alike") {
     }
   }
 }
+
+TEST_CASE("UTF-8 is checked to the end of a long text, wherever a character stands") {
+  // The scan looks ahead in windows; a character may lie across any border between two of them.
+  const std::string umlaut = "\xc3\xa4", emoji = "\xf0\x9f\x98\x80";
+  for (const std::string& character : {umlaut, emoji}) {
+    for (size_t fill = 16 * 1024 - 12; fill < 16 * 1024 + 4; ++fill) {
+      const std::string text = "{\"a\":\"" + std::string(fill, 'x') + character + "\",\"b\":[" +
+                               std::string(fill, ' ') + "\"" + character + "\"]}";
+      CAPTURE(fill);
+      CHECK(json::validate(text).ok());
+      std::string broken = text;
+      broken[text.rfind(character) + 1] = 'x';
+      const auto refused = json::validate(broken);
+      REQUIRE_FALSE(refused.ok());
+      CHECK(refused.error().message.find(
+                "UTF-8 at byte " + std::to_string(text.rfind(character))) != std::string::npos);
+    }
+  }
+  std::string cut = "[\"" + std::string(40'000, 'x') + "\xf0\x9f\"]";
+  CHECK(json::validate(cut).error().message.find("UTF-8 at byte 40002") != std::string::npos);
+  // Outside of strings it is no JSON at all.
+  CHECK_FALSE(json::validate("[" + std::string(40'000, ' ') + "\xff]").ok());
+}

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "gateway/auth.h"
+#include "gateway/block_pool.h"
 #include "gateway/body_buffer.h"
 #include "gateway/local_reply.h"
 #include "gateway/record_text.h"
@@ -175,7 +176,9 @@ TEST_CASE("request ids are UUIDv7 and only sane ones are taken over") {
 }
 
 TEST_CASE("a body grows and is given back") {
-  BodyBuffer body;
+  net::Loop loop;
+  BlockPool blocks(loop);
+  BodyBuffer body(blocks);
   std::string expected;
   for (int i = 0; i < 500; ++i) {
     const std::string piece(static_cast<size_t>(i), static_cast<char>('a' + i % 26));
@@ -185,6 +188,47 @@ TEST_CASE("a body grows and is given back") {
   CHECK(body.view() == expected);
   body.release();
   CHECK(body.view().empty());
+}
+
+TEST_CASE("what is read into a body's room is taken without a copy") {
+  net::Loop loop;
+  BlockPool blocks(loop);
+  BodyBuffer body(blocks);
+  body.reserve(100'000);
+  REQUIRE(body.append("head"));
+  const auto room = body.room(50'000);
+  REQUIRE(room.size() == 50'000);
+  std::fill(room.begin(), room.end(), 'x');
+  const char* const before = body.view().data();
+  REQUIRE(body.append({room.data(), 20'000}));
+  CHECK(body.view() == "head" + std::string(20'000, 'x'));
+  CHECK(body.view().data() == before);
+  CHECK(body.room(1'000'000).size() < 131'072);  // never beyond its block
+}
+
+TEST_CASE("a large block is used again, and freed when it lies unused") {
+  net::Loop loop;
+  BlockPool blocks(loop);
+  auto first = blocks.take(1'000'000);
+  REQUIRE(first.data != nullptr);
+  CHECK(first.capacity == size_t{1} << 20);
+  blocks.give(first);
+  CHECK(blocks.kept_bytes() == size_t{1} << 20);
+  CHECK(blocks.take(600'000).data == first.data);
+  CHECK(blocks.kept_bytes() == 0);
+  blocks.give(first);
+
+  // Neither small nor huge ones are kept.
+  blocks.give(blocks.take(100));
+  blocks.give(blocks.take(size_t{20} << 20));
+  CHECK(blocks.kept_bytes() == size_t{1} << 20);
+  // Nor more than a bound.
+  std::vector<BlockPool::Block> many;
+  for (int i = 0; i < 8; ++i) many.push_back(blocks.take(size_t{8} << 20));
+  for (const auto& block : many) blocks.give(block);
+  CHECK(blocks.kept_bytes() <= size_t{24} << 20);
+
+  while (blocks.kept_bytes() > 0) loop.run_once(net::Loop::Wait::for_events);
 }
 
 TEST_CASE("a memory budget refuses what would exceed it and takes nothing then") {
