@@ -10,6 +10,8 @@
 #include <mutex>
 #include <thread>
 
+#include "upstream/tls_warm_up.h"
+
 namespace gproxy::upstream {
 namespace {
 
@@ -164,7 +166,11 @@ Result<std::shared_ptr<const CaStore>> CaStore::load(const CaConfig& config) {
 std::shared_ptr<const CaStore> CaStore::load_async(CaConfig config) {
   auto state = std::make_unique<State>();
   State& s = *state;
-  s.thread = std::thread([&s, config = std::move(config)] { s.load(config); });
+  s.thread = std::thread([&s, config = std::move(config)] {
+    s.load(config);
+    // Here, where nobody waits for it, and not in the first request's handshake.
+    warm_up_tls(s.store.get());
+  });
   return std::shared_ptr<const CaStore>(new CaStore(std::move(state)));
 }
 
