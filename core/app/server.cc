@@ -14,6 +14,7 @@
 #include "admin/control_plane.h"
 #include "admin/convert.h"
 #include "admin/frontend.h"
+#include "app/idle_release.h"
 #include "app/parts.h"
 #include "app/secret_saver.h"
 #include "base/log.h"
@@ -88,6 +89,7 @@ struct Server::State {
   std::vector<std::unique_ptr<WorkerThread>> workers;
   std::vector<std::unique_ptr<net::SignalWatcher>> signals;
   std::unique_ptr<net::Timer> housekeeping;
+  IdleRelease idle_release;
   bool draining = false;
   size_t drained = 0;
   bool threads_running = false;
@@ -279,6 +281,7 @@ void Server::State::keep_house() {
     shared.readiness.set_degraded("provider " + provider.name, provider.provider->healthy() ? "" : "its module fails");
   }
   shared.readiness.set_refusing(recorders->level() > storage::Recorder::kRefuseAbove);
+  if (idle_release.due(shared.connections.open())) IdleRelease::release();
 }
 
 void Server::State::reload() {

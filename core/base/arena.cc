@@ -7,9 +7,14 @@
 namespace gproxy {
 namespace {
 
-constexpr size_t kMaxBlock = size_t{1} << 20;  // blocks double up to this
+constexpr size_t kMaxBlock = size_t{1} << 20;  // blocks grow up to this
 constexpr size_t kKeepAtReset = 64 * 1024;     // a larger first block is not worth holding idle
 constexpr size_t kMinBlock = 256;
+
+// Half the first: most that need a second block need little more. From there they double.
+size_t second_block(size_t first) {
+  return std::max(first / 2, kMinBlock);
+}
 
 }  // namespace
 
@@ -63,9 +68,10 @@ void* Arena::alloc_slow(size_t bytes, size_t align) {
     }
     return reinterpret_cast<void*>(start);
   }
+  next_block_ =
+      blocks_ == nullptr ? second_block(first_block_) : std::min(next_block_ * 2, kMaxBlock);
   block->next = blocks_;
   blocks_ = block;
-  next_block_ = std::min(next_block_ * 2, kMaxBlock);
   cursor_ = start + bytes;
   limit_ = reinterpret_cast<uintptr_t>(block) + size;
   return reinterpret_cast<void*>(start);
@@ -105,7 +111,7 @@ void Arena::reset() {
   held_ = first != nullptr ? first->bytes : 0;
   cursor_ = first != nullptr ? reinterpret_cast<uintptr_t>(first + 1) : 0;
   limit_ = first != nullptr ? reinterpret_cast<uintptr_t>(first) + first->bytes : 0;
-  next_block_ = first != nullptr ? std::min(first_block_ * 2, kMaxBlock) : first_block_;
+  next_block_ = first != nullptr ? second_block(first_block_) : first_block_;
   exhausted_ = false;
 }
 

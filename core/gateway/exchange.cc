@@ -16,7 +16,7 @@
 namespace gproxy::gateway {
 namespace {
 
-constexpr size_t kArenaBlock = 2048;
+constexpr size_t kArenaBlock = 3584;
 constexpr size_t kUnchargedBytes = 4096;  // small bodies are bounded by the number of connections
 constexpr size_t kDirectRead = 16 * 1024;   // with less to come, a copy is cheaper than two reads
 constexpr size_t kLongestRead = 256 * 1024;
