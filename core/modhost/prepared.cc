@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/strings.h"
 #include "modhost/abi_text.h"
@@ -19,9 +20,16 @@ Error broken(std::string rule) {
 
 // Visible ASCII without the characters that RFC 3986 leaves out and that some reader would read its
 // own way: quotes, angle brackets, backslash, caret, backtick, braces, bar.
+constexpr std::array<bool, 256> url_bytes() {
+  std::array<bool, 256> table{};
+  for (size_t c = 0x21; c < 0x7f; ++c) table[c] = true;
+  for (char c : std::string_view("\"<>\\^`{|}")) table[static_cast<unsigned char>(c)] = false;
+  return table;
+}
+constexpr auto kUrlBytes = url_bytes();
+
 bool is_url_byte(char c) {
-  if (c <= 0x20 || c >= 0x7f) return false;
-  return std::string_view("\"<>\\^`{|}").find(c) == std::string_view::npos;
+  return kUrlBytes[static_cast<unsigned char>(c)];
 }
 
 bool is_host_byte(char c) {

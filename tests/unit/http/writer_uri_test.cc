@@ -112,6 +112,19 @@ TEST_CASE("header lists: case, absence, hop-by-hop") {
   CHECK_FALSE(is_token("x a"));
   CHECK(is_field_value("a\tb \xc3\xa9"));
   CHECK_FALSE(is_field_value("a\x7f"));
+  // Wherever it stands in a long value.
+  for (size_t at = 0; at < 50; ++at) {
+    for (char c : {'\0', '\x1f', '\n', '\r', '\x7f'}) {
+      std::string value(50, 'v');
+      value[at] = c;
+      CHECK_FALSE(is_field_value(value));
+    }
+    for (char c : {'\t', ' ', '~', '\x80', '\xff'}) {
+      std::string value(50, 'v');
+      value[at] = c;
+      CHECK(is_field_value(value));
+    }
+  }
 }
 
 TEST_CASE("targets are split at the first question mark") {
