@@ -1,5 +1,6 @@
 // The loops that touch every byte of a body, in the widest form the processor has (chosen once at
-// run time: AVX2 or SSE2 on x86-64, eight bytes at a time elsewhere). Private to base; any thread.
+// run time: AVX2 or SSE2 on x86-64, eight bytes at a time elsewhere). For scanners of JSON; any
+// thread.
 #pragma once
 
 #include <cstddef>

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "base/simd.h"
 #include "base/strings.h"
 
 #if defined(__SSE2__)
@@ -15,12 +16,13 @@ bool is_space(char c) {
   return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-// The first quote or backslash, or `end`.
+// The first quote or backslash, or `end`. Most strings are short, so their first bytes are looked
+// at here; a long one is worth the call of the widest loop.
 const char* find_string_special(const char* p, const char* end) {
 #if defined(__SSE2__)
   const __m128i quote = _mm_set1_epi8('"');
   const __m128i slash = _mm_set1_epi8('\\');
-  while (end - p >= 16) {
+  for (int i = 0; i < 4 && end - p >= 16; ++i) {
     const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
     const int hits =
         _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, slash)));
@@ -28,7 +30,12 @@ const char* find_string_special(const char* p, const char* end) {
     p += 16;
   }
 #endif
-  while (p < end && *p != '"' && *p != '\\') ++p;
+  while (p < end) {
+    p += simd::find_string_special(p, static_cast<size_t>(end - p));
+    // It also stops at control characters, which no string should hold: passed over.
+    if (p == end || *p == '"' || *p == '\\') break;
+    ++p;
+  }
   return p;
 }
 
