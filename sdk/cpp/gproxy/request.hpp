@@ -69,6 +69,8 @@ class Json {
   Json inside(const gp_json_node& node) const { return Json(arena_, ext_, raw(node)); }
   std::string_view raw(const gp_json_node& node) const { return text_.substr(node.at, node.len); }
   std::string_view text() const { return text_; }
+  // The host's table itself, for hooks that read JSON after prepare has returned (a Call's).
+  const gp_json_ext* ext() const { return ext_; }
 
  private:
   const Arena& arena_;
@@ -251,6 +253,11 @@ class Local {
     raw_->body = str(body);
   }
   void json(int32_t status, std::string_view body) { answer(status, "application/json", body); }
+  // One more header of the answer, up to seven. REQUIRES: the answer or stream stands already.
+  void header(std::string_view name, std::string_view value) {
+    if (headers_ == nullptr || raw_->header_count >= kMaxHeaders) return;
+    headers_[raw_->header_count++] = {str(name), str(value)};
+  }
   // The head of a stream; the pieces come from the LocalCall.
   void stream(int32_t status, std::string_view content_type) {
     head(status, content_type);
@@ -259,15 +266,17 @@ class Local {
 
  private:
   void head(int32_t status, std::string_view content_type) {
-    gp_header* headers = arena_.array<gp_header>(1);
-    headers[0] = {str("content-type"), str(content_type)};
+    headers_ = arena_.array<gp_header>(kMaxHeaders);
+    headers_[0] = {str("content-type"), str(content_type)};
     raw_->status = status;
-    raw_->headers = headers;
+    raw_->headers = headers_;
     raw_->header_count = 1;
   }
 
+  static constexpr size_t kMaxHeaders = 8;
   gp_local* raw_;
   const Arena& arena_;
+  gp_header* headers_ = nullptr;
 };
 
 // With what the host counts a request's tokens (gproxy.count/1). Texts must be static, in the
