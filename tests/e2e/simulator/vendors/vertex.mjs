@@ -11,7 +11,7 @@ const publisherModel = (id) => ({ name: `publishers/google/models/${id}`, versio
 export default {
   auth: bearerToken,
   error: (status, reason, message) => googleError(status, reason, message),
-  settings: (sim) => ({ base_url: sim.url, token_url: `${sim.url}/token` }),
+  settings: (sim) => ({ base_url: sim.url, oauth_token_url: `${sim.url}/token` }),
   // The key file as the console hands it out.
   secret: (sim, over) => ({ Vertex: {
     type: 'service_account', project_id: 'proj-1', private_key_id: 'kid-1',

@@ -1,0 +1,104 @@
+// What the module says about itself, its settings and its routes.
+#include "geminicli.h"
+
+namespace gproxy_geminicli {
+namespace {
+
+constexpr std::string_view kSettingsSchema =
+    R"({"$schema":"http://json-schema.org/draft-04/schema#","type":"object","additionalProperties":false,"properties":{)" GPROXY_GOOGLE_CODE_ASSIST_SETTINGS(
+        "https://cloudcode-pa.googleapis.com",
+        "GeminiCLI/0.1.5 (Windows; AMD64)") R"(,)" GPROXY_GOOGLE_MODEL_TABLE_SCHEMA R"(}})";
+
+constexpr std::string_view kModels =
+#include "geminicli/models.json.inc"
+    ;
+
+constexpr int32_t N = GP_ROUTE_NATIVE, T = GP_ROUTE_TRANSLATE, L = GP_ROUTE_LOCAL;
+constexpr gp_route kRoutes[] = {
+    {GP_PROTOCOL_GEMINI, GP_OP_GENERATE, N, 0},
+    {GP_PROTOCOL_GEMINI, GP_OP_STREAM_GENERATE, N, 0},
+    {GP_PROTOCOL_GEMINI, GP_OP_COUNT_TOKENS, N, 0},
+    {GP_PROTOCOL_GEMINI, GP_OP_MODEL_LIST, L, 0},
+    {GP_PROTOCOL_GEMINI, GP_OP_MODEL_GET, L, 0},
+    {GP_PROTOCOL_OPENAI_CHAT, GP_OP_GENERATE, T, GP_PROTOCOL_GEMINI},
+    {GP_PROTOCOL_OPENAI_CHAT, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_GEMINI},
+    {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_GENERATE, T, GP_PROTOCOL_GEMINI},
+    {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_GEMINI},
+    {GP_PROTOCOL_CLAUDE, GP_OP_GENERATE, T, GP_PROTOCOL_GEMINI},
+    {GP_PROTOCOL_CLAUDE, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_GEMINI},
+    {GP_PROTOCOL_CLAUDE, GP_OP_COUNT_TOKENS, T, GP_PROTOCOL_GEMINI},
+    {GP_PROTOCOL_CLAUDE, GP_OP_MODEL_LIST, T, GP_PROTOCOL_GEMINI},
+    {GP_PROTOCOL_CLAUDE, GP_OP_MODEL_GET, T, GP_PROTOCOL_GEMINI},
+    {GP_PROTOCOL_OPENAI, GP_OP_COUNT_TOKENS, T, GP_PROTOCOL_GEMINI},
+    {GP_PROTOCOL_OPENAI, GP_OP_MODEL_LIST, T, GP_PROTOCOL_GEMINI},
+    {GP_PROTOCOL_OPENAI, GP_OP_MODEL_GET, T, GP_PROTOCOL_GEMINI},
+    {GP_PROTOCOL_NONE, GP_OP_OAUTH_START, N, 0},
+    {GP_PROTOCOL_NONE, GP_OP_OAUTH_CALLBACK, N, 0},
+    {GP_PROTOCOL_NONE, GP_OP_USAGE, N, 0},
+};
+
+}  // namespace
+
+constexpr gp_kind kKind = {
+    sizeof(gp_kind),
+    GP_KIND_SEED,
+    gp::str("geminicli"),
+    gp::str("GeminiCli"),
+    gp::str("Gemini Code Assist"),
+    gp::str("gcp.gen_ai"),
+    gp::str(kSettingsSchema),
+    gp::str(gproxy_google::kAccountSchema),
+    gproxy_google::kAccountAliases,
+    std::size(gproxy_google::kAccountAliases),
+    nullptr,
+    0,
+};
+
+constexpr gproxy_google::Product kProduct = {
+    "GeminiCli",
+    "geminicli",
+    "https://cloudcode-pa.googleapis.com",
+    "https://codeassist.google.com/authcode",
+    "GeminiCLI/0.1.5 (Windows; AMD64)",
+    "https://www.googleapis.com/auth/cloud-platform "
+    "https://www.googleapis.com/auth/userinfo.email "
+    "https://www.googleapis.com/auth/userinfo.profile",
+    false,
+    false,
+};
+
+gp::Status Provider::create(const gp::Settings& settings, std::unique_ptr<Provider>& out) {
+  auto provider = std::make_unique<Provider>();
+  auto status = provider->read_settings(settings);
+  if (status.ok()) status = provider->models_.read(settings, kModels);
+  if (status.ok()) out = std::move(provider);
+  return status;
+}
+
+std::span<const gp_route> Provider::routes() const {
+  return kRoutes;
+}
+
+gp::Status Provider::open_credential(const gp::CredentialText& text,
+                                     std::unique_ptr<Credential>& out,
+                                     gp_credential_info& info) const {
+  return open_account(text, out, info);
+}
+
+namespace {
+constexpr const gp_kind* kKinds[] = {&kKind};
+constexpr gp_info kInfo = {
+    sizeof(gp_info),
+    0,
+    gp::str("dev.gproxy.geminicli"),
+    gp::str("Gemini Code Assist"),
+    gp::str("0.1.0"),
+    gp::str("AGPL-3.0-or-later"),
+    {},
+    kKinds,
+    std::size(kKinds),
+};
+}  // namespace
+}  // namespace gproxy_geminicli
+
+GPROXY_MODULE(gproxy_geminicli::Provider, gproxy_geminicli::kInfo)
