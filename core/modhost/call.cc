@@ -54,40 +54,6 @@ gp_status sink_write(void* ctx, gp_str bytes) {
   return state.refused.ok() ? GP_OK : GP_ERR_CANCELLED;
 }
 
-int32_t kind_number(FailureKind kind) {
-  switch (kind) {
-    case FailureKind::status:
-      return GP_FAILURE_HTTP;
-    case FailureKind::stream_error:
-      return GP_FAILURE_STREAM_ERROR;
-    case FailureKind::connect:
-      return GP_FAILURE_CONNECT;
-    case FailureKind::dns:
-      return GP_FAILURE_DNS;
-    case FailureKind::tls:
-      return GP_FAILURE_TLS;
-    case FailureKind::connect_timeout:
-      return GP_FAILURE_CONNECT_TIMEOUT;
-    case FailureKind::first_byte_timeout:
-      return GP_FAILURE_FIRST_BYTE_TIMEOUT;
-    case FailureKind::idle_timeout:
-      return GP_FAILURE_IDLE_TIMEOUT;
-    case FailureKind::total_timeout:
-      return GP_FAILURE_TOTAL_TIMEOUT;
-    case FailureKind::reset:
-      return GP_FAILURE_RESET;
-    case FailureKind::protocol:
-      return GP_FAILURE_PROTOCOL;
-    case FailureKind::too_large:
-      return GP_FAILURE_TOO_LARGE;
-    case FailureKind::proxy:
-      return GP_FAILURE_PROXY;
-    case FailureKind::other:
-      return GP_FAILURE_OTHER;
-  }
-  return GP_FAILURE_OTHER;
-}
-
 Action action_of(int32_t number) {
   switch (number) {
     case GP_ACTION_RETRY_SAME:
@@ -271,7 +237,7 @@ Verdict classify(const Provider& provider, gp_call* call, const Failure& failure
   if (hook == nullptr) return default_verdict(failure, limits);
   gp_failure in{};
   in.size = sizeof in;
-  in.kind = kind_number(failure.kind);
+  in.kind = abi_number(failure.kind);
   in.status = failure.status;
   in.attempt = failure.attempt;
   in.protocol = static_cast<int32_t>(failure.protocol);

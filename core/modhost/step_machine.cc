@@ -20,37 +20,11 @@ Error lacking(const Provider& provider, std::string_view extension) {
                501};
 }
 
+// 0 = a response came, whatever its status.
 int32_t failure_number(const StepReply& reply) {
-  switch (reply.failure) {
-    case FailureKind::status:
-    case FailureKind::stream_error:
-      return 0;
-    case FailureKind::connect:
-      return GP_FAILURE_CONNECT;
-    case FailureKind::dns:
-      return GP_FAILURE_DNS;
-    case FailureKind::tls:
-      return GP_FAILURE_TLS;
-    case FailureKind::connect_timeout:
-      return GP_FAILURE_CONNECT_TIMEOUT;
-    case FailureKind::first_byte_timeout:
-      return GP_FAILURE_FIRST_BYTE_TIMEOUT;
-    case FailureKind::idle_timeout:
-      return GP_FAILURE_IDLE_TIMEOUT;
-    case FailureKind::total_timeout:
-      return GP_FAILURE_TOTAL_TIMEOUT;
-    case FailureKind::reset:
-      return GP_FAILURE_RESET;
-    case FailureKind::protocol:
-      return GP_FAILURE_PROTOCOL;
-    case FailureKind::too_large:
-      return GP_FAILURE_TOO_LARGE;
-    case FailureKind::proxy:
-      return GP_FAILURE_PROXY;
-    case FailureKind::other:
-      return GP_FAILURE_OTHER;
-  }
-  return GP_FAILURE_OTHER;
+  const bool answered =
+      reply.failure == FailureKind::status || reply.failure == FailureKind::stream_error;
+  return answered ? 0 : abi_number(reply.failure);
 }
 
 // A JSON text of the module's, bounded and valid; empty stays empty.

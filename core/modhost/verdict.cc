@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json_scan.h"
 #include "base/strings.h"
+#include "gproxy/abi.h"
 
 namespace gproxy::modhost {
 
@@ -183,6 +184,40 @@ std::optional<int64_t> retry_after_ms(std::span<const http::HeaderView> headers,
   }
   if (auto date = parse_http_date(plain)) return std::max<int64_t>(0, *date * 1000 - wall_ms);
   return std::nullopt;
+}
+
+int32_t abi_number(FailureKind kind) {
+  switch (kind) {
+    case FailureKind::status:
+      return GP_FAILURE_HTTP;
+    case FailureKind::stream_error:
+      return GP_FAILURE_STREAM_ERROR;
+    case FailureKind::connect:
+      return GP_FAILURE_CONNECT;
+    case FailureKind::dns:
+      return GP_FAILURE_DNS;
+    case FailureKind::tls:
+      return GP_FAILURE_TLS;
+    case FailureKind::connect_timeout:
+      return GP_FAILURE_CONNECT_TIMEOUT;
+    case FailureKind::first_byte_timeout:
+      return GP_FAILURE_FIRST_BYTE_TIMEOUT;
+    case FailureKind::idle_timeout:
+      return GP_FAILURE_IDLE_TIMEOUT;
+    case FailureKind::total_timeout:
+      return GP_FAILURE_TOTAL_TIMEOUT;
+    case FailureKind::reset:
+      return GP_FAILURE_RESET;
+    case FailureKind::protocol:
+      return GP_FAILURE_PROTOCOL;
+    case FailureKind::too_large:
+      return GP_FAILURE_TOO_LARGE;
+    case FailureKind::proxy:
+      return GP_FAILURE_PROXY;
+    case FailureKind::other:
+      return GP_FAILURE_OTHER;
+  }
+  return GP_FAILURE_OTHER;
 }
 
 }  // namespace gproxy::modhost

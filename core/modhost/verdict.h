@@ -32,6 +32,7 @@ enum class FailureKind : uint8_t {
   stream_error,  // status 2xx, then an error event before any content; body = its data
 };
 std::string_view name(FailureKind kind);
+int32_t abi_number(FailureKind kind);  // GP_FAILURE_*
 
 struct Failure {
   FailureKind kind = FailureKind::status;
