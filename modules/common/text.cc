@@ -3,6 +3,8 @@
 #include <charconv>
 #include <string>
 
+#include "gproxy/verdicts.hpp"
+
 namespace gproxy_common {
 namespace {
 
@@ -146,6 +148,28 @@ int64_t stored_time_ms(const gp::Json::Value& value) {
   const int64_t number = integer_or(value.text.substr(0, value.text.find('.')), 0);
   if (number <= 0 || number > 100'000'000'000'000) return 0;
   return number > 100'000'000'000 ? number : number * 1000;
+}
+
+int64_t date_time_ms(std::string_view text) {
+  if (text.size() < 20 || text.size() > 40) return 0;
+  size_t at = 19;
+  if (text[at] == '.') {
+    ++at;
+    while (at < text.size() && text[at] >= '0' && text[at] <= '9') ++at;
+  }
+  const std::string_view zone = text.substr(at);
+  int64_t offset_ms = 0;
+  if (zone.size() == 6 && (zone[0] == '+' || zone[0] == '-') && zone[3] == ':') {
+    const int64_t hours = integer_or(zone.substr(1, 2), -1);
+    const int64_t minutes = integer_or(zone.substr(4, 2), -1);
+    if (hours < 0 || minutes < 0) return 0;
+    offset_ms = (hours * 60 + minutes) * gp::kMinute * (zone[0] == '-' ? -1 : 1);
+  } else if (zone != "Z") {
+    return 0;
+  }
+  const std::string utc = std::string(text.substr(0, 19)) + "Z";
+  const auto ms = gp::rfc3339_ms(utc);
+  return ms ? *ms - offset_ms : 0;
 }
 
 std::string_view random_token(const gp::StepIn& in, size_t bytes) {

@@ -59,6 +59,10 @@ int64_t integer_or(std::string_view text, int64_t otherwise);
 // milliseconds, as milliseconds; a JSON number or a text of digits. 0 for anything else.
 int64_t stored_time_ms(const gp::Json::Value& value);
 
+// RFC 3339 with any offset ("2026-01-02T03:04:05.9+00:00") as UNIX time in ms, the fraction cut
+// off. 0 for anything else.
+int64_t date_time_ms(std::string_view text);
+
 // `bytes` random bytes as base64url, at most 96 of them. Empty if the host cannot.
 std::string_view random_token(const gp::StepIn& in, size_t bytes);
 // S256: base64url of the SHA-256 of the verifier.

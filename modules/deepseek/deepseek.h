@@ -28,6 +28,7 @@ class Provider {
   gp::Status prepare(const gp::Request& request, gp::Upstream& up) const;
   gp::Status respond(const gp::Request& request, gp::Local& out,
                      std::unique_ptr<LocalCall>& call) const;
+  gp::Status count_plan(const gp::Request& request, gp::CountPlan& plan) const;
   gp::Status classify(const gp::Failure& failure, gp::Verdict& verdict) const;
 
  private:

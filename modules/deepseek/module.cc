@@ -33,6 +33,9 @@ constexpr gp_route kRoutes[] = {
     {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_OPENAI_CHAT},
     {GP_PROTOCOL_GEMINI, GP_OP_GENERATE, T, GP_PROTOCOL_OPENAI_CHAT},
     {GP_PROTOCOL_GEMINI, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_OPENAI_CHAT},
+    {GP_PROTOCOL_OPENAI, GP_OP_COUNT_TOKENS, GP_ROUTE_LOCAL, 0},
+    {GP_PROTOCOL_CLAUDE, GP_OP_COUNT_TOKENS, GP_ROUTE_LOCAL, 0},
+    {GP_PROTOCOL_GEMINI, GP_OP_COUNT_TOKENS, GP_ROUTE_LOCAL, 0},
 };
 
 // The root that all of the vendor's surfaces hang on.
@@ -105,6 +108,11 @@ gp::Status Provider::open_credential(const gp::CredentialText& text,
 gp::Status Provider::respond(const gp::Request& request, gp::Local& out,
                              std::unique_ptr<LocalCall>&) const {
   return models_.respond(request, "deepseek", out);
+}
+
+gp::Status Provider::count_plan(const gp::Request&, gp::CountPlan& plan) const {
+  plan.encoding("deepseek_v3");
+  return gp::ok();
 }
 
 namespace {

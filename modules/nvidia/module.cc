@@ -1,4 +1,5 @@
 // What the module says about itself, its settings and its routes.
+#include "common/problem.h"
 #include "common/settings.h"
 #include "nvidia.h"
 
@@ -34,6 +35,9 @@ constexpr gp_route kRoutes[] = {
     {GP_PROTOCOL_GEMINI, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_OPENAI_CHAT},
     {GP_PROTOCOL_GEMINI, GP_OP_MODEL_LIST, T, GP_PROTOCOL_OPENAI},
     {GP_PROTOCOL_GEMINI, GP_OP_MODEL_GET, T, GP_PROTOCOL_OPENAI},
+    {GP_PROTOCOL_OPENAI, GP_OP_COUNT_TOKENS, GP_ROUTE_LOCAL, 0},
+    {GP_PROTOCOL_CLAUDE, GP_OP_COUNT_TOKENS, GP_ROUTE_LOCAL, 0},
+    {GP_PROTOCOL_GEMINI, GP_OP_COUNT_TOKENS, GP_ROUTE_LOCAL, 0},
 };
 
 }  // namespace
@@ -78,6 +82,14 @@ gp::Status Provider::open_credential(const gp::CredentialText& text,
                                      std::unique_ptr<Credential>& out,
                                      gp_credential_info& info) const {
   return gp::ApiKey::open(text, "Nvidia", out, info);
+}
+
+// The model's own tokenizer, from the hub.
+gp::Status Provider::count_plan(const gp::Request& request, gp::CountPlan& plan) const {
+  const std::string_view id = gproxy_common::path_of_id(request.arena(), request.model());
+  if (id.empty()) return gp::invalid("the id cannot stand in a path", "model");
+  plan.url(request.arena().concat({hf_url_, "/", id, "/resolve/main/tokenizer.json"}), hf_token_);
+  return gp::ok();
 }
 
 namespace {

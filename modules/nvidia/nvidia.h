@@ -23,6 +23,7 @@ class Provider {
   gp::Status open_credential(const gp::CredentialText& text, std::unique_ptr<Credential>& out,
                              gp_credential_info& info) const;
   gp::Status prepare(const gp::Request& request, gp::Upstream& up) const;
+  gp::Status count_plan(const gp::Request& request, gp::CountPlan& plan) const;
   gp::Status classify(const gp::Failure& failure, gp::Verdict& verdict) const;
 
  private:

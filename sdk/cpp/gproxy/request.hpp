@@ -149,6 +149,13 @@ class Upstream {
   bool has_header(std::string_view name) const {
     return find_header({headers_, count_}, name).data() != nullptr;
   }
+  // Takes every header of that name out again, also one that was forwarded.
+  void remove_header(std::string_view name) {
+    gp_header* end = std::remove_if(headers_, headers_ + count_, [&](const gp_header& header) {
+      return equals_ignoring_case(view(header.name), name);
+    });
+    count_ = static_cast<size_t>(end - headers_);
+  }
 
   // Copies what the client may say upstream: the protocol's own headers and those that the kind
   // lists, on native routes only. Then user-agent, accept and content-type where they are still
@@ -323,6 +330,8 @@ class Failure {
     if (json_->validate(raw_->body, nullptr, &error) != GP_OK) return std::nullopt;
     return Json(arena_, json_, body());
   }
+  // REQUIRES: `text` is valid JSON, and the module asked for gproxy.json/1 (kNeedsJson).
+  Json json_of(std::string_view text) const { return Json(arena_, json_, text); }
 
  private:
   const gp_failure* raw_;
