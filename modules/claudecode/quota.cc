@@ -21,6 +21,8 @@ Pair name_and_scope(std::string_view key) {
 }  // namespace
 
 gp::Status Provider::quota_start(const gp::StepIn& in, gp_step& out) {
+  if (in.raw.credential == nullptr)
+    return fail(out, 400, "credential_not_found", "usage is an account's: none is given");
   const Provider& provider = provider_of<Provider>(in);
   return fetch(in, out,
                {.method = "GET",

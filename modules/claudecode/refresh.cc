@@ -6,10 +6,23 @@ namespace gproxy_claudecode {
 
 using namespace gproxy_common;
 
+namespace {
+
+// What is stored, under its own name or the one that other tools write.
+std::string_view stored(const gp::StepIn& in, std::string_view name, std::string_view other) {
+  const gp::Json json = in.json(gp::view(in.raw.credential_json));
+  const std::string_view own =
+      gp::trim(json.get(in.arena.concat({"/ClaudeCode/", name})).or_empty());
+  if (!own.empty()) return own;
+  return gp::trim(json.get(in.arena.concat({"/ClaudeCode/", other})).or_empty());
+}
+
+}  // namespace
+
 gp::Status Provider::refresh(const gp::StepIn& in, gp_step& out) {
   const Provider& provider = provider_of<Provider>(in);
-  const Credential& account = credential_of<Credential>(in);
-  if (account.refresh_token.empty()) {
+  const std::string_view refresh_token = stored(in, "refresh_token", "refreshToken");
+  if (refresh_token.empty()) {
     return fail(out, 400, "missing_refresh_token", "the credential has no refresh token",
                 Refused::for_good);
   }
@@ -21,7 +34,7 @@ gp::Status Provider::refresh(const gp::StepIn& in, gp_step& out) {
                 .body = JsonObject(in.arena)
                             .text("grant_type", "refresh_token")
                             .text("client_id", provider.client_id())
-                            .text("refresh_token", account.refresh_token)
+                            .text("refresh_token", refresh_token)
                             .str(),
                 .content_type = "application/json"},
                "{}");
@@ -46,7 +59,6 @@ gp::Status Provider::refresh_resume(const gp::StepIn& in, gp_step& out) {
   }
   out.kind = GP_STEP_DONE;
   out.credential_json = gp::str(patched_credential(in, kTag, members));
-  out.identity = gp::str(credential_of<Credential>(in).identity);
   return gp::ok();
 }
 

@@ -75,6 +75,8 @@ class Windows {
 }  // namespace
 
 gp::Status Provider::quota_start(const gp::StepIn& in, gp_step& out) {
+  if (in.raw.credential == nullptr)
+    return fail(out, 400, "credential_not_found", "usage is an account's: none is given");
   const Provider& provider = provider_of<Provider>(in);
   const Credential& account = credential_of<Credential>(in);
   return fetch(in, out,
