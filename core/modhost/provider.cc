@@ -10,6 +10,7 @@
 #include "modhost/abi_text.h"
 #include "modhost/call.h"
 #include "modhost/call_request.h"
+#include "modhost/credential_text.h"
 #include "modhost/host_api.h"
 #include "modhost/schema_check.h"
 
@@ -143,6 +144,7 @@ Result<std::string> check_secret(const KindInfo& kind, const KindSchemas& schema
   auto secret = json::parse(secret_json, arena, limits);
   // The parser's own message could quote a piece of the secret; it says where, which is enough.
   if (!secret.ok()) return invalid("not valid JSON");
+  *secret = tagged_credential(kind, schemas.credential, *secret, arena);
   if (!secret->is_object() || secret->size() != 1) {
     return invalid(fmt::format("must be an object with the one member `{}`", kind.credential_tag));
   }

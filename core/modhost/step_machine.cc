@@ -6,6 +6,7 @@
 #include "gproxy/ext/oauth.h"
 #include "gproxy/ext/quota.h"
 #include "modhost/abi_text.h"
+#include "modhost/credential_text.h"
 
 namespace gproxy::modhost {
 namespace {
@@ -130,9 +131,9 @@ Result<StepMachine> StepMachine::refresh(std::shared_ptr<const Provider> provide
     return lacking(*provider, GP_EXT_CREDENTIAL);
   StepMachine machine;
   machine.what_ = What::refresh;
+  machine.credential_json_ = tagged_credential(*provider, credential_json);
   machine.provider_ = std::move(provider);
   machine.credential_ = std::move(credential);
-  machine.credential_json_ = std::move(credential_json);
   machine.cause_ = cause;
   return machine;
 }
@@ -144,9 +145,9 @@ Result<StepMachine> StepMachine::quota(std::shared_ptr<const Provider> provider,
     return lacking(*provider, GP_EXT_QUOTA);
   StepMachine machine;
   machine.what_ = What::quota;
+  machine.credential_json_ = tagged_credential(*provider, credential_json);
   machine.provider_ = std::move(provider);
   machine.credential_ = std::move(credential);
-  machine.credential_json_ = std::move(credential_json);
   return machine;
 }
 

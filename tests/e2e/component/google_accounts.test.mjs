@@ -31,6 +31,18 @@ describe('vertex', () => {
     });
   });
 
+  test('the file itself, without a tag, is a credential too, and keeps its fields when a token is stored', async () => {
+    const sim = sims.vertex;
+    await withRows([sim.row({ secrets: [] })], async () => {
+      const made = await gproxy.admin('POST', '/providers/vertex/credentials', { secret_json: sim.secret().Vertex });
+      assert.equal(made.status, 200, JSON.stringify(made.body));
+      assert.equal((await ask(gproxy, 'vertex', 'gemini')).status, 200);
+      sim.oauth.revokeAccess();
+      assert.equal((await ask(gproxy, 'vertex', 'gemini')).status, 200, 'the key is still there to sign with');
+      assert.equal(sim.oauth.refreshes, 2);
+    });
+  });
+
   test('a token that is refused is got anew and the request goes through', async () => {
     const sim = sims.vertex;
     await withRows([sim.row()], async () => {
