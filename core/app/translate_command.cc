@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/strings.h"
+#include "config/parse.h"
 #include "translate/cli_request.h"
 #include "translate/models.h"
 #include "translate/response.h"
@@ -29,7 +30,7 @@ class RealIds final : public translate::IdSource {
 
 struct Arguments {
   Protocol from = Protocol::none, to = Protocol::none;
-  std::string kind, model, request_file, query;
+  std::string kind, model, request_file, query, config_file;
   std::vector<std::pair<std::string, std::string>> profile;
   int status = 200;
   bool status_given = false;
@@ -40,7 +41,7 @@ int usage(const std::string& message) {
   std::fprintf(stderr, "gproxy translate: %s\n", message.c_str());
   std::fprintf(stderr,
                "usage: gproxy translate --from P --to Q --kind K [--model M] [--profile KEY=VALUE]... [--request FILE]\n"
-               "                        [--status N] [--query Q] [--losses]\n"
+               "                        [--status N] [--query Q] [--config FILE] [--losses]\n"
                "  P, Q: openai_chat openai_response claude gemini\n"
                "  K: request count response stream error count-response models\n");
   return kExitUsage;
@@ -84,6 +85,8 @@ std::string parse(const std::vector<std::string>& words, Arguments& out) {
       out.model = value;
     } else if (name == "--request") {
       out.request_file = value;
+    } else if (name == "--config") {
+      out.config_file = value;
     } else if (name == "--query") {
       out.query = value;
     } else if (name == "--status") {
@@ -122,8 +125,7 @@ int finish(const Arguments& a, int status, const std::string& body, const transl
 }
 
 // In what light the answer is read: the client's request where it was given, else a plain one.
-Result<translate::RequestContext> context_of(const Arguments& a) {
-  translate::Options options;
+Result<translate::RequestContext> context_of(const Arguments& a, const translate::ProfileSet& rules, const translate::Options& options) {
   std::string request;
   if (!a.request_file.empty()) {
     std::FILE* file = std::fopen(a.request_file.c_str(), "rbe");
@@ -133,7 +135,7 @@ Result<translate::RequestContext> context_of(const Arguments& a) {
     if (!good) return Error{ErrorKind::invalid, "usage", "cannot read " + a.request_file};
   }
   const std::string model = a.model.empty() ? translate::body_model(request) : a.model;
-  GP_TRY(auto profile, translate::cli_profile(model, a.from, a.profile));
+  GP_TRY(auto profile, translate::cli_profile(rules, model, a.from, a.profile));
   // --from is the upstream here, --to the client.
   if (!request.empty()) return translate::cli_context(a.to, a.from, request, model, a.query, profile, options);
   translate::RequestContext context;
@@ -156,8 +158,27 @@ int run_translate(const Options& options) {
     std::fprintf(stderr, "gproxy translate: cannot read standard input, or it is over 256 MiB\n");
     return kExitIo;
   }
+  // What the operator says about models, as the gateway would read it.
+  translate::Options translation;
+  auto rules = translate::ProfileSet::builtin();
+  if (!a.config_file.empty()) {
+    auto file = config::load_config(a.config_file, {});
+    if (!file.ok()) {
+      std::fprintf(stderr, "gproxy translate: %s\n", file.error().message.c_str());
+      return kExitConfig;
+    }
+    const auto& settings = file->settings.translation;
+    translation.lossless = settings.lossless;
+    if (!settings.model_profiles.json.empty()) {
+      auto own = translate::ProfileSet::parse_rules(settings.model_profiles.json);
+      if (!own.ok()) return usage(own.error().message);
+      rules.append(*own);
+    }
+  }
   if (a.kind == "request" || a.kind == "count") {
     translate::CliRequest request;
+    request.options = translation;
+    request.rules = &rules;
     request.from = a.from;
     request.to = a.to;
     request.count = a.kind == "count";
@@ -169,9 +190,8 @@ int run_translate(const Options& options) {
     if (answer.exit_code == kExitUsage) return usage(answer.message);
     return finish(a, answer.status, answer.out, answer.losses, answer.exit_code);
   }
-  auto context = context_of(a);
+  auto context = context_of(a, rules, translation);
   if (!context.ok()) return usage(context.error().message);
-  translate::Options translation;
   RealIds ids;
   translate::TranslatedAnswer answer;
   // What was asked for here counts, whatever the client's request said: a whole answer, or a stream in

@@ -1,5 +1,6 @@
 #include "base/json_error.h"
 
+#include "base/json_where.h"
 #include "base/strings.h"
 
 namespace gproxy::json {
@@ -11,14 +12,13 @@ Error invalid_json(std::string_view what, std::string_view text, size_t offset, 
   message += what;
   message += " at byte " + std::to_string(offset) + " (line " + std::to_string(position.line) +
              ", column " + std::to_string(position.column) + ")";
-  return Error{ErrorKind::invalid, "invalid_json", std::move(message), {}};
+  return Error{ErrorKind::invalid, "invalid_json", std::move(message), path_at(text, offset)};
 }
 
-Error json_too_deep(size_t max_depth) {
-  return Error{ErrorKind::invalid,
-               "json_too_deep",
+Error json_too_deep(size_t max_depth, std::string path) {
+  return Error{ErrorKind::invalid, "json_too_deep",
                "the JSON text nests deeper than " + std::to_string(max_depth) + " levels",
-               {}};
+               std::move(path)};
 }
 
 Error json_too_large(size_t max_bytes) {

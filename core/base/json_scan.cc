@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/json_error.h"
+#include "base/json_where.h"
 #include "base/simd.h"
 #include "base/strings.h"
 
@@ -137,7 +138,8 @@ class Scanner {
       case Failure::encoding:
         return invalid_json("invalid UTF-8", text_, first_invalid_utf8(text_));
       case Failure::depth:
-        return json_too_deep(max_depth_);
+        return json_too_deep(max_depth_,
+                             at_ == nullptr ? std::string() : path_at(text_, offset(at_)));
       case Failure::duplicate:
         break;
     }

@@ -176,6 +176,11 @@ struct SnapshotBuilder {
     snapshot = made.get();
     snapshot->revision_ = inputs.revision;
     snapshot->settings_ = inputs.settings;
+    snapshot->profiles_ = translate::ProfileSet::builtin();
+    if (const auto& rules = inputs.settings.translation.model_profiles.json; !rules.empty()) {
+      GP_TRY(auto own, translate::ProfileSet::parse_rules(rules));
+      snapshot->profiles_.append(own);
+    }
     GP_CHECK(add_providers());
     GP_CHECK(add_users());
     if (inputs.digest_key && !inputs.settings.admin_key.empty()) {

@@ -91,6 +91,16 @@ struct Retry {
   int64_t max_cool_down_ms = 3'600'000;  // what a Retry-After may cause
 };
 
+// A JSON list of rules about models (docs/model-profiles.md), checked when it is set; empty = none.
+struct ModelProfiles {
+  std::string json;
+};
+
+struct Translation {
+  bool lossless = false;         // a translation that loses something is a 400
+  ModelProfiles model_profiles;  // after the built-in ones
+};
+
 enum class UpstreamHttp : uint8_t { automatic, http1, http2 };
 
 struct Settings {
@@ -112,6 +122,7 @@ struct Settings {
   Limits limits;
   Timeouts timeouts;
   Retry retry;
+  Translation translation;
 
   // Of the settings that were set, by dotted name ("limits.max_request_bytes"); absent = default.
   std::map<std::string, Origin, std::less<>> origins;

@@ -6,6 +6,7 @@
 
 #include "base/strings.h"
 #include "config/sanitize.h"
+#include "translate/profile.h"
 
 namespace gproxy::config {
 namespace {
@@ -67,7 +68,7 @@ const SettingRow kRows[] = {
              "a slower request body is given up with 408; 0 = any speed"),
     GP_LIMIT(pipeline_bytes, 1024, kMiB, "read ahead behind a running request"),
     GP_LIMIT_AT_START(output_high_bytes, 16 * 1024, 64 * kMiB,
-             "unsent answer bytes of a connection at which its upstream is paused"),
+                      "unsent answer bytes of a connection at which its upstream is paused"),
     GP_LIMIT_AT_START(output_low_bytes, 0, 64 * kMiB, "unsent answer bytes at which it goes on"),
     GP_LIMIT(max_error_body_bytes, 1024, 16 * kMiB,
              "of an upstream's error, for judging it and passing it on"),
@@ -76,7 +77,7 @@ const SettingRow kRows[] = {
     GP_LIMIT(max_event_bytes, 4096, kGiB, "of one event of a stream that must be read"),
     GP_LIMIT_AT_START(max_upstream_header_bytes, 4096, 16 * kMiB, "of an upstream's response head"),
     GP_LIMIT_AT_START(max_decompress_ratio, 2, 10'000,
-             "of an answer that comes compressed though identity was asked for"),
+                      "of an answer that comes compressed though identity was asked for"),
     GP_LIMIT(max_exchange_bytes, kMiB, 4 * kGiB, "memory of one exchange"),
     GP_LIMIT(memory_budget_bytes, 16 * kMiB, 1024 * kGiB,
              "bodies in hand, whole process; 503 above this"),
@@ -116,6 +117,11 @@ const SettingRow kRows[] = {
              "rest of a credential after several server errors in a row"),
     GP_RETRY(server_errors, 1, 100, "server errors in a row that make a credential rest"),
     GP_RETRY(max_cool_down_ms, 1'000, 30 * kDayMs, "longest rest that a Retry-After may cause"),
+
+    GP_SETTING("translation.lossless", translation.lossless, 0, 0, "", Applies::at_once,
+               "refuse requests of which a translation would lose something"),
+    GP_SETTING("translation.model_profiles", translation.model_profiles, 0, 0, "", Applies::at_once,
+               "rules about what models accept, after the built-in ones"),
 };
 // clang-format on
 
@@ -136,6 +142,13 @@ Result<int64_t> in_range(const SettingRow& row, std::optional<int64_t> number,
   if (number && *number >= row.min && *number <= row.max) return *number;
   return wrong(row,
                fmt::format("must be a whole number from {} to {}, is {}", row.min, row.max, shown));
+}
+
+Result<void> check_profiles(const SettingRow& row, std::string_view rules) {
+  auto parsed = translate::ProfileSet::parse_rules(rules);
+  if (parsed.ok()) return ok();
+  const auto& error = parsed.error();
+  return wrong(row, error.param.empty() ? error.message : error.message + " at " + error.param);
 }
 
 struct Store {
@@ -167,6 +180,13 @@ struct Store {
       list.emplace_back(item.str());
     }
     *at = std::move(list);
+    return ok();
+  }
+  Result<void> operator()(ModelProfiles* at) const {
+    if (!value.is_array()) return wrong(row, "must be a list of rules");
+    auto text = json::write(value);
+    GP_CHECK(check_profiles(row, text));
+    at->json = value.empty() ? std::string() : std::move(text);
     return ok();
   }
   template <class I>
@@ -206,6 +226,11 @@ struct StoreText {
     }
     return ok();
   }
+  Result<void> operator()(ModelProfiles* at) const {
+    GP_CHECK(check_profiles(row, text));
+    at->json = text;
+    return ok();
+  }
   template <class I>
   Result<void> operator()(I* at) const {
     GP_TRY(auto number, in_range(row, parse_int(text), fmt::format("`{}`", text)));
@@ -219,6 +244,9 @@ struct Show {
   void operator()(const bool* at) const { w.boolean(*at); }
   void operator()(const std::string* at) const { w.string(*at); }
   void operator()(const Secret*) const { w.null(); }
+  void operator()(const ModelProfiles* at) const {
+    at->json.empty() ? w.raw("[]") : w.raw(at->json);
+  }
   void operator()(const std::vector<std::string>* at) const {
     w.begin_array();
     for (const auto& item : *at) w.string(item);

@@ -17,7 +17,7 @@
 namespace gproxy::config {
 
 using SettingSlot = std::variant<bool*, uint16_t*, size_t*, int64_t*, std::string*, Secret*,
-                                 std::vector<std::string>*>;
+                                 std::vector<std::string>*, ModelProfiles*>;
 
 // When a change takes effect.
 enum class Applies : uint8_t { at_once, restart };

@@ -17,6 +17,7 @@
 #include "config/schema.h"
 #include "modhost/provider.h"
 #include "modhost/registry.h"
+#include "translate/profile.h"
 
 namespace gproxy::config {
 
@@ -79,6 +80,8 @@ class Snapshot {
  public:
   uint64_t revision() const { return revision_; }
   const Settings& settings() const { return settings_; }
+  // What models accept: the built-in rules and the operator's.
+  const translate::ProfileSet& profiles() const { return profiles_; }
   // Sorted by name.
   const std::vector<ProviderEntry>& providers() const { return providers_; }
   const ProviderEntry* find_provider(std::string_view name) const;
@@ -110,6 +113,7 @@ class Snapshot {
 
   uint64_t revision_ = 0;
   Settings settings_;
+  translate::ProfileSet profiles_;
   std::vector<ProviderEntry> providers_;
   std::unordered_map<std::string, size_t, TextHash, std::equal_to<>> by_name_;
   std::unordered_map<int64_t, Place> by_credential_;

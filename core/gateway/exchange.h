@@ -42,6 +42,7 @@ namespace gproxy::gateway {
 class AggregateList;
 class ExchangeCall;
 class Translation;
+struct ModelPages;
 
 class Exchange final : private upstream::TransferSink, private ResponsePath::Receiver {
  public:
@@ -152,6 +153,8 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   void fail_translated(const Error& why);
   void complete_translated(const modhost::Reply& reply);
   void complete_models(const modhost::Reply& reply);
+  bool next_models_page(const modhost::Reply& reply);
+  TenantReasoning tenant_reasoning();
   void start_translated_local();
   void finish_whole(const translate::TranslatedAnswer& answer);
   bool count_here() const;
@@ -215,6 +218,7 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   bool model_differs_ = false;
   bool usage_row_ = false;  // a generate operation
   std::unique_ptr<Translation> translation_;
+  std::unique_ptr<ModelPages> pages_;  // of a list that is translated
   net::PendingWork translating_;  // a large request, in the pool
   std::string_view dropped_;      // x-gproxy-dropped
 

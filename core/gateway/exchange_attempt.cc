@@ -204,7 +204,7 @@ void Exchange::start_attempt() {
       handle_ = std::move(*opened);
     }
     ++budget_.attempts;
-    if (budget_.attempts > 1) context_.metrics.retries.add();
+    if (budget_.attempts > 1 && pages_ == nullptr) context_.metrics.retries.add();
     attempt_us_ = net::Loop::now_us();
     attempt_wall_us_ = budget_.attempts == 1 ? started_wall_us_ : context_.clock.wall_us();
     int32_t cause = 0;

@@ -1,6 +1,7 @@
 // Exchange, on routes whose upstream speaks otherwise than the client, or answers in another form: the
 // request is translated once and kept for all attempts, the answer as it comes.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/json.h"
@@ -55,15 +56,17 @@ void Exchange::start_translation() {
   job->query = query_;
   job->anthropic_beta = head_->header("anthropic-beta");
   job->anthropic_version = head_->header("anthropic-version");
-  job->kind = provider_->kind;
+  job->profile = (*snapshot_)->profiles().find(job->upstream_model, codec_of(resolved_.target_protocol), provider_->kind);
   const auto& limits = settings().limits;
   auto& options = job->options;
-  options.lossless = head_->header("x-gproxy-lossless") == "1";
+  options.lossless = settings().translation.lossless || head_->header("x-gproxy-lossless") == "1";
   options.limits = {.max_depth = limits.max_json_depth, .max_bytes = limits.max_request_bytes};
   options.max_event_bytes = limits.max_event_bytes;
   options.max_response_bytes = limits.max_buffered_bytes;
   if (body_.size() <= kInlineBytes) {
-    take_translation(prepare_translation(*job), job->options);
+    auto reasoning = tenant_reasoning();
+    options.opaque_cache = &reasoning;
+    take_translation(prepare_translation(*job), options);
     return;
   }
   enter(Phase::waiting);
@@ -73,13 +76,17 @@ void Exchange::start_translation() {
       [this, options](Result<translate::TranslatedRequest> made) { take_translation(std::move(made), options); });
 }
 
+TenantReasoning Exchange::tenant_reasoning() {
+  return {context_.reasoning, key_ != nullptr ? key_->user_id : -1, context_.clock};
+}
+
 void Exchange::take_translation(Result<translate::TranslatedRequest> made, const translate::Options& options) {
   if (phase_ == Phase::done || phase_ == Phase::draining) return;
   if (!made.ok()) {
     reply_error(made.error());
     return;
   }
-  translation_ = std::make_unique<Translation>(std::move(*made), options, RandomIds(context_.random, context_.clock));
+  translation_ = std::make_unique<Translation>(std::move(*made), options, RandomIds(context_.random, context_.clock), tenant_reasoning());
   note_losses(translation_->request().losses);
   if (translation_->request().local_count) {
     reply_count();
@@ -135,7 +142,7 @@ void Exchange::translate_call(modhost::CallRequest& request) {
   const std::string_view list = gemini ? "/v1beta/models" : "/v1/models";
   if (operation_ == Operation::model_list) {
     request.path = list;
-    request.query = first_page_query(resolved_.target_protocol);
+    request.query = pages_ != nullptr ? std::string_view(pages_->query) : first_page_query(resolved_.target_protocol);
   } else {
     request.path = arena_.concat({list, "/", model_});
     request.query = {};
@@ -300,8 +307,33 @@ void Exchange::finish_whole(const translate::TranslatedAnswer& answer) {
   end_answer();
 }
 
+// Keeps this page of the upstream's list and asks for the next. False: this was the last, or no page.
+bool Exchange::next_models_page(const modhost::Reply& reply) {
+  if (operation_ != Operation::model_list || reply.status >= 300) return false;
+  auto page = translate::read_models(resolved_.target_protocol, reply.body);
+  if (!page.ok() || page->single) {
+    pages_.reset();  // half a list is no list
+    return false;
+  }
+  if (pages_ == nullptr) pages_ = std::make_unique<ModelPages>();
+  auto& all = pages_->models;
+  all.insert(all.end(), std::make_move_iterator(page->models.begin()), std::make_move_iterator(page->models.end()));
+  if (page->next.empty() || local_ != nullptr || ++pages_->count >= ModelPages::kMax) return false;
+  pages_->query = first_page_query(resolved_.target_protocol);
+  if (!pages_->query.empty()) pages_->query += '&';
+  pages_->query += page->next;
+  if (credential_ != nullptr) credential_->slot->record_success();
+  end_attempt(Outcome::ok, /*final=*/false, nullptr);
+  call_.release();
+  start_attempt();
+  return true;
+}
+
 void Exchange::complete_models(const modhost::Reply& reply) {
-  auto answer = translate::translate_models(match_.protocol, resolved_.target_protocol, reply.status, reply.body, query_);
+  if (next_models_page(reply)) return;
+  const auto target = resolved_.target_protocol;
+  auto answer = pages_ != nullptr ? translate::translate_model_list(match_.protocol, target, std::move(pages_->models), query_)
+                                  : translate::translate_models(match_.protocol, target, reply.status, reply.body, query_);
   if (!answer.failed && match_.aggregate) {
     answer.body = prefix_model_field(answer.body, match_.protocol == Protocol::gemini ? "name" : "id", provider_->name);
   }

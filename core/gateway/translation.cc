@@ -47,8 +47,8 @@ std::string RandomIds::next(std::string_view prefix) {
 }
 
 void TranslationJob::own() {
-  const std::array<std::string_view*, 8> views = {&body,  &path_model,     &upstream_model,    &shown_model,
-                                                  &query, &anthropic_beta, &anthropic_version, &kind};
+  const std::array<std::string_view*, 7> views = {&body,  &path_model,     &upstream_model,   &shown_model,
+                                                  &query, &anthropic_beta, &anthropic_version};
   size_t total = 0;
   for (const auto* view : views) total += view->size();
   kept_.reserve(total);
@@ -68,14 +68,13 @@ Result<translate::TranslatedRequest> prepare_translation(const TranslationJob& j
   const auto upstream = codec_of(job.route.target_protocol);
   const bool generates = translate::is_generate(job.operation);
   const bool streams = job.route.target_operation == Operation::stream_generate;
-  const auto profile = translate::ProfileSet::builtin().find(job.upstream_model, upstream, job.kind);
   Arena arena(kScratchBlock, kScratchBase + job.body.size() * kScratchPerByte);
   const translate::RequestMeta meta{.model = job.path_model,
                                     .upstream_model = job.upstream_model,
                                     .query = job.query,
                                     .anthropic_beta = job.anthropic_beta,
                                     .anthropic_version = job.anthropic_version};
-  GP_TRY(auto made, translate::translate_request(client, upstream, job.operation, job.body, meta, profile,
+  GP_TRY(auto made, translate::translate_request(client, upstream, job.operation, job.body, meta, job.profile,
                                                  job.options, arena, generates ? (streams ? 1 : 0) : -1));
   made.context.requested_model = std::string(job.shown_model);
   if (client == upstream && generates && client != Protocol::gemini) {

@@ -10,9 +10,11 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "gateway/reasoning_cache.h"
 #include "modhost/routes.h"
 #include "translate/codec.h"
 #include "translate/models.h"
@@ -46,7 +48,7 @@ struct TranslationJob {
   std::string_view shown_model;     // what answers carry
   std::string_view query;
   std::string_view anthropic_beta, anthropic_version;
-  std::string_view kind;  // the provider's, for model profiles
+  translate::Profile profile;  // what the model accepts
   translate::Options options;
 
   void own();
@@ -61,8 +63,11 @@ Result<translate::TranslatedRequest> prepare_translation(const TranslationJob& j
 // See the top. Answers are written by translators that refer to it: it outlives them.
 class Translation {
  public:
-  Translation(translate::TranslatedRequest request, const translate::Options& options, RandomIds ids)
-      : request_(std::move(request)), options_(options), ids_(ids) {}
+  Translation(translate::TranslatedRequest request, const translate::Options& options, RandomIds ids,
+              TenantReasoning reasoning)
+      : request_(std::move(request)), options_(options), ids_(ids), reasoning_(reasoning) {
+    options_.opaque_cache = &reasoning_;
+  }
   Translation(const Translation&) = delete;
   Translation& operator=(const Translation&) = delete;
 
@@ -82,6 +87,16 @@ class Translation {
   translate::TranslatedRequest request_;
   translate::Options options_;
   RandomIds ids_;
+  TenantReasoning reasoning_;
+};
+
+// A provider's model list on its way to a client of another protocol, page after page: the client's
+// own paging is done on the whole, sorted list.
+struct ModelPages {
+  static constexpr int kMax = 20;
+  std::vector<translate::ModelInfo> models;
+  std::string query;  // asks for the next page
+  int count = 0;      // read so far
 };
 
 // Where a generation protocol is meant: `openai` counts as Responses do.

@@ -12,6 +12,7 @@
 #include "gateway/credential_pool.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/reasoning_cache.h"
 
 namespace gproxy::gateway {
 
@@ -44,6 +45,7 @@ struct WorkerContext : std::enable_shared_from_this<WorkerContext> {
   BlockPool blocks;
   config::SnapshotSlot snapshots;
   CredentialPool pool;
+  ReasoningCache reasoning;
   std::mt19937_64 random;  // jitter and ids, nothing secret
   size_t exchanges = 0;    // running ones that may write rows
   uint64_t requests = 0;

@@ -7,9 +7,9 @@
 
 namespace gproxy::translate {
 
-Result<Profile> cli_profile(std::string_view model, Protocol upstream,
+Result<Profile> cli_profile(const ProfileSet& rules, std::string_view model, Protocol upstream,
                             const std::vector<std::pair<std::string, std::string>>& overrides) {
-  auto profile = ProfileSet::builtin().find(model, upstream);
+  auto profile = rules.find(model, upstream);
   for (const auto& [key, value] : overrides) {
     GP_CHECK(profile.set(key, std::string_view(value)));
   }
@@ -31,7 +31,8 @@ CliAnswer run_request(const CliRequest& request) {
   CliAnswer answer;
   std::string model(request.model);
   if (model.empty()) model = body_model(request.body);
-  auto profile = cli_profile(model, request.to, request.profile);
+  const auto& rules = request.rules != nullptr ? *request.rules : ProfileSet::builtin();
+  auto profile = cli_profile(rules, model, request.to, request.profile);
   if (!profile) {
     answer.exit_code = 64;
     answer.message = profile.error().message;

@@ -16,10 +16,11 @@ struct CliRequest {
   Protocol to = Protocol::none;    // the upstream's
   bool count = false;
   std::string_view body;
-  std::string_view model;          // wins over the body's
+  std::string_view model;  // wins over the body's
   std::string_view query;
   std::vector<std::pair<std::string, std::string>> profile;  // --profile KEY=VALUE
   Options options;
+  const ProfileSet* rules = nullptr;  // null: the built-in ones
 };
 
 struct CliAnswer {
@@ -34,7 +35,7 @@ struct CliAnswer {
 CliAnswer run_request(const CliRequest& request);
 
 // The profile of a model with overrides on top: also for the answer's side of the command.
-Result<Profile> cli_profile(std::string_view model, Protocol upstream,
+Result<Profile> cli_profile(const ProfileSet& rules, std::string_view model, Protocol upstream,
                             const std::vector<std::pair<std::string, std::string>>& overrides);
 // The model a body names, or empty.
 std::string body_model(std::string_view body);

@@ -105,6 +105,14 @@ void write_claude(json::Writer& w, const Row& row, const Error& error) {
     w.key("details");
     w.begin_object();
     w.field("error_code", own);
+    if (own == "thread_unsupported_request") {
+      // The SDK goes on without a thread when it is told of any feature that threads cannot have
+      // here.
+      w.key("unsupported");
+      w.begin_array();
+      w.string("inference_hooks");
+      w.end_array();
+    }
     w.end_object();
   }
   w.end_object();

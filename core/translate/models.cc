@@ -351,14 +351,28 @@ TranslatedAnswer translate_models(Protocol client, Protocol upstream, int status
   if (status >= 400) return translate_error(request, status, body);
   auto page = read_models(upstream, body);
   if (!page) return error_answer(request, std::move(page).error());
+  if (!page->single) {
+    return translate_model_list(client, upstream, std::move(page->models), query, default_owner);
+  }
   const auto owner = default_owner.empty() ? owner_of(upstream) : default_owner;
   TranslatedAnswer answer;
-  if (page->single) {
-    answer.body = write_model(client, page->models.front(), owner);
-    return answer;
+  answer.body = write_model(client, page->models.front(), owner);
+  return answer;
+}
+
+TranslatedAnswer translate_model_list(Protocol client, Protocol upstream,
+                                      std::vector<ModelInfo> models, std::string_view query,
+                                      std::string_view default_owner) {
+  const auto owner = default_owner.empty() ? owner_of(upstream) : default_owner;
+  TranslatedAnswer answer;
+  auto list = write_model_list(client, std::move(models), query, owner);
+  if (!list) {
+    RequestContext request;
+    request.client = client;
+    request.upstream = upstream;
+    request.operation = Operation::model_list;
+    return error_answer(request, std::move(list).error());
   }
-  auto list = write_model_list(client, std::move(page->models), query, owner);
-  if (!list) return error_answer(request, std::move(list).error());
   answer.body = std::move(list).value();
   return answer;
 }

@@ -48,6 +48,10 @@ std::string write_model(Protocol client, const ModelInfo& model, std::string_vie
 TranslatedAnswer translate_models(Protocol client, Protocol upstream, int status,
                                   std::string_view body, std::string_view query,
                                   std::string_view default_owner = {});
+// The same for a list whose pages were read one by one.
+TranslatedAnswer translate_model_list(Protocol client, Protocol upstream,
+                                      std::vector<ModelInfo> models, std::string_view query,
+                                      std::string_view default_owner = {});
 
 // Which dialect a GET /v1/models speaks: header anthropic-version, then x-goog-api-key or ?key=.
 Protocol models_dialect(bool has_anthropic_version, bool has_goog_key, std::string_view path);

@@ -220,14 +220,29 @@ bool glob_match(std::string_view pattern, std::string_view text) {
 Result<ProfileSet> ProfileSet::parse(std::string_view text) {
   Arena arena;
   json::Position where;
-  auto parsed = json::parse_with_comments(text, arena, &where);
-  if (!parsed) return std::move(parsed).error();
-  const auto& list = (*parsed)["profiles"];
+  GP_TRY(auto parsed, json::parse_with_comments(text, arena, &where));
+  return read_rules(parsed["profiles"]);
+}
+
+Result<ProfileSet> ProfileSet::parse_rules(std::string_view list) {
+  Arena arena;
+  GP_TRY(auto parsed, json::parse(list, arena));
+  return read_rules(parsed);
+}
+
+Result<ProfileSet> ProfileSet::read_rules(const json::Value& list) {
   if (!list.is_array()) return invalid_error("model profiles: expected an array", "profiles");
   ProfileSet result;
   size_t index = 0;
   for (const auto& entry : list.items()) {
     std::string at = "profiles[" + std::to_string(index++) + "]";
+    if (!entry.is_object()) return invalid_error("model profiles: expected an object", at);
+    for (const auto& member : entry.members()) {
+      const auto& key = member.key;
+      if (key != "match" && key != "not" && key != "kind" && key != "protocol" && key != "set") {
+        return invalid_error("model profiles: unknown member", at + "." + std::string(key));
+      }
+    }
     Rule rule;
     auto read_list = [&](std::string_view key, std::vector<std::string>& out) -> Result<void> {
       const auto* value = entry.find(key);

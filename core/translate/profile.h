@@ -90,6 +90,8 @@ struct Profile {
 class ProfileSet {
  public:
   static Result<ProfileSet> parse(std::string_view text);
+  // The list alone, as the setting `translation.model_profiles` has it.
+  static Result<ProfileSet> parse_rules(std::string_view list);
   // The rules compiled from config/model_profiles.json.
   static const ProfileSet& builtin();
 
@@ -104,6 +106,8 @@ class ProfileSet {
     Protocol protocol = Protocol::none;
     std::vector<std::pair<std::string, std::string>> set;
   };
+  static Result<ProfileSet> read_rules(const json::Value& list);
+
   std::vector<Rule> rules_;
 };
 

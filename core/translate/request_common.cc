@@ -1,6 +1,7 @@
 #include "translate/request_common.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "base/strings.h"
 #include "translate/effort.h"
@@ -12,16 +13,15 @@ using json::Value;
 
 namespace {
 
-const Tool* find_tool(const Request& request, std::string_view name) {
-  for (const auto& tool : request.tools) {
-    bool client = tool.kind == Tool::Kind::function || tool.kind == Tool::Kind::custom;
-    if (client && tool.name == name) return &tool;
-  }
-  return nullptr;
+bool is_client_tool(const Tool& tool) {
+  return tool.kind == Tool::Kind::function || tool.kind == Tool::Kind::custom;
 }
 
-bool in_subset(const ToolChoice& choice, std::string_view name) {
-  return std::find(choice.names.begin(), choice.names.end(), name) != choice.names.end();
+const Tool* find_tool(const Request& request, std::string_view name) {
+  for (const auto& tool : request.tools) {
+    if (is_client_tool(tool) && tool.name == name) return &tool;
+  }
+  return nullptr;
 }
 
 bool is_subset(const ToolChoice& choice) {
@@ -49,8 +49,12 @@ Result<void> check_choice(const Request& request) {
     }
   }
   if (is_subset(choice)) {
+    std::unordered_set<std::string_view> known;
+    for (const auto& tool : request.tools) {
+      if (is_client_tool(tool)) known.insert(tool.name);
+    }
     for (auto name : choice.names) {
-      if (find_tool(request, name) == nullptr) {
+      if (!known.contains(name)) {
         return bad_value(choice.at, "an allowed tool is not among the tools");
       }
     }
@@ -61,10 +65,10 @@ Result<void> check_choice(const Request& request) {
 void apply_subset(Request& request, LossLog& losses) {
   auto& choice = request.choice;
   if (!is_subset(choice)) return;
+  const std::unordered_set<std::string_view> allowed(choice.names.begin(), choice.names.end());
   size_t kept = 0;
   for (const auto& tool : request.tools) {
-    bool client = tool.kind == Tool::Kind::function || tool.kind == Tool::Kind::custom;
-    if (!client || in_subset(choice, tool.name)) {
+    if (!is_client_tool(tool) || allowed.contains(tool.name)) {
       request.tools[kept++] = tool;
     } else {
       losses.changed(tool.at, "left out: not among the allowed tools");
@@ -95,6 +99,14 @@ Result<void> drop_builtin(const Request& request, const Tool& tool, LossLog& los
 bool is_custom(const Request& request, std::string_view tool_name) {
   const auto* tool = find_tool(request, tool_name);
   return tool != nullptr && tool->kind == Tool::Kind::custom;
+}
+
+std::unordered_set<std::string_view> custom_names(const Request& request) {
+  std::unordered_set<std::string_view> names;
+  for (const auto& tool : request.tools) {
+    if (tool.kind == Tool::Kind::custom) names.insert(tool.name);
+  }
+  return names;
 }
 
 bool forces_tool(const Request& request) {

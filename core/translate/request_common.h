@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string_view>
+#include <unordered_set>
 
 #include "translate/codec.h"
 #include "translate/wire.h"
@@ -17,6 +18,8 @@ void apply_subset(Request& request, LossLog& losses);
 // A built-in tool without a twin upstream: a loss, or an error when the choice forces it.
 Result<void> drop_builtin(const Request& request, const Tool& tool, LossLog& losses);
 bool is_custom(const Request& request, std::string_view tool_name);
+// For lists of names. Views of the request.
+std::unordered_set<std::string_view> custom_names(const Request& request);
 bool forces_tool(const Request& request);
 bool has_history_calls(const Request& request);
 // Custom tools for targets without them: {"input": string}, the grammar in the description.

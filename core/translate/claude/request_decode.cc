@@ -202,6 +202,7 @@ class Decoder {
       } else {
         call->args = "{}";
       }
+      cached_signature(out, *call);
     } else if (type == "tool_result") {
       auto& part = push(out, PartKind::result, at);
       part.result = wire::make<ToolResult>(arena_);
@@ -234,6 +235,19 @@ class Decoder {
       losses_.dropped(at, "unknown content block");
     }
     return ok();
+  }
+
+  // A client that did not ask for thinking has nothing to send back; the gateway may remember.
+  void cached_signature(const List<Part>& before, Call& call) {
+    if (context_.options.opaque_cache == nullptr) return;
+    if (context_.context.upstream != Protocol::gemini) return;
+    for (const auto& part : before) {
+      if (part.kind == PartKind::reasoning && part.opaque) return;
+    }
+    const auto kept = context_.options.opaque_cache->find(call.id);
+    if (kept.empty()) return;
+    const auto opened = unseal(arena_.copy(kept), Protocol::none, arena_);
+    if (opened.sealed && opened.opaque.proto == Protocol::gemini) call.signature = opened.opaque;
   }
 
   Result<void> image(const Value& item, const Path* at, List<Part>& out) {

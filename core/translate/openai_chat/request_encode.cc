@@ -513,9 +513,8 @@ class Encoder {
       case Mode::subset_auto:
       case Mode::subset_any: {
         auto list = Value::array();
-        for (auto name : choice.names) {
-          list.push(arena_, named(name, common::is_custom(request_, name)));
-        }
+        const auto custom = common::custom_names(request_);
+        for (auto name : choice.names) list.push(arena_, named(name, custom.contains(name)));
         auto holder = Value::object();
         holder.add(arena_, "mode", str(choice.mode == Mode::subset_any ? "required" : "auto"));
         holder.add(arena_, "tools", list);

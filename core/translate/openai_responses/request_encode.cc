@@ -412,8 +412,8 @@ class Encoder {
     losses_.dropped(tool.at, "no cache marker on tools", "cache_control");
   }
 
-  Value named(std::string_view name) {
-    auto out = wire::typed(arena_, common::is_custom(request_, name) ? "custom" : "function");
+  Value named(std::string_view name, bool custom) {
+    auto out = wire::typed(arena_, custom ? "custom" : "function");
     out.add(arena_, "name", str(name));
     return out;
   }
@@ -440,13 +440,15 @@ class Encoder {
                    wire::typed(arena_,
                                choice.name == "code_execution" ? "code_interpreter" : choice.name));
         } else {
-          body.add(arena_, "tool_choice", named(choice.name));
+          body.add(arena_, "tool_choice",
+                   named(choice.name, common::is_custom(request_, choice.name)));
         }
         return;
       case Mode::subset_auto:
       case Mode::subset_any: {
         auto list = Value::array();
-        for (auto name : choice.names) list.push(arena_, named(name));
+        const auto custom = common::custom_names(request_);
+        for (auto name : choice.names) list.push(arena_, named(name, custom.contains(name)));
         auto out = wire::typed(arena_, "allowed_tools");
         out.add(arena_, "mode", str(choice.mode == Mode::subset_any ? "required" : "auto"));
         out.add(arena_, "tools", list);

@@ -1,12 +1,12 @@
 // Neutral events -> a Responses answer, streamed or whole (wire-formats 4.3.2, 3.0). The terminal
 // event repeats every item, so the text is kept, up to Options::max_response_bytes.
 #include <algorithm>
-#include <vector>
 
 #include "translate/answer_common.h"
 #include "translate/arguments.h"
 #include "translate/openai_responses/annotations.h"
 #include "translate/openai_responses/answer.h"
+#include "translate/openai_responses/answer_frame.h"
 #include "translate/openai_responses/response_encode.h"
 #include "translate/part_text.h"
 #include "translate/seal.h"
@@ -22,13 +22,12 @@ bool is_text_like(PartKind kind) {
          kind == PartKind::audio;
 }
 
-class ResponsesEncoder final : public AnswerEncoder {
+class ResponsesEncoder final : public responses::AnswerFrame {
  public:
   ResponsesEncoder(AnswerForm form, const AnswerContext& context)
-      : context_(context),
+      : AnswerFrame(form, context),
         losses_(context.losses),
         upstream_(context.request.upstream),
-        document_(form == AnswerForm::document),
         inner_(*this),
         sequence_(inner_) {}
 
@@ -45,33 +44,8 @@ class ResponsesEncoder final : public AnswerEncoder {
     }
   }
 
-  void fail(const Error& error) override {
-    if (ended_) return;
-    ended_ = true;
-    if (!created_) {
-      begin_event("error");
-      *out_ += ",\"code\":";
-      json::write_string(responses::error_code(error), *out_);
-      *out_ += ",\"message\":";
-      json::write_string(error.message, *out_);
-      *out_ += ",\"param\":null";
-      end_event();
-      return;
-    }
-    // Items that are open stay as they are, marked incomplete.
-    write_incomplete_items();
-    responses::Snapshot snapshot = this->snapshot("failed");
-    const std::string items = output();
-    snapshot.output = items;
-    snapshot.error = &error;
-    begin_event("response.failed");
-    *out_ += ",\"response\":";
-    responses::write_response(snapshot, context_.request.echo, *out_);
-    end_event();
-  }
-
   size_t held_bytes() const override {
-    return sizeof(*this) + items_bytes_ + text_.size() + parts_.size() + logprobs_.size() +
+    return sizeof(*this) + items_bytes() + text_.size() + parts_.size() + logprobs_.size() +
            arguments_.size() + annotations_.size() + sequence_.held_bytes();
   }
 
@@ -109,112 +83,20 @@ class ResponsesEncoder final : public AnswerEncoder {
     }
   }
 
-  // ---- events -----------------------------------------------------------------------------------
-
-  void begin_event(std::string_view type) {
-    *out_ += "event: ";
-    *out_ += type;
-    *out_ += "\ndata: {\"type\":\"";
-    *out_ += type;
-    *out_ += "\",\"sequence_number\":";
-    *out_ += std::to_string(sequence_number_++);
-  }
-  void end_event() { *out_ += "}\n\n"; }
-  void put_item_id(std::string_view id, size_t index) {
-    *out_ += ",\"item_id\":\"";
-    *out_ += id;
-    *out_ += "\",\"output_index\":";
-    *out_ += std::to_string(index);
-  }
-  // An event about the open item; `fields` begins with a comma or is empty.
-  void item_event(std::string_view type, std::string_view fields = {}) {
-    if (document_) return;
-    begin_event(type);
-    put_item_id(item_id_, item_index_);
-    *out_ += fields;
-    end_event();
-  }
-  void text_event(std::string_view type, std::string_view place, std::string_view member,
-                  std::string_view text, std::string_view rest = {}) {
-    if (document_) return;
-    begin_event(type);
-    put_item_id(item_id_, item_index_);
-    *out_ += place;
-    *out_ += member;
-    json::write_string(text, *out_);
-    *out_ += rest;
-    end_event();
-  }
-
-  responses::Snapshot snapshot(std::string_view status) const {
-    responses::Snapshot snapshot;
-    snapshot.id = id_;
-    snapshot.model = model_;
-    snapshot.status = status;
-    snapshot.created_at = created_at_;
-    return snapshot;
-  }
-  std::string output() const {
-    std::string out;
-    out.reserve(items_bytes_ + items_.size());
-    for (const auto& item : items_) {
-      if (item.empty()) continue;
-      if (!out.empty()) out += ',';
-      out += item;
-    }
-    return out;
-  }
-
   void start(const Event& event) {
-    id_ = answer_id(event.id, "resp_", context_.ids);
-    const auto& request = context_.request;
-    model_ = context_.options.upstream_model_name || request.requested_model.empty()
-                 ? std::string(event.name)
-                 : request.requested_model;
-    created_at_ = event.created > 0 ? event.created : context_.ids.now_s();
     if (event.usage != nullptr) usage_ = *event.usage;
-    created_ = true;
-    if (document_) return;
-    for (const std::string_view type : {"response.created", "response.in_progress"}) {
-      begin_event(type);
-      *out_ += ",\"response\":";
-      responses::write_response(snapshot("in_progress"), request.echo, *out_);
-      end_event();
-    }
+    begin_answer(event);
   }
 
   // ---- items ------------------------------------------------------------------------------------
 
   void open_item(Open kind, std::string_view prefix) {
     open_ = kind;
-    item_id_ = context_.ids.next(prefix);
-    item_index_ = items_.size();
-    items_.emplace_back();
-  }
-  void added(std::string_view item) {
-    if (document_) return;
-    begin_event("response.output_item.added");
-    *out_ += ",\"output_index\":";
-    *out_ += std::to_string(item_index_);
-    *out_ += ",\"item\":";
-    *out_ += item;
-    end_event();
+    new_item(prefix);
   }
   void done(std::string item) {
-    if (!document_) {
-      begin_event("response.output_item.done");
-      *out_ += ",\"output_index\":";
-      *out_ += std::to_string(item_index_);
-      *out_ += ",\"item\":";
-      *out_ += item;
-      end_event();
-    }
-    keep(std::move(item));
+    done_item(std::move(item));
     open_ = Open::none;
-  }
-  void keep(std::string item) {
-    items_bytes_ += item.size();
-    items_[item_index_] = std::move(item);
   }
 
   // Closes whatever is open, with the status its item then has.
@@ -646,20 +528,12 @@ class ResponsesEncoder final : public AnswerEncoder {
     responses::Snapshot snapshot = this->snapshot(why.empty() ? "completed" : "incomplete");
     snapshot.completed_at = why.empty() ? std::max(context_.ids.now_s(), created_at_) : 0;
     snapshot.incomplete_reason = why;
-    const std::string items = output();
-    snapshot.output = items;
     snapshot.usage = &usage_;
     if (is_openai(upstream_)) snapshot.service_tier = tier;
-    if (!document_) {
-      begin_event(why.empty() ? "response.completed" : "response.incomplete");
-      *out_ += ",\"response\":";
-    }
-    responses::write_response(snapshot, context_.request.echo, *out_);
-    if (!document_) end_event();
-    ended_ = true;
+    end_answer(snapshot);
   }
 
-  void write_incomplete_items() {
+  void write_incomplete_items() override {
     switch (open_) {
       case Open::message: {
         if (content_ != Content::none) {
@@ -691,26 +565,16 @@ class ResponsesEncoder final : public AnswerEncoder {
     }
   }
 
-  AnswerContext context_;
   AnswerLosses losses_;
   Protocol upstream_;
-  bool document_;
   Inner inner_;
   SequentialParts sequence_;
 
-  std::string id_, model_;
-  int64_t created_at_ = 0;
   TokenUsage usage_;
   FinishReason reason_ = FinishReason::stop;
-  uint64_t sequence_number_ = 0;
-  bool created_ = false;
   bool visible_ = false;  // text or a refusal was told
 
-  std::vector<std::string> items_;  // finished ones, by output_index
-  size_t items_bytes_ = 0;
   Open open_ = Open::none;
-  std::string item_id_;
-  size_t item_index_ = 0;
 
   PartKind kind_ = PartKind::text;  // of the part being told
   uint32_t part_ = 0;

@@ -181,6 +181,25 @@ TEST_CASE("a place is found whatever stands around it") {
   }
 }
 
+TEST_CASE("rules about models are checked where they stand") {
+  auto good = parse_config(R"({"settings":{"translation":{"lossless":true,"model_profiles":[
+      {"match":["x-*"],"set":{"cl.prefill":true}}]}}})",
+                           {.path = "f", .base = {}});
+  REQUIRE(good.ok());
+  CHECK(good->settings.translation.lossless);
+  CHECK(good->settings.translation.model_profiles.json ==
+        R"([{"match":["x-*"],"set":{"cl.prefill":true}}])");
+  for (const auto* wrong : {R"({})", R"([1])", R"([{"match":["x"],"set":{"cl.nothing":1}}])",
+                            R"([{"match":["x"],"sets":{}}])", R"([{"match":[1]}])"}) {
+    auto bad = parse_config(
+        R"({"settings":{"translation":{"model_profiles":)" + std::string(wrong) + "}}}",
+        {.path = "f", .base = {}});
+    CAPTURE(wrong);
+    REQUIRE_FALSE(bad.ok());
+    CHECK(bad.error().message.find("f:1:") == 0);
+  }
+}
+
 TEST_CASE("the example configuration is valid") {
   auto file = load_config(std::string(GPROXY_SOURCE_DIR) + "/config/gproxy.example.jsonc", {});
   REQUIRE_MESSAGE(file.ok(), file.error().message);
