@@ -1,6 +1,7 @@
 #include "translate/stream.h"
 
 #include "translate/answer_common.h"
+#include "translate/native_collect.h"
 #include "translate/usage_map.h"
 
 namespace gproxy::translate {
@@ -15,10 +16,35 @@ Error malformed() {
 
 }  // namespace
 
-// Sits between the codecs and watches what passes.
+// Sits between the codecs and watches what passes. Between equal protocols it puts a stream
+// together itself, so that the whole answer keeps what the codecs do not know.
 class StreamTranslator::Observer final : public EventSink {
  public:
-  explicit Observer(StreamTranslator& owner) : owner_(owner) {}
+  Observer(StreamTranslator& owner, AnswerForm form) : owner_(owner) {
+    const auto& context = owner.context_;
+    const auto& request = context.request;
+    if (form == AnswerForm::document && request.upstream == request.client &&
+        request.emulated_stop.empty()) {
+      native_ = make_native_collector(request.client, context.options.max_response_bytes);
+    }
+  }
+  void take(const json::Value& event) {
+    if (native_ != nullptr) native_->take(event);
+  }
+  // The encoder has written the answer from `before` on.
+  void end(size_t before) {
+    if (native_ == nullptr || !owner_.ended_ || owner_.failed_) return;
+    const auto& context = owner_.context_;
+    std::string answer;
+    const bool as_upstream = context.options.upstream_model_name;
+    if (!native_->write(as_upstream ? std::string_view() : context.request.requested_model,
+                        answer)) {
+      return;
+    }
+    owner_.out_->resize(before);
+    *owner_.out_ += answer;
+  }
+  size_t held_bytes() const { return native_ == nullptr ? 0 : native_->held_bytes(); }
   void on(const Event& event) override {
     if (event.usage != nullptr) owner_.usage_ = settled(*event.usage);
     if (event.kind == EventKind::finish && event.candidate == 0) {
@@ -29,6 +55,7 @@ class StreamTranslator::Observer final : public EventSink {
 
  private:
   StreamTranslator& owner_;
+  std::unique_ptr<NativeCollector> native_;
 };
 
 StreamTranslator::StreamTranslator(const RequestContext& request, const Options& options,
@@ -40,7 +67,7 @@ StreamTranslator::StreamTranslator(const RequestContext& request, const Options&
     : context_{request, options, ids, losses_},
       decoder_(make_answer_decoder(request.upstream, context_)),
       encoder_(make_answer_encoder(request.client, form, context_)),
-      observer_(std::make_unique<Observer>(*this)),
+      observer_(std::make_unique<Observer>(*this, form)),
       sink_(observer_.get()),
       arena_(kArenaBlock, options.max_event_bytes * 8 + (size_t{1} << 20)),
       sse_(options.max_event_bytes),
@@ -62,7 +89,7 @@ StreamTranslator::Progress StreamTranslator::progress() const {
 
 size_t StreamTranslator::held_bytes() const {
   return sizeof(*this) + arena_.used() + sse_.pending_bytes() + array_.pending_bytes() +
-         head_.capacity() + whole_.capacity() + encoder_->held_bytes();
+         head_.capacity() + whole_.capacity() + encoder_->held_bytes() + observer_->held_bytes();
 }
 
 std::string_view StreamTranslator::keepalive(Protocol client) {
@@ -90,7 +117,12 @@ Result<void> StreamTranslator::after(Result<void> decoded) {
 
 Result<void> StreamTranslator::take(std::string_view name, std::string_view data) {
   if (ended_ || failed_) return ok();
-  if (data == "[DONE]") return after(decoder_->done_marker(*sink_));
+  if (data == "[DONE]") {
+    const size_t before = out_->size();
+    auto done = after(decoder_->done_marker(*sink_));
+    observer_->end(before);
+    return done;
+  }
   // An event without data to speak of is a keep-alive of some servers.
   if (is_blank_json(data)) return ok();
   return take_json(name, data);
@@ -108,7 +140,9 @@ Result<void> StreamTranslator::take_json(std::string_view name, std::string_view
   // a plain HTTP error.
   if (form_ == AnswerForm::document && take_terminal(*doc)) return ok();
   const size_t before = out_->size();
+  observer_->take(*doc);
   Result<void> decoded = after(decoder_->event(name, *doc, arena_, *sink_));
+  observer_->end(before);
   if (!decoded.ok() && !begun_) out_->resize(before);
   if (decoded.ok()) begun_ = begun_ || out_->size() > before || decoder_->has_content();
   return decoded;
@@ -226,6 +260,7 @@ Result<void> StreamTranslator::finish(std::string& out) {
   if (!result.ok() || ended_) return result;
   const size_t before = out.size();
   result = after(decoder_->end(*sink_));
+  observer_->end(before);
   if (!result.ok() && !begun_) out.resize(before);
   return result;
 }

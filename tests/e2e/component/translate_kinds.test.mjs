@@ -3,7 +3,6 @@
 // have a word for it, the running gateway between them and a scripted upstream.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -280,9 +279,13 @@ test('the operator\'s model profiles are in force, also after a change and in gp
   const file = path.join(gproxy.dir, 'gproxy.jsonc');
   const out = execFileSync(process.env.GPROXY_BIN, ['translate', '--from', 'openai_chat', '--to', 'claude', '--kind', 'request', '--config', file], { input: JSON.stringify(lossy) });
   assert.equal(JSON.parse(out).max_tokens, 123);
-  const put = await strict.admin('PUT', '/global_config', { 'translation.model_profiles': [{ match: ['plain'], set: { 'cl.default_max_tokens': 77 } }], 'translation.lossless': null });
-  assert.ok(put.status < 300 || put.status === 409, JSON.stringify(put));
-  assert.equal(fs.existsSync(file), true);
+  const put = await strict.admin('PUT', '/global_config', { settings: { 'translation.model_profiles': [{ match: ['plain'], set: { 'cl.default_max_tokens': 77 } }] } });
+  assert.equal(put.status, 200, JSON.stringify(put));
+  assert.equal((await post(strict, '/claude/v1/chat/completions', { model: 'plain', messages: lossy.messages })).status, 200);
+  assert.equal(upstream.last().body.max_tokens, 77);
+  const wrong = await strict.admin('PUT', '/global_config', { settings: { 'translation.model_profiles': [{ match: ['plain'], set: { 'cl.nothing': 1 } }] } });
+  assert.equal(wrong.status, 400);
+  assert.match(JSON.stringify(wrong.body), /cl\.nothing/);
 });
 
 test('a list of models is translated from all of its pages', async () => {
