@@ -180,6 +180,7 @@ class Scanner {
           const bool object = *p_ == '{';
           if (!nesting_.push(object)) {
             failure_ = Failure::depth;
+            at_ = p_;
             return false;
           }
           p_ = skip_space(p_ + 1, end_);
