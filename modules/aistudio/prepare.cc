@@ -1,5 +1,6 @@
 // Requests as generativelanguage.googleapis.com wants them: the model stands in the path.
 #include "aistudio.h"
+#include "common/google/gemini.h"
 
 namespace gproxy_aistudio {
 namespace {
@@ -17,14 +18,6 @@ std::string_view model_path(const gp::Arena& arena, std::string_view model) {
   }
   if (!gp::usable_segment(model)) return {};
   return arena.concat({collection, gp::encode_segment(arena, model, gp::Colon::encode)});
-}
-
-// The client's query, with alt=sse where the host reads the stream itself. `alt` is the framing of
-// the answer: a native client keeps its choice.
-std::string_view stream_query(const gp::Request& request) {
-  if (!request.needs_sse())
-    return gp::pick_query(request.arena(), request.query(), {"alt", "$alt", "%24alt"});
-  return "alt=sse";
 }
 
 }  // namespace
@@ -50,21 +43,17 @@ gp::Status Provider::prepare(const gp::Request& request, gp::Upstream& up) const
   if (request.protocol() != GP_PROTOCOL_GEMINI)
     return gp::unsupported("the aistudio kind speaks Gemini and chat");
 
-  std::string_view action, query;
+  const std::string_view action = gproxy_google::action_of(request.operation());
+  std::string_view query;
   switch (request.operation()) {
-    case GP_OP_GENERATE:
-      action = ":generateContent";
-      break;
     case GP_OP_STREAM_GENERATE:
-      action = ":streamGenerateContent";
-      query = stream_query(request);
-      break;
-    case GP_OP_COUNT_TOKENS:
-      action = ":countTokens";
+      query = gproxy_google::stream_query(request);
       break;
     case GP_OP_MODEL_LIST:
       query = gp::pick_query(arena, request.query(), {"pageSize", "pageToken"});
       break;
+    case GP_OP_GENERATE:
+    case GP_OP_COUNT_TOKENS:
     case GP_OP_MODEL_GET:
       break;
     default:
