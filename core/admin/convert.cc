@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "base/json.h"
+#include "base/strings.h"
 #include "config/settings_table.h"
 
 namespace gproxy::admin {
@@ -229,6 +230,40 @@ std::string mask_json(std::string_view secret_json) {
   auto value = json::parse(secret_json, arena);
   if (!value.ok()) return "null";
   mask_value(*value, arena);
+  return json::write(*value);
+}
+
+namespace {
+
+bool names_secret(std::string_view name) {
+  for (std::string_view end : {"token", "secret", "password", "key", "authorization", "cookie"}) {
+    if (name.size() < end.size()) continue;
+    if (iequals(name.substr(name.size() - end.size()), end)) return true;
+  }
+  return false;
+}
+
+void mask_named(json::Value& value, Arena& arena) {
+  if (value.is_array()) {
+    for (auto& item : value.items()) mask_named(item, arena);
+  } else if (value.is_object()) {
+    for (auto& member : value.members()) {
+      if (names_secret(member.key)) {
+        mask_value(member.value, arena);
+      } else {
+        mask_named(member.value, arena);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::string mask_settings(std::string_view settings_json) {
+  Arena arena;
+  auto value = json::parse(settings_json, arena);
+  if (!value.ok()) return "{}";
+  mask_named(*value, arena);
   return json::write(*value);
 }
 

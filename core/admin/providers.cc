@@ -18,7 +18,7 @@ void write_provider(json::Writer& w, const ControlPlane& plane, const storage::P
     w.begin_object();
     w.field("kind", row.kind);
     w.key("channel_settings");
-    w.raw(row.settings_json);
+    w.raw(mask_settings(row.settings_json));
     w.end_object();
   }
   const auto* entry = plane.snapshot().find_provider(row.name);
@@ -88,6 +88,8 @@ void put_provider(ContextPtr c) {
   c->plane.change(
       [c, row]() -> Result<void> {
         if (const auto* old = c->plane.find_provider(row->name)) {
+          // What was shown masked and comes back so is kept.
+          if (old->kind == row->kind) row->settings_json = unmask_json(row->settings_json, old->settings_json);
           const bool same = old->kind == row->kind && old->settings_json == row->settings_json && old->enabled == row->enabled;
           if (!same) GP_CHECK(check_origin(to_config(old->origin), "provider " + row->name));
           row->origin = old->origin;

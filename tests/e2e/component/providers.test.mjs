@@ -196,3 +196,12 @@ test('settings and credentials that do not fit are 400 with their path, and noth
   assert.equal(secret.status, 400);
   assert.match(JSON.stringify(secret.body), /access_token/);
 });
+
+test('secret settings are masked when shown, and their mask keeps them', async () => {
+  const config_json = { kind: 'nvidia', channel_settings: { hf_token: 'hf_0123456789abcd' } };
+  assert.equal((await gproxy.admin('PUT', '/providers/hub', { enabled: true, config_json })).status, 200);
+  const shown = (await gproxy.admin('GET', '/providers/hub')).body.config_json;
+  assert.equal(shown.channel_settings.hf_token, '****abcd');
+  assert.equal((await gproxy.admin('PUT', '/providers/hub', { enabled: true, config_json: shown })).status, 200);
+  assert.equal((await gproxy.admin('GET', '/providers/hub')).body.config_json.channel_settings.hf_token, '****abcd');
+});

@@ -57,3 +57,15 @@ TEST_CASE("a stored setting that nobody knows any more is dropped and counted, t
   CHECK(dropped == 1);
   CHECK(s.limits.max_request_bytes == 4096);
 }
+
+TEST_CASE("settings are shown with their secrets masked, and a mask that comes back keeps them") {
+  const std::string stored =
+      R"({"base_url":"http://h","hf_token":"hf_0123456789abcd","token_url":"http://t",)"
+      R"("count_tokens":"upstream","extra_headers":{"Authorization":"Bearer abc","x-team":"t"}})";
+  const std::string shown = mask_settings(stored);
+  CHECK(shown ==
+        R"({"base_url":"http://h","hf_token":"****abcd","token_url":"http://t",)"
+        R"("count_tokens":"upstream","extra_headers":{"Authorization":"****","x-team":"t"}})");
+  CHECK(unmask_json(shown, stored) == stored);
+  CHECK(unmask_json(R"({"hf_token":"new"})", stored) == R"({"hf_token":"new"})");
+}
