@@ -30,6 +30,9 @@ constexpr gp_route kRoutes[] = {
     {GP_PROTOCOL_OPENAI, GP_OP_MODEL_GET, T, GP_PROTOCOL_CLAUDE},
 };
 
+constexpr gp_alias kAliases[] = {{gp::str("apiKey"), gp::str("api_key")},
+                                 {gp::str("key"), gp::str("api_key")}};
+
 }  // namespace
 
 constexpr gp_kind kKind = {
@@ -41,8 +44,8 @@ constexpr gp_kind kKind = {
     gp::str("anthropic"),
     gp::str(kSettingsSchema),
     gp::str(gp::kApiKeySchema),
-    nullptr,
-    0,
+    kAliases,
+    std::size(kAliases),
     nullptr,
     0,
 };

@@ -36,20 +36,17 @@ void MemberEdits::apply(const gp::Request& request, gp::BodyEdit& edit) {
       edit.replace(member.value.at, member.value.len, rule->json);
     return true;
   });
-  end_run();
   std::string_view added;
   for (const Rule& rule : rules_) {
     if (rule.met || rule.what == Rule::What::drop) continue;
     added = arena.concat(
         {added, added.empty() ? "" : ",", gp::json_quote(arena, rule.name), ":", rule.json});
   }
-  if (added.empty()) return;
-  // Before a member that stays: its neighbours' commas are right whatever goes.
-  if (kept) {
-    edit.replace(kept_at, 0, arena.concat({added, ","}));
-  } else {
-    edit.replace(root.at + 1, 0, added);
-  }
+  // Before a member that stays: its neighbours' commas are right whatever goes. Where nothing
+  // stays, the insertion must come before the removal that may begin at the same byte.
+  if (!added.empty() && kept) edit.replace(kept_at, 0, arena.concat({added, ","}));
+  if (!added.empty() && !kept) edit.replace(root.at + 1, 0, added);
+  end_run();
 }
 
 }  // namespace gproxy_common

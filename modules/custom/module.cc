@@ -26,6 +26,9 @@ constexpr std::string_view kSettingsSchema = R"json({
 "extra_query":{"type":["object","null"],"title":"Extra query","additionalProperties":{"type":"string"}}
 }})json";
 
+constexpr gp_alias kAliases[] = {{gp::str("apiKey"), gp::str("api_key")},
+                                 {gp::str("key"), gp::str("api_key")}};
+
 }  // namespace
 
 constexpr gp_kind kKind = {
@@ -37,8 +40,8 @@ constexpr gp_kind kKind = {
     gp::str("custom"),
     gp::str(kSettingsSchema),
     gp::str(gp::kApiKeySchema),
-    nullptr,
-    0,
+    kAliases,
+    std::size(kAliases),
     nullptr,
     0,
 };

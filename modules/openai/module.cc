@@ -37,6 +37,9 @@ constexpr gp_route kRoutes[] = {
     {GP_PROTOCOL_GEMINI, GP_OP_MODEL_GET, T, GP_PROTOCOL_OPENAI},
 };
 
+constexpr gp_alias kAliases[] = {{gp::str("apiKey"), gp::str("api_key")},
+                                 {gp::str("key"), gp::str("api_key")}};
+
 }  // namespace
 
 constexpr gp_kind kKind = {
@@ -48,8 +51,8 @@ constexpr gp_kind kKind = {
     gp::str("openai"),
     gp::str(kSettingsSchema),
     gp::str(gp::kApiKeySchema),
-    nullptr,
-    0,
+    kAliases,
+    std::size(kAliases),
     kForward,
     std::size(kForward),
 };
