@@ -88,6 +88,7 @@ Result<void> apply_declared(storage::Store& store, const config::Declared& decla
     row.name = provider.name;
     row.kind = provider.kind;
     row.settings_json = provider.settings_json;
+    row.pool_json = provider.pool_json;
     row.enabled = provider.enabled;
     row.origin = storage::Origin::file;
     GP_TRY(auto stored, store.upsert_provider(row));
@@ -165,6 +166,17 @@ Result<void> apply_declared(storage::Store& store, const config::Declared& decla
     }
   }
 
+  std::set<int64_t> kept_routes;
+  for (const auto& route : declared.routes) {
+    storage::RouteRow row;
+    row.name = route.name;
+    row.body_json = route.body_json;
+    row.enabled = route.enabled;
+    row.origin = storage::Origin::file;
+    GP_TRY(auto stored, store.upsert_route(row));
+    kept_routes.insert(stored.id);
+  }
+
   secrets = std::move(now);
 
   // What the file declared once and does not any more.
@@ -189,6 +201,17 @@ Result<void> apply_declared(storage::Store& store, const config::Declared& decla
       auto copy = row;
       copy.origin = storage::Origin::db;
       GP_TRY([[maybe_unused]] auto updated, store.upsert_provider(copy));
+    }
+  }
+  for (const auto& row : rows.routes) {
+    if (row.origin != storage::Origin::file || kept_routes.contains(row.id)) continue;
+    gone("route " + row.name);
+    if (prune) {
+      GP_CHECK(store.delete_route(row.id));
+    } else {
+      auto copy = row;
+      copy.origin = storage::Origin::db;
+      GP_TRY([[maybe_unused]] auto updated, store.upsert_route(copy));
     }
   }
   for (const auto& row : rows.user_keys) {

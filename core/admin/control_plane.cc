@@ -25,6 +25,7 @@ Result<config::Built> ControlPlane::build(const config::FindKind* find_kind) {
   inputs.settings = settings_;
   auto declared = declared_of(rows_);
   inputs.providers = std::move(declared.providers);
+  inputs.routes = std::move(declared.routes);
   inputs.users = std::move(declared.users);
   inputs.digest_key = [this](std::string_view key) { return hasher_.digest(key); };
   const config::Snapshot* previous = deps_.publisher.current().get();

@@ -33,6 +33,7 @@ config::Declared declared_of(const storage::ConfigRows& rows) {
     p.name = row.name;
     p.kind = row.kind;
     p.settings_json = row.settings_json;
+    p.pool_json = row.pool_json;
     p.enabled = row.enabled;
     p.origin = to_config(row.origin);
     out.providers.push_back(std::move(p));
@@ -51,6 +52,8 @@ config::Declared declared_of(const storage::ConfigRows& rows) {
     c.revision = static_cast<uint64_t>(row.version);
     out.providers[at->second].credentials.push_back(std::move(c));
   }
+  for (const auto& row : rows.routes)
+    out.routes.push_back({row.id, row.name, row.body_json, row.enabled, to_config(row.origin)});
   std::unordered_map<int64_t, size_t> user_at;
   for (const auto& row : rows.users) {
     user_at[row.id] = out.users.size();

@@ -3,6 +3,7 @@
 
 #include "admin/api.h"
 #include "admin/convert.h"
+#include "config/pool_settings.h"
 
 namespace gproxy::admin {
 namespace {
@@ -112,6 +113,11 @@ Result<void> read_common(const json::Value& body, storage::CredentialRow& row) {
   const json::Value& settings = body["settings_json"];
   if (!settings.is_null() && !settings.is_object()) return invalid_error("must be an object", "settings_json");
   if (settings.is_object()) row.settings_json = json::write(settings);
+  if (auto member = config::parse_member_settings(row.settings_json); !member.ok()) {
+    Error e = std::move(member).error();
+    e.param = e.param.empty() ? "settings_json" : "settings_json." + e.param;
+    return e;
+  }
   return ok();
 }
 

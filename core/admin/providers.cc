@@ -1,6 +1,7 @@
 // /admin/providers.
 #include "admin/api.h"
 #include "admin/convert.h"
+#include "config/pool_settings.h"
 #include "config/validate.h"
 
 namespace gproxy::admin {
@@ -20,6 +21,9 @@ void write_provider(json::Writer& w, const ControlPlane& plane, const storage::P
     w.key("channel_settings");
     w.raw(mask_settings(row.settings_json));
     w.end_object();
+    w.key("pool");
+    const auto pool = config::parse_pool_settings(row.pool_json);
+    w.raw(config::to_json(pool.ok() ? *pool : config::PoolSettings{}));
   }
   const auto* entry = plane.snapshot().find_provider(row.name);
   w.key("fault");
@@ -64,7 +68,7 @@ void get_provider(ContextPtr c) {
 void put_provider(ContextPtr c) {
   auto row = std::make_shared<storage::ProviderRow>();
   auto parse = [&]() -> Result<void> {
-    GP_CHECK(only_members(c->body, {"enabled", "config_json", "id", "name", "updated_at", "created_at", "kind", "origin", "fault"}));
+    GP_CHECK(only_members(c->body, {"enabled", "config_json", "id", "name", "updated_at", "created_at", "kind", "origin", "fault", "pool"}));
     row->name = c->parameters[0];
     GP_CHECK(config::check_provider_name(row->name));
     GP_TRY(row->enabled, need_bool(c->body, "enabled"));
@@ -82,6 +86,16 @@ void put_provider(ContextPtr c) {
       return invalid_error("must be an object", "config_json.channel_settings");
     }
     row->settings_json = settings.is_object() ? json::write(settings) : "{}";
+    // Absent: as it was. null: the defaults.
+    row->pool_json.clear();
+    if (const auto* pool = c->body.find("pool"); pool != nullptr) {
+      row->pool_json = pool->is_null() ? "{}" : json::write(*pool);
+      if (auto parsed = config::parse_pool_settings(row->pool_json); !parsed.ok()) {
+        Error e = std::move(parsed).error();
+        e.param = e.param.empty() ? "pool" : "pool." + e.param;
+        return e;
+      }
+    }
     return ok();
   };
   if (auto r = parse(); !r.ok()) return c->respond(error_response(r.error()));
@@ -90,7 +104,8 @@ void put_provider(ContextPtr c) {
         if (const auto* old = c->plane.find_provider(row->name)) {
           // What was shown masked and comes back so is kept.
           if (old->kind == row->kind) row->settings_json = unmask_json(row->settings_json, old->settings_json);
-          const bool same = old->kind == row->kind && old->settings_json == row->settings_json && old->enabled == row->enabled;
+          if (row->pool_json.empty()) row->pool_json = old->pool_json;
+          const bool same = old->pool_json == row->pool_json && old->kind == row->kind && old->settings_json == row->settings_json && old->enabled == row->enabled;
           if (!same) GP_CHECK(check_origin(to_config(old->origin), "provider " + row->name));
           row->origin = old->origin;
           if (old->kind != row->kind) {
@@ -104,6 +119,7 @@ void put_provider(ContextPtr c) {
           // Switching a provider off or on must work even while its module is away.
           if (old->kind == row->kind && old->settings_json == row->settings_json) return ok();
         }
+        if (row->pool_json.empty()) row->pool_json = "{}";
         auto tried = c->plane.try_provider(row->name, row->kind, row->settings_json);
         if (!tried.ok()) {
           Error e = std::move(tried).error();

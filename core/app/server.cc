@@ -14,6 +14,7 @@
 #include "admin/control_plane.h"
 #include "admin/convert.h"
 #include "admin/frontend.h"
+#include "app/health_keeper.h"
 #include "app/idle_release.h"
 #include "app/parts.h"
 #include "app/secret_saver.h"
@@ -86,6 +87,7 @@ struct Server::State {
   std::unique_ptr<admin::ControlPlane> plane;
   std::unique_ptr<admin::Frontend> frontend;
   std::unique_ptr<SecretSaver> saver;
+  std::unique_ptr<HealthKeeper> health_keeper;
   std::vector<std::unique_ptr<WorkerThread>> workers;
   std::vector<std::unique_ptr<net::SignalWatcher>> signals;
   std::unique_ptr<net::Timer> housekeeping;
@@ -159,7 +161,7 @@ Result<void> Server::State::start() {
   storage::RecorderOptions recorder_options;
   recorder_options.directory = storage::ring_directory(dsn, storage::data_directory(dsn, options.data_dir));
   recorder_options.database_id = std::string((*store)->database_id());
-  auto opened = storage::Recorders::open(recorder_options, count);
+  auto opened = storage::Recorders::open(recorder_options, count + 1);  // the last is main's
   if (!opened.ok()) return with_exit(opened.error(), storage::exit_code(opened.error()));
   recorders = std::move(*opened);
 
@@ -182,6 +184,9 @@ Result<void> Server::State::start() {
   const config::Settings at_start = settings;
   GP_CHECK(plane->start(std::move(booted->rows), std::move(booted->settings), hasher));
   plane->attach(*writer);
+  health_keeper = std::make_unique<HealthKeeper>(Clock::system(), *writer, recorders->at(count), to_main);
+  health_keeper->restore(slots, plane->rows().health);
+  slots.listen(health_keeper.get());
 
   for (size_t i = 0; i < count; ++i) {
     auto w = std::make_unique<WorkerThread>();
@@ -272,6 +277,7 @@ void Server::State::fill_gauges(Metrics& into) {
 
 void Server::State::keep_house() {
   registry.reaper()->drain();
+  health_keeper->sweep();
   const auto& health = writer->health();
   const auto state = health.state.load();
   const char* why = health.last_error.load();
@@ -335,6 +341,7 @@ void Server::State::stop_everything() {
       w->client.reset();
     }
   }
+  slots.listen(nullptr);
   // Requests have ended: what their rows wait for is the writer alone.
   if (writer != nullptr && !writer->stop()) log::error("rows stay in the journal and are written at the next start");
   housekeeping.reset();

@@ -98,6 +98,43 @@ struct SnapshotBuilder {
     return ok();
   }
 
+  // How the credentials are used. Kept while nothing about them changes, so that what is known of
+  // them, and who waits for them, lives on.
+  void make_pool(const ProviderConfig& config, ProviderEntry& entry, size_t first_slot) {
+    auto settings = parse_pool_settings(config.pool_json);
+    if (!settings.ok()) {
+      const auto& error = settings.error();
+      warn(fmt::format("provider {}: pool.{}: {}; the defaults are used", config.name, error.param,
+                       error.message));
+      settings = PoolSettings{};
+    }
+    std::vector<CredentialPool::Member> members;
+    for (size_t i = 0; i < entry.credentials.size(); ++i) {
+      const auto& credential = entry.credentials[i];
+      if (!credential.enabled || !credential.fault.empty()) continue;
+      CredentialPool::Member member;
+      member.slot = snapshot->slots_[first_slot + i];
+      member.position = i;
+      member.limit = settings->max_concurrent;
+      auto own = parse_member_settings(credential.settings_json);
+      if (own.ok()) {
+        member.weight = own->weight;
+        if (own->max_concurrent >= 0) member.limit = static_cast<uint32_t>(own->max_concurrent);
+      } else {
+        warn(fmt::format("credential {} of {}: {}: {}; the default is used", credential.id,
+                         config.name, own.error().param, own.error().message));
+      }
+      members.push_back(std::move(member));
+    }
+    const auto* before = previous != nullptr ? previous->find_provider(config.name) : nullptr;
+    const auto* last = before != nullptr ? before->pool.get() : nullptr;
+    if (last != nullptr && last->settings() == *settings && last->members() == members) {
+      entry.pool = before->pool;
+      return;
+    }
+    entry.pool = std::make_shared<CredentialPool>(*settings, std::move(members), clock, last);
+  }
+
   Result<void> add_providers() {
     std::vector<const ProviderConfig*> sorted;
     for (const auto& provider : inputs.providers) sorted.push_back(&provider);
@@ -115,7 +152,9 @@ struct SnapshotBuilder {
       entry.settings_json = config->settings_json;
       entry.ordinal = snapshot->providers_.size();
       make_instance(*config, entry);
+      const size_t first_slot = snapshot->slots_.size();
       GP_CHECK(add_credentials(*config, entry, entry.ordinal));
+      make_pool(*config, entry, first_slot);
       if (!snapshot->by_name_.emplace(entry.name, entry.ordinal).second) {
         return internal_error(fmt::format("the provider `{}` occurs twice", entry.name));
       }
@@ -171,6 +210,20 @@ struct SnapshotBuilder {
     return ok();
   }
 
+  void add_routes() {
+    std::vector<ModelRoute> routes;
+    for (const auto& config : inputs.routes) {
+      auto route = parse_route(config);
+      if (route.ok()) {
+        routes.push_back(std::move(*route));
+      } else {
+        warn(fmt::format("route {}: {}: {}", config.name, route.error().param,
+                         route.error().message));
+      }
+    }
+    for (auto& clash : snapshot->routes_.build(std::move(routes))) warn(std::move(clash));
+  }
+
   Result<Built> run() {
     std::unique_ptr<Snapshot> made(new Snapshot);
     snapshot = made.get();
@@ -183,6 +236,7 @@ struct SnapshotBuilder {
     }
     GP_CHECK(add_providers());
     GP_CHECK(add_users());
+    add_routes();
     if (inputs.digest_key && !inputs.settings.admin_key.empty()) {
       snapshot->admin_key_digest_ = inputs.digest_key(inputs.settings.admin_key.reveal());
     }

@@ -21,6 +21,7 @@ struct BuildInputs {
   uint64_t revision = 0;
   Settings settings;
   std::vector<ProviderConfig> providers;  // stored rows: every id is set
+  std::vector<RouteConfig> routes;
   std::vector<UserConfig> users;          // with keys that have a digest, or a key and digest_key
   // Digests the admin key and plain keys (KeyHasher::digest). Without it the
   // snapshot knows no admin key.

@@ -4,8 +4,9 @@
 
 namespace gproxy::config {
 
-CredentialSlot::CredentialSlot(int64_t id, Secret secret, uint64_t revision)
-    : id_(id), secret_(std::move(secret)), revision_(revision) {}
+CredentialSlot::CredentialSlot(int64_t id, Secret secret, uint64_t revision,
+                               std::shared_ptr<HealthSignal> signal)
+    : id_(id), signal_(std::move(signal)), secret_(std::move(secret)), revision_(revision) {}
 
 Result<modhost::CredentialHandle> CredentialSlot::open(const modhost::Provider& provider) {
   std::lock_guard lock(mutex_);
@@ -63,14 +64,56 @@ bool CredentialSlot::available(int64_t now_ms, std::string_view model) const {
   return at == models_.end() || now_ms >= at->second.until_ms;
 }
 
-void CredentialSlot::cool_down(int64_t until_ms, std::string_view reason, std::string_view model) {
+CredentialSlot::Rests CredentialSlot::rests(int64_t now_ms, std::string_view model,
+                                            std::string_view operation) const {
+  if (now_ms < until_ms_.load(std::memory_order_relaxed)) return Rests::all;
+  if (now_ms >= models_until_ms_.load(std::memory_order_relaxed)) return Rests::no;
   std::lock_guard lock(health_mutex_);
-  if (model.empty()) {
-    reason_ = reason;
-    until_ms_.store(until_ms, std::memory_order_relaxed);
-    return;
+  for (const auto scope : {model, operation}) {
+    const auto at = scope.empty() ? models_.end() : models_.find(scope);
+    if (at != models_.end() && now_ms < at->second.until_ms) return Rests::scope;
   }
-  auto at = models_.find(model);
+  return Rests::no;
+}
+
+int64_t CredentialSlot::rests_until(int64_t now_ms, std::string_view model,
+                                    std::string_view operation) const {
+  auto until = until_ms();
+  if (now_ms >= models_until_ms_.load(std::memory_order_relaxed)) return until;
+  for (const auto scope : {model, operation}) {
+    if (!scope.empty()) until = std::max(until, scope_until(scope));
+  }
+  return until;
+}
+
+int64_t CredentialSlot::scope_until(std::string_view scope) const {
+  std::lock_guard lock(health_mutex_);
+  const auto at = models_.find(scope);
+  return at == models_.end() ? 0 : at->second.until_ms;
+}
+
+void CredentialSlot::cool_down(int64_t until_ms, std::string_view reason, std::string_view model) {
+  CoolDown rest{std::string(model), std::string(reason), until_ms};
+  if (!put(rest)) return;
+  if (auto* listener = signal_->listener.load()) listener->rested(id_, rest);
+}
+
+void CredentialSlot::restore(const CoolDown& rest) {
+  put(rest);
+}
+
+// False when a longer rest of this scope is in force: of two failures that were under way together,
+// the one that knows less must not shorten what the other has asked for.
+bool CredentialSlot::put(const CoolDown& rest) {
+  std::lock_guard lock(health_mutex_);
+  if (rest.scope.empty()) {
+    if (rest.until_ms <= until_ms_.load(std::memory_order_relaxed)) return false;
+    reason_ = rest.reason;
+    until_ms_.store(rest.until_ms, std::memory_order_release);
+    return true;
+  }
+  auto at = models_.find(rest.scope);
+  if (at != models_.end() && rest.until_ms <= at->second.until_ms) return false;
   if (at == models_.end()) {
     if (models_.size() >= kMaxModels) {
       auto soonest = std::min_element(
@@ -78,23 +121,30 @@ void CredentialSlot::cool_down(int64_t until_ms, std::string_view reason, std::s
           [](const auto& a, const auto& b) { return a.second.until_ms < b.second.until_ms; });
       models_.erase(soonest);
     }
-    at = models_.emplace(std::string(model), CoolDown{}).first;
+    at = models_.emplace(rest.scope, CoolDown{}).first;
   }
-  at->second = {std::string(model), std::string(reason), until_ms};
+  at->second = rest;
   int64_t latest = 0;
   for (const auto& [name, entry] : models_) latest = std::max(latest, entry.until_ms);
   models_until_ms_.store(latest, std::memory_order_relaxed);
+  return true;
 }
 
 void CredentialSlot::reset_health() {
-  std::lock_guard lock(health_mutex_);
-  reason_.clear();
-  models_.clear();
-  until_ms_.store(0, std::memory_order_relaxed);
-  models_until_ms_.store(0, std::memory_order_relaxed);
-  failures_.store(0, std::memory_order_relaxed);
-  same_status_.store(0, std::memory_order_relaxed);
-  last_status_.store(0, std::memory_order_relaxed);
+  {
+    std::lock_guard lock(health_mutex_);
+    const bool rested = until_ms_.load(std::memory_order_relaxed) != 0 || !models_.empty();
+    reason_.clear();
+    models_.clear();
+    until_ms_.store(0, std::memory_order_release);
+    models_until_ms_.store(0, std::memory_order_relaxed);
+    failures_.store(0, std::memory_order_relaxed);
+    same_status_.store(0, std::memory_order_relaxed);
+    last_status_.store(0, std::memory_order_relaxed);
+    if (!rested) return;
+  }
+  signal_->restored.fetch_add(1, std::memory_order_acq_rel);
+  if (auto* listener = signal_->listener.load()) listener->restored(id_);
 }
 
 std::vector<CoolDown> CredentialSlot::cool_downs(int64_t now_ms) const {
@@ -140,7 +190,7 @@ std::shared_ptr<CredentialSlot> SlotTable::put(int64_t id, const Secret& secret,
     std::lock_guard lock(mutex_);
     auto& at = slots_[id];
     if (at == nullptr) {
-      at = std::make_shared<CredentialSlot>(id, secret, revision);
+      at = std::make_shared<CredentialSlot>(id, secret, revision, signal_);
       return at;
     }
     slot = at;

@@ -27,9 +27,25 @@ struct CoolDown {
   int64_t until_ms = 0;  // monotonic; INT64_MAX = until it is changed
 };
 
+// Hears what becomes of the credentials' health: the rows in the store, the events. Any thread; it
+// must return at once.
+class HealthListener {
+ public:
+  virtual ~HealthListener() = default;
+  virtual void rested(int64_t credential_id, const CoolDown& rest) = 0;
+  virtual void restored(int64_t credential_id) = 0;  // all of its rests ended before their time
+};
+
+// Shared by the slots of a table.
+struct HealthSignal {
+  std::atomic<uint64_t> restored{0};  // counts rests that ended before their time: look again
+  std::atomic<HealthListener*> listener{nullptr};  // outlives the slots' use, or is taken off
+};
+
 class CredentialSlot {
  public:
-  CredentialSlot(int64_t id, Secret secret, uint64_t revision);
+  CredentialSlot(int64_t id, Secret secret, uint64_t revision,
+                 std::shared_ptr<HealthSignal> signal = std::make_shared<HealthSignal>());
   CredentialSlot(const CredentialSlot&) = delete;
   CredentialSlot& operator=(const CredentialSlot&) = delete;
 
@@ -53,11 +69,22 @@ class CredentialSlot {
   // May the credential be used now for this model (empty: any)? Compares times; no timer is
   // involved.
   bool available(int64_t now_ms, std::string_view model) const;
-  // Overwrites a former entry of the same scope. `model` empty = the whole credential.
+  // `model` (or another scope's word) empty = the whole credential. A longer rest of the same scope
+  // stays as it is.
   void cool_down(int64_t until_ms, std::string_view reason, std::string_view model = {});
   void mark_dead(std::string_view reason) { cool_down(INT64_MAX, reason); }
   // All cooldowns off, failures zero.
   void reset_health();
+  // A rest from before the start: nobody is told.
+  void restore(const CoolDown& rest);
+  // What keeps it from serving (model, operation) now. Scopes may be empty.
+  enum class Rests : uint8_t { no, all, scope };
+  Rests rests(int64_t now_ms, std::string_view model, std::string_view operation) const;
+  // Until when that lasts; <= now_ms when nothing does.
+  int64_t rests_until(int64_t now_ms, std::string_view model, std::string_view operation) const;
+  int64_t until_ms() const { return until_ms_.load(std::memory_order_acquire); }
+  int64_t scope_until(std::string_view scope) const;  // 0 = none
+  const std::shared_ptr<HealthSignal>& signal() const { return signal_; }
   // Live entries only; the credential's own first, then models by name. [display]
   std::vector<CoolDown> cool_downs(int64_t now_ms) const;
 
@@ -69,14 +96,26 @@ class CredentialSlot {
   Row record_failure(int status);
   void record_success();
 
-  void begin() { in_flight_.fetch_add(1, std::memory_order_relaxed); }
-  void end() { in_flight_.fetch_sub(1, std::memory_order_relaxed); }
-  int in_flight() const { return in_flight_.load(std::memory_order_relaxed); }
+  // --- a limit of running requests; the pool's. 0 = none: nothing is counted then ---
+  bool take(uint32_t limit) {
+    if (limit == 0) return true;
+    auto used = in_use_.load(std::memory_order_relaxed);
+    while (used < limit) {
+      if (in_use_.compare_exchange_weak(used, used + 1)) return true;
+    }
+    return false;
+  }
+  // True when it was full.
+  bool give_back(uint32_t limit) { return limit != 0 && in_use_.fetch_sub(1) >= limit; }
+  uint32_t in_use() const { return in_use_.load(); }
 
  private:
+  bool put(const CoolDown& rest);
+
   static constexpr size_t kMaxModels = 256;  // model cooldowns kept; the soonest to end goes first
 
   const int64_t id_;
+  const std::shared_ptr<HealthSignal> signal_;
   std::atomic<uint64_t> version_{1};
   mutable std::mutex mutex_;  // guards secret_, revision_ and opened_
   Secret secret_;
@@ -91,7 +130,7 @@ class CredentialSlot {
   std::atomic<int> failures_{0};
   std::atomic<int> last_status_{0};
   std::atomic<int> same_status_{0};
-  std::atomic<int> in_flight_{0};
+  std::atomic<uint32_t> in_use_{0};
   mutable std::mutex health_mutex_;  // guards reason_ and models_
   std::string reason_;
   std::map<std::string, CoolDown, std::less<>> models_;
@@ -107,8 +146,11 @@ class SlotTable {
   // Slots that are not in `ids` leave the table; running exchanges keep theirs.
   void retain(const std::vector<int64_t>& ids);
   size_t size() const;
+  // Null takes it off. The listener is called on any thread until then.
+  void listen(HealthListener* listener) { signal_->listener.store(listener); }
 
  private:
+  const std::shared_ptr<HealthSignal> signal_ = std::make_shared<HealthSignal>();
   mutable std::mutex mutex_;
   std::unordered_map<int64_t, std::shared_ptr<CredentialSlot>> slots_;
 };

@@ -28,7 +28,7 @@ class FileReader {
     ConfigFile out;
     out.settings = options_.base;
     if (!root.is_object()) return fail({}, PlaceOf::value, "must be an object");
-    GP_CHECK(known(root, {}, {"$schema", "settings", "providers", "users"}));
+    GP_CHECK(known(root, {}, {"$schema", "settings", "providers", "users", "routes"}));
     if (const auto* settings = root.find("settings")) {
       GP_CHECK(read_settings(*settings, {PlaceStep::member("settings")}, "", out.settings));
     }
@@ -36,6 +36,12 @@ class FileReader {
         each(root, {}, "providers", [&](const Value& item, const PlacePath& path) -> Result<void> {
           GP_TRY(auto provider, read_provider(item, path));
           out.declared.providers.push_back(std::move(provider));
+          return ok();
+        }));
+    GP_CHECK(
+        each(root, {}, "routes", [&](const Value& item, const PlacePath& path) -> Result<void> {
+          GP_TRY(auto route, read_route(item, path));
+          out.declared.routes.push_back(std::move(route));
           return ok();
         }));
     GP_CHECK(each(root, {}, "users", [&](const Value& item, const PlacePath& path) -> Result<void> {
@@ -244,7 +250,8 @@ class FileReader {
   // --- providers ---
 
   Result<ProviderConfig> read_provider(const Value& object, const PlacePath& path) {
-    GP_CHECK(known(object, path, {"name", "kind", "enabled", "channel_settings", "credentials"}));
+    GP_CHECK(known(object, path,
+                   {"name", "kind", "enabled", "channel_settings", "pool", "credentials"}));
     ProviderConfig out;
     out.origin = Origin::file;
     GP_TRY(out.name, text(object, path, "name"));
@@ -253,6 +260,7 @@ class FileReader {
     if (out.kind.empty()) out.kind = out.name;  // as the rows of the first start
     GP_TRY(out.enabled, flag(object, path, "enabled", true));
     GP_TRY(out.settings_json, object_text(object, path, "channel_settings"));
+    GP_TRY(out.pool_json, object_text(object, path, "pool"));
     GP_CHECK(each(object, path, "credentials",
                   [&](const Value& item, const PlacePath& where) -> Result<void> {
                     GP_TRY(auto credential, read_credential(item, where));
@@ -317,6 +325,31 @@ class FileReader {
       }
       GP_TRY(auto inner, with_files(member.value, where));
       out.add(arena_, member.key, inner);
+    }
+    return out;
+  }
+
+  // --- routes ---
+
+  Result<RouteConfig> read_route(const Value& object, const PlacePath& path) {
+    GP_CHECK(
+        known(object, path, {"name", "enabled", "aliases", "tiers", "users", "keys", "listed"}));
+    RouteConfig out;
+    out.origin = Origin::file;
+    GP_TRY(out.name, text(object, path, "name"));
+    if (out.name.empty()) return fail(path, PlaceOf::value, "the member `name` is missing");
+    GP_TRY(out.enabled, flag(object, path, "enabled", true));
+    auto body = Value::object();
+    for (const auto& member : object.members()) {
+      if (member.key != "name" && member.key != "enabled")
+        body.add(arena_, member.key, member.value);
+    }
+    out.body_json = json::write(body);
+    if (auto route = parse_route(out); !route.ok()) {
+      const auto& error = route.error();
+      return fail(
+          path, PlaceOf::value,
+          error.param.empty() ? error.message : fmt::format("{}: {}", error.param, error.message));
     }
     return out;
   }

@@ -11,6 +11,7 @@
 
 #include "base/secret.h"
 #include "config/bounds.h"
+#include "config/model_route.h"
 #include "config/origin.h"
 
 namespace gproxy::config {
@@ -88,6 +89,7 @@ struct Retry {
   // Cooldown of a credential after several server errors in a row.
   int64_t server_error_ms = 10'000;
   size_t server_errors = 3;              // that many
+  int64_t min_cool_down_ms = 1'000;      // of any rest
   int64_t max_cool_down_ms = 3'600'000;  // what a Retry-After may cause
 };
 
@@ -99,6 +101,13 @@ struct ModelProfiles {
 struct Translation {
   bool lossless = false;         // a translation that loses something is a 400
   ModelProfiles model_profiles;  // after the built-in ones
+};
+
+// What answers say of how they came to be.
+struct AnswerHeaders {
+  bool attempts = false;    // x-gproxy-attempts
+  bool provider = false;    // x-gproxy-provider
+  bool credential = false;  // x-gproxy-credential: its id
 };
 
 enum class UpstreamHttp : uint8_t { automatic, http1, http2 };
@@ -123,6 +132,7 @@ struct Settings {
   Timeouts timeouts;
   Retry retry;
   Translation translation;
+  AnswerHeaders headers;
 
   // Of the settings that were set, by dotted name ("limits.max_request_bytes"); absent = default.
   std::map<std::string, Origin, std::less<>> origins;
@@ -155,6 +165,7 @@ struct ProviderConfig {
   std::string name;
   std::string kind;
   std::string settings_json = "{}";  // the kind's channel_settings
+  std::string pool_json = "{}";      // pool_settings.h
   bool enabled = true;
   Origin origin = Origin::db;
   std::vector<CredentialConfig> credentials;
@@ -196,6 +207,7 @@ struct UserConfig {
 struct Declared {
   std::vector<ProviderConfig> providers;
   std::vector<UserConfig> users;
+  std::vector<RouteConfig> routes;
 };
 
 }  // namespace gproxy::config

@@ -108,6 +108,13 @@ const SettingRow kRows[] = {
     GP_TIMEOUT(drain_ms, "running answers at shutdown"),
     GP_TIMEOUT(ping_after_ms, "silence in a stream before a keep-alive ping"),
 
+    GP_SETTING("headers.attempts", headers.attempts, 0, 0, "", Applies::at_once,
+               "tell clients how many attempts were made: x-gproxy-attempts"),
+    GP_SETTING("headers.provider", headers.provider, 0, 0, "", Applies::at_once,
+               "tell clients which provider answered: x-gproxy-provider"),
+    GP_SETTING("headers.credential", headers.credential, 0, 0, "", Applies::at_once,
+               "tell clients which credential answered, by its id: x-gproxy-credential"),
+
     GP_RETRY(max_attempts, 1, 64, "of one request, over all credentials"),
     GP_RETRY(backoff_ms, 0, 60'000, "before the second attempt, doubled for each further one"),
     GP_RETRY(max_backoff_ms, 0, 600'000, "longest wait between two attempts"),
@@ -116,6 +123,7 @@ const SettingRow kRows[] = {
     GP_RETRY(server_error_ms, 1'000, kDayMs,
              "rest of a credential after several server errors in a row"),
     GP_RETRY(server_errors, 1, 100, "server errors in a row that make a credential rest"),
+    GP_RETRY(min_cool_down_ms, 100, kDayMs, "shortest rest of a credential"),
     GP_RETRY(max_cool_down_ms, 1'000, 30 * kDayMs, "longest rest that a Retry-After may cause"),
 
     GP_SETTING("translation.lossless", translation.lossless, 0, 0, "", Applies::at_once,

@@ -13,7 +13,9 @@
 
 #include "base/digest.h"
 #include "base/result.h"
+#include "config/credential_pool.h"
 #include "config/credential_slot.h"
+#include "config/model_route.h"
 #include "config/schema.h"
 #include "modhost/provider.h"
 #include "modhost/registry.h"
@@ -46,6 +48,8 @@ struct ProviderEntry {
   std::string fault;  // why there is no instance: kind not loaded, settings refused, module error
   std::vector<CredentialEntry> credentials;  // all, in the store's order
   size_t ordinal = 0;                        // dense, as the credentials'
+  // Which of them serves: those that are enabled and open. Never null.
+  std::shared_ptr<CredentialPool> pool;
 
   bool usable() const { return enabled && provider != nullptr; }
 };
@@ -95,6 +99,8 @@ class Snapshot {
   // By KeyHasher::digest of the admin key.
   const Digest& admin_key_digest() const { return admin_key_digest_; }
   size_t key_count() const { return keys_.size(); }
+  // The operator's own model names.
+  const RouteIndex& routes() const { return routes_; }
 
  private:
   friend struct SnapshotBuilder;
@@ -114,6 +120,7 @@ class Snapshot {
   uint64_t revision_ = 0;
   Settings settings_;
   translate::ProfileSet profiles_;
+  RouteIndex routes_;
   std::vector<ProviderEntry> providers_;
   std::unordered_map<std::string, size_t, TextHash, std::equal_to<>> by_name_;
   std::unordered_map<int64_t, Place> by_credential_;

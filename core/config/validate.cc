@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/strings.h"
+#include "config/pool_settings.h"
 
 namespace gproxy::config {
 namespace {
@@ -178,6 +179,8 @@ Result<void> check_credential(const CredentialConfig& credential, std::set<std::
   auto settings = json::parse(credential.settings_json, arena);
   if (!settings.ok() || !settings->is_object())
     return invalid_error("must be a JSON object", path + ".settings");
+  if (auto member = parse_member_settings(credential.settings_json); !member.ok())
+    return at(member.error(), path + ".settings");
   return ok();
 }
 
@@ -211,11 +214,25 @@ Result<void> check_declared(const Declared& declared) {
       return invalid_error(fmt::format("the provider `{}` occurs twice", provider.name),
                            path + ".name");
     if (provider.kind.empty()) return invalid_error("the kind is missing", path + ".kind");
+    if (auto pool = parse_pool_settings(provider.pool_json); !pool.ok())
+      return at(pool.error(), path + ".pool");
     std::set<std::string> credentials;
     for (size_t c = 0; c < provider.credentials.size(); ++c) {
       GP_CHECK(check_credential(provider.credentials[c], credentials,
                                 fmt::format("{}.credentials[{}]", path, c)));
     }
+  }
+  names.clear();
+  for (size_t i = 0; i < declared.routes.size(); ++i) {
+    auto route = parse_route(declared.routes[i]);
+    auto path = fmt::format("routes[{}]", i);
+    if (!route.ok()) return at(route.error(), path);
+    for (const auto& alias : route->aliases) {
+      if (!names.insert(alias).second)
+        return invalid_error(fmt::format("the name `{}` occurs twice", alias), path + ".aliases");
+    }
+    if (!names.insert(route->name).second)
+      return invalid_error(fmt::format("the route `{}` occurs twice", route->name), path + ".name");
   }
   names.clear();
   for (size_t i = 0; i < declared.users.size(); ++i) {

@@ -4,14 +4,19 @@
 #include <utility>
 
 #include "base/log.h"
+#include "gateway/cool_scope.h"
 #include "gateway/exchange.h"
 #include "gateway/http_call.h"
+#include "gateway/pool_wait.h"
+#include "gateway/route_plan.h"
+#include "gateway/verdicts.h"
 #include "translate/models.h"
 
 namespace gproxy::gateway {
 namespace {
 
 constexpr int kMaxPages = 20;
+constexpr size_t kMaxTries = 3;  // credentials of one provider
 
 }  // namespace
 
@@ -37,18 +42,8 @@ class AggregateList::Fetch final : public upstream::TransferSink {
         })) {
       return end(Ended::silent);
     }
-    if (takes_credential && route_.served != modhost::RouteMode::local) {
-      auto& context = exchange.context();
-      credential_ = context.pool.pick(provider_, {.model = {},
-                                                  .operation = translate::Operation::model_list,
-                                                  .tried = {},
-                                                  .now_ms = context.clock.now_ms()});
-      if (credential_ == nullptr) return end(Ended::silent);
-      auto opened = exchange.snapshot()->credential(provider_, *credential_);
-      if (!opened.ok()) return end(Ended::failed);
-      handle_ = std::move(*opened);
-    }
-    ask(first_page_query(route_.target_protocol));
+    takes_credential_ = takes_credential && route_.served != modhost::RouteMode::local;
+    begin();
   }
 
   void stop() {
@@ -57,11 +52,58 @@ class AggregateList::Fetch final : public upstream::TransferSink {
       list_.exchange_.context().loop.defer_delete(std::move(transfer_));
     }
     call_.release();
+    lease_.release();
   }
   bool running() const { return !ended_; }
   const std::string& name() const { return provider_.name; }
 
  private:
+  // With the first credential, or the next one.
+  void begin() {
+    auto& exchange = list_.exchange_;
+    while (takes_credential_) {
+      lease_ = provider_.pool->pick({.operation = operation_scope(translate::Operation::model_list),
+                                     .tried = tried_,
+                                     .loop = exchange.context().number});
+      if (!lease_) return end(tried_.empty() ? Ended::silent : Ended::failed);
+      credential_ = &provider_.credentials[lease_.position()];
+      auto opened = exchange.snapshot()->credential(provider_, *credential_);
+      if (opened.ok()) {
+        handle_ = std::move(*opened);
+        break;
+      }
+      tried_.push_back(credential_->id);
+    }
+    ask(first_page_query(route_.target_protocol));
+  }
+
+  // Another credential may be luckier; a list that has begun is not begun anew.
+  bool try_another(const upstream::Completion& completion) {
+    if (credential_ == nullptr || pages_ > 0) return false;
+    auto& context = list_.exchange_.context();
+    modhost::Failure failure;
+    failure.kind = failure_kind(completion.failure);
+    failure.status = status_;
+    failure.headers = headers_;
+    failure.body = body_;
+    failure.protocol = route_.target_protocol;
+    failure.operation = translate::Operation::model_list;
+    failure.credential = handle_.get();
+    failure.wall_ms = context.clock.wall_ms();
+    const auto row = credential_->slot->record_failure(failure.status);
+    failure.consecutive = row.consecutive;
+    failure.same_status = row.same_status;
+    const auto verdict =
+        call_.classify(failure, cool_down_limits(list_.exchange_.settings().retry));
+    apply_verdict(context, provider_, *credential_, verdict, {}, failure.operation);
+    if (verdict.action == modhost::Action::deliver || tried_.size() + 1 >= kMaxTries) return false;
+    tried_.push_back(credential_->id);
+    call_.release();
+    handle_.reset();
+    begin();
+    return true;
+  }
+
   void ask(std::string_view query) {
     auto& exchange = list_.exchange_;
     modhost::CallRequest request;
@@ -72,7 +114,8 @@ class AggregateList::Fetch final : public upstream::TransferSink {
     request.method = "GET";
     request.path = exchange.match().path;
     if (request.translated) {
-      request.path = route_.target_protocol == translate::Protocol::gemini ? "/v1beta/models" : "/v1/models";
+      request.path =
+          route_.target_protocol == translate::Protocol::gemini ? "/v1beta/models" : "/v1/models";
     }
     request.query = exchange.arena().copy(query);
     request.headers = exchange.client_headers();
@@ -134,8 +177,10 @@ class AggregateList::Fetch final : public upstream::TransferSink {
       log::info(
           "model list failed",
           {{"provider", provider_.name}, {"status", status_}, {"message", completion.message}});
-      return end(Ended::failed);
+      if (!try_another(completion)) end(Ended::failed);
+      return;
     }
+    if (credential_ != nullptr) credential_->slot->record_success();
     if (call_.has_body()) {
       const modhost::Reply whole{.status = status_, .headers = headers_, .body = body_};
       auto edited = call_.body(whole);
@@ -184,6 +229,7 @@ class AggregateList::Fetch final : public upstream::TransferSink {
     if (ended_) return;
     ended_ = true;
     call_.release();
+    lease_.release();
     body_ = {};
     list_.on_fetch_ended(how);
   }
@@ -191,6 +237,9 @@ class AggregateList::Fetch final : public upstream::TransferSink {
   AggregateList& list_;
   const config::ProviderEntry& provider_;
   const config::CredentialEntry* credential_ = nullptr;
+  config::Lease lease_;  // of credential_
+  std::vector<int64_t> tried_;
+  bool takes_credential_ = false;
   modhost::CredentialHandle handle_;
   modhost::Resolved route_;
   modhost::Call call_;
@@ -241,6 +290,18 @@ void AggregateList::finish() {
   if (done_) return;
   done_ = true;
   deadline_.stop();
+  const auto& snapshot = **exchange_.snapshot();
+  const auto client = exchange_.match().protocol;
+  for (const auto& route : snapshot.routes().all()) {
+    if (!route.enabled || !route.listed || !route_is_visible(route, snapshot, exchange_.key())) continue;
+    const auto list = [&](const std::string& name) {
+      translate::ModelInfo info;
+      info.id = name;
+      models_.push_back({name, translate::write_model(client, info, "gproxy")});
+    };
+    if (!route.is_pattern()) list(route.name);
+    for (const auto& alias : route.aliases) list(alias);
+  }
   auto page =
       write_model_page(exchange_.match().protocol, std::move(models_), exchange_.query(), partial_);
   if (!page.ok()) {

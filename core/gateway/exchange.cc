@@ -10,7 +10,10 @@
 #include "gateway/auth.h"
 #include "gateway/http_call.h"
 #include "gateway/overload.h"
+#include "gateway/pool_metrics.h"
+#include "gateway/pool_wait.h"
 #include "gateway/request_id.h"
+#include "gateway/route_plan.h"
 #include "gateway/translation.h"
 
 namespace gproxy::gateway {
@@ -60,12 +63,14 @@ Exchange::Exchange(WorkerContext& context, Session& session, config::LoopSnapsho
       snapshot_(std::move(snapshot)),
       arena_(kArenaBlock, (*snapshot_)->settings().limits.max_exchange_bytes),
       timer_(context.loop, [this] { on_timer(); }),
-      ping_(context.loop, [this] { on_ping(); }) {
+      ping_(context.loop, [this] { on_ping(); }),
+      first_token_(context.loop, [this] { on_first_token_late(); }) {
   ++context_.exchanges;
   context_.metrics.in_flight.add();
 }
 
 Exchange::~Exchange() {
+  stop_waiting();
   if (self_ != nullptr) *self_ = nullptr;
   if (phase_ !=
       Phase::done) {  // the session died without an end; only a destroyed worker does that
@@ -351,11 +356,15 @@ Result<void> Exchange::index_request() {
   }
   if (match_.aggregate) {
     const auto split = split_provider_model(model_, arena_);
-    if (!split.ok()) return missing_provider_prefix();
-    match_.provider = split.provider;
-    model_ = split.model;
-    if (!body_model.empty()) model_differs_ = true;
-    GP_CHECK(find_provider());
+    if (split.ok()) {
+      match_.provider = split.provider;
+      model_ = split.model;
+      if (!body_model.empty()) model_differs_ = true;
+      GP_CHECK(find_provider());
+    } else {
+      GP_TRY(const bool routed, plan_route());
+      if (!routed) return missing_provider_prefix();
+    }
   }
   usage_row_ = translate::is_generate(operation_);
   return ok();
@@ -414,6 +423,7 @@ void Exchange::serve_metrics() {
   }
   Metrics process;
   if (context_.shared.on_scrape) context_.shared.on_scrape(process);
+  pool_gauges(process, snapshot, context_.clock.now_ms());
   auto parts = context_.shared.metrics;
   parts.push_back(&process);
   const http::HeaderView type{"content-type", "text/plain; version=0.0.4; charset=utf-8"};

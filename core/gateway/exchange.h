@@ -16,7 +16,7 @@
 #include "config/publisher.h"
 #include "gateway/auth.h"
 #include "gateway/body_buffer.h"
-#include "gateway/credential_pool.h"
+#include "config/credential_pool.h"
 #include "gateway/local_reply.h"
 #include "gateway/response_path.h"
 #include "gateway/retry.h"
@@ -40,6 +40,8 @@
 namespace gproxy::gateway {
 
 class AggregateList;
+class PoolWait;
+struct RoutePlan;
 class ExchangeCall;
 class Translation;
 struct ModelPages;
@@ -89,6 +91,7 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   const config::LoopSnapshotPtr& snapshot() const { return snapshot_; }
   const config::Settings& settings() const { return (*snapshot_)->settings(); }
   const RouteMatch& match() const { return match_; }
+  const config::KeyEntry* key() const { return key_; }
   std::string_view query() const { return query_; }
   std::string_view request_id() const { return request_id_; }
   const http::RequestHead& head() const { return *head_; }
@@ -131,10 +134,31 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   // exchange_failure.cc: when it went wrong, and the accounts
   void fail_attempt(const modhost::Failure& failure);
   void attempt_again(const Decision& decision);
+  // exchange_pool.cc: which credential, and waiting for one
+  config::CredentialPool::Ask ask() const;
+  bool take_credential();
+  void use(config::Lease lease);
+  void drop_credential();
+  bool wait_for_credential();
+  void on_granted(config::Lease lease);
+  void on_wait_timer();
+  void stop_waiting();
+  void refuse_without_credential();
+  // exchange_route.cc: the operator's own model names
+  Result<bool> plan_route();
+  const config::RouteTarget* peek_target(size_t& at) const;
+  bool has_next_target() const;
+  bool next_target();
+  bool fail_over();
+  void enter_target();
+  void keep_client_body();
+  void reply_route_model();
+  bool prefixes_model() const { return match_.aggregate && plan_ == nullptr; }
+  void watch_first_token();
+  void on_first_token_late();
   void deliver_failure(const modhost::Failure& failure);
   void refresh(int32_t cause);
   void patch_credential(std::string_view credential_json);
-  void apply(const modhost::Verdict& verdict);
   void end_attempt(storage::Outcome outcome, bool final, const Error* error);
   void on_timer();
 
@@ -214,6 +238,7 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   translate::Operation operation_ = translate::Operation::none;
   modhost::Resolved resolved_;
   std::string_view model_;  // without the provider
+  std::unique_ptr<RoutePlan> plan_;  // where the client wrote a route's name
   std::span<modhost::FieldSpan> spans_;
   bool model_differs_ = false;
   bool usage_row_ = false;  // a generate operation
@@ -224,6 +249,10 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
 
   // The attempt.
   const config::CredentialEntry* credential_ = nullptr;
+  config::Lease lease_;               // of credential_
+  std::shared_ptr<PoolWait> waiting_;  // our place in the pool's queue
+  int64_t wait_until_ms_ = 0;         // the end of our patience there; 0 = not set yet
+  uint64_t conversation_ = 0;         // for pools that are sticky
   modhost::CredentialHandle handle_;
   modhost::Call call_;
   std::unique_ptr<upstream::Transfer> transfer_;
@@ -271,6 +300,7 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
 
   net::Timer timer_;  // backoff, pieces of a local answer
   net::Timer ping_;
+  net::Timer first_token_;
   Phase phase_ = Phase::head;
 };
 

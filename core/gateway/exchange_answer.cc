@@ -9,7 +9,9 @@
 #include "gateway/auth.h"
 #include "gateway/exchange.h"
 #include "gateway/http_call.h"
+#include "gateway/pool_wait.h"
 #include "gateway/record_text.h"
+#include "gateway/route_plan.h"
 #include "gateway/translation.h"
 #include "translate/errors.h"
 
@@ -51,7 +53,7 @@ std::string_view timing(Arena& arena, int64_t own_us, int64_t upstream_us) {
 // The upstream's headers that may go down, and ours.
 std::span<const http::HeaderView> Exchange::answer_headers(
     std::span<const http::HeaderView> upstream) {
-  auto list = arena_.array<http::HeaderView>(upstream.size() + 8);
+  auto list = arena_.array<http::HeaderView>(upstream.size() + 11);
   size_t n = 0;
   bool has_cache_control = false, has_buffering = false;
   if (list.empty()) return {};
@@ -76,6 +78,14 @@ std::span<const http::HeaderView> Exchange::answer_headers(
   }
   if (!request_id_.empty()) list[n++] = {"x-request-id", request_id_};
   if (!dropped_.empty()) list[n++] = {"x-gproxy-dropped", dropped_};
+  if (const auto& tell = settings().headers; budget_.attempts > 0) {
+    if (tell.attempts)
+      list[n++] = {"x-gproxy-attempts", arena_.copy(std::to_string(budget_.attempts))};
+    if (tell.provider && provider_ != nullptr)
+      list[n++] = {"x-gproxy-provider", std::string_view(provider_->name)};
+    if (tell.credential && credential_ != nullptr)
+      list[n++] = {"x-gproxy-credential", arena_.copy(std::to_string(credential_->id))};
+  }
   const int64_t total = net::Loop::now_us() - started_us_;
   const bool asked = budget_.attempts > 0;
   if (asked) overhead_us_ = std::max<int64_t>(total - upstream_us_, 0);
@@ -326,11 +336,14 @@ void Exchange::finish(storage::Outcome outcome) {
   outcome_ = outcome;
   timer_.stop();
   ping_.stop();
+  first_token_.stop();
+  stop_waiting();
   if (transfer_ != nullptr) {
     transfer_->abort();
     context_.loop.defer_delete(std::move(transfer_));
   }
   if (attempt_open_) end_attempt(outcome, /*final=*/true, nullptr);
+  lease_.release();
   if (self_ != nullptr) *self_ = nullptr;
   translating_.cancel();
   if (http_call_ != nullptr) std::exchange(http_call_, nullptr)->detach();

@@ -6,9 +6,13 @@
 #include "base/sse.h"
 #include "gateway/aggregate_list.h"
 #include "gateway/auth.h"
+#include "gateway/conversation.h"
 #include "gateway/exchange.h"
 #include "gateway/http_call.h"
+#include "gateway/pool_wait.h"
+#include "gateway/route_plan.h"
 #include "gateway/translation.h"
+#include "gateway/verdicts.h"
 #include "translate/errors.h"
 
 namespace gproxy::gateway {
@@ -21,37 +25,6 @@ using translate::Operation;
 // Large whole answers are read in larger pieces.
 constexpr size_t kReceiveStream = 16 * 1024;
 constexpr size_t kReceiveWhole = 64 * 1024;
-
-modhost::FailureKind kind_of(upstream::FailureKind kind) {
-  using From = upstream::FailureKind;
-  using To = modhost::FailureKind;
-  switch (kind) {
-    case From::connect:
-      return To::connect;
-    case From::dns:
-      return To::dns;
-    case From::tls:
-      return To::tls;
-    case From::connect_timeout:
-      return To::connect_timeout;
-    case From::first_byte_timeout:
-      return To::first_byte_timeout;
-    case From::idle_timeout:
-      return To::idle_timeout;
-    case From::total_timeout:
-      return To::total_timeout;
-    case From::reset:
-      return To::reset;
-    case From::protocol:
-      return To::protocol;
-    case From::too_large:
-      return To::too_large;
-    case From::proxy:
-      return To::proxy;
-    default:
-      return To::other;
-  }
-}
 
 // The reference's names of transport failures, for stored rows.
 std::string_view transport_word(modhost::FailureKind kind) {
@@ -115,7 +88,20 @@ void Exchange::start() {
     reply_error(indexed.error());
     return;
   }
+  if (plan_ != nullptr && operation_ == Operation::model_get) {
+    reply_route_model();
+    return;
+  }
+  enter_target();
+}
+
+// What is asked of this provider, and how.
+void Exchange::enter_target() {
   const auto& provider = *provider_->provider;
+  if (provider_->pool->settings().strategy == config::Strategy::sticky) {
+    conversation_ = conversation_key(
+        {.headers = head_->headers, .model = model_, .body = body_.view(), .spans = spans_});
+  }
   resolved_ = provider.route(match_.protocol, operation_);
   if (!resolved_.supported()) {
     reply_error(unsupported_operation(provider_->name));
@@ -139,8 +125,9 @@ void Exchange::serve() {
   const auto& retry = settings().retry;
   budget_.max_attempts = retry.max_attempts;
   const auto deadline = settings().timeouts.attempt_deadline_ms;
-  budget_.deadline_ms = deadline > 0 ? context_.loop.now_ms() + deadline : 0;
-  enter(Phase::attempt);
+  if (budget_.deadline_ms == 0 && deadline > 0)
+    budget_.deadline_ms = context_.loop.now_ms() + deadline;
+  if (phase_ != Phase::attempt) enter(Phase::attempt);
   arm_ping();
   start_attempt();
 }
@@ -178,18 +165,14 @@ void Exchange::start_attempt() {
   for (;;) {
     handle_.reset();
     if (needs_credential && credential_ == nullptr) {
-      const auto now = context_.clock.now_ms();
-      credential_ = context_.pool.pick(
-          *provider_, {.model = model_, .operation = operation_, .tried = tried_, .now_ms = now});
-      if (credential_ == nullptr) {
-        // Nobody is left: the client learns why the last one failed, if one was tried.
-        reply_error(last_error_
-                        ? *last_error_
-                        : no_active_credentials(provider_->name,
-                                                CredentialPool::wait_ms(*provider_, model_, now)));
+      if (!take_credential()) {
+        if (fail_over()) {
+          enter_target();
+        } else if (!wait_for_credential()) {
+          refuse_without_credential();
+        }
         return;
       }
-      budget_.same_tried = budget_.patched = budget_.refreshed = false;
     }
     if (credential_ != nullptr) {
       auto opened = snapshot_->credential(*provider_, *credential_);
@@ -198,7 +181,7 @@ void Exchange::start_attempt() {
                                                {"credential", credential_->id},
                                                {"error", opened.error().message}});
         tried_.push_back(credential_->id);
-        credential_ = nullptr;
+        drop_credential();
         continue;
       }
       handle_ = std::move(*opened);
@@ -225,8 +208,8 @@ void Exchange::start_attempt() {
     if (credential_ != nullptr &&
         (error.code == "credential_expired" || error.code == "credential_unusable")) {
       tried_.push_back(credential_->id);
-      credential_ = nullptr;
-      if (tried_.size() < budget_.max_attempts) {
+      drop_credential();
+      if (tried_.size() < kMaxUnbilled) {
         --budget_.attempts;
         continue;
       }
@@ -235,6 +218,16 @@ void Exchange::start_attempt() {
         translation_->counts()) {
       reply_count();
       return;
+    }
+    // What this target does not offer the next one may.
+    if (plan_ != nullptr && (error.code == "unsupported_operation" || error.code == "model_not_found" ||
+                             error.code == "module_error")) {
+      const Error why = error;
+      if (fail_over()) {
+        last_error_ = why;
+        enter_target();
+        return;
+      }
     }
     reply_error(error);
     return;
@@ -265,7 +258,6 @@ void Exchange::send() {
   request.receive_buffer = is_stream() ? kReceiveStream : kReceiveWhole;
 
   attempt_open_ = true;
-  if (credential_ != nullptr) credential_->slot->begin();
   mode_ = Mode::none;
   upstream_status_ = 0;
   transport_kind_ = {};
@@ -273,6 +265,7 @@ void Exchange::send() {
   collected_.clear();
   path_.reset();
   transfer_ = context_.client.start(request, *this);
+  watch_first_token();
   if (session_.output_full()) on_output_full();
 }
 
@@ -283,7 +276,7 @@ void Exchange::on_head(const upstream::Head& head) {
   if (phase_ == Phase::done) return;
   upstream_us_ += net::Loop::now_us() - attempt_us_;
   upstream_status_ = head.status;
-  const bool ours_to_edit = match_.aggregate && operation_ == Operation::model_get;
+  const bool ours_to_edit = prefixes_model() && operation_ == Operation::model_get;
   const bool translated = translates();
   const bool read_whole = ours_to_edit || (translated && !translate::is_generate(operation_));
   if (head.status >= 400 || call_.upstream().buffer || read_whole) {
@@ -325,7 +318,7 @@ void Exchange::on_head(const upstream::Head& head) {
   options.framing = came_as_events ? translate::Framing::sse : translate::Framing::json;
   options.gate_on_event = came_as_events && is_stream();
   options.strip_usage_chunk = came_as_events && call_.upstream().usage_added;
-  if (match_.aggregate && generates && match_.protocol != translate::Protocol::gemini) {
+  if (prefixes_model() && generates && match_.protocol != translate::Protocol::gemini) {
     options.model_provider = provider_->name;
   }
   if (call_.has_data()) options.call = &call_;
@@ -366,6 +359,7 @@ void Exchange::on_data(std::string_view bytes) {
       }
       if (!was_open && path_->open()) {
         budget_.content_sent = true;
+        first_token_.stop();
         // Nothing is tried again from here on. What the module may still look at stays.
         if (!call_.has_data() && transfer_ != nullptr && transfer_->body_taken())
           release_request_body();
@@ -395,6 +389,7 @@ void Exchange::on_data(std::string_view bytes) {
 
 void Exchange::on_complete(const upstream::Completion& completion) {
   if (transfer_ != nullptr) context_.loop.defer_delete(std::move(transfer_));
+  first_token_.stop();
   if (phase_ == Phase::done || phase_ == Phase::draining) return;
   // What breaks off after its end is complete.
   const bool failed = completion.failure != upstream::FailureKind::none &&
@@ -426,7 +421,7 @@ void Exchange::on_complete(const upstream::Completion& completion) {
     }
   }
   Failure failure;
-  failure.kind = failed ? kind_of(completion.failure) : modhost::FailureKind::protocol;
+  failure.kind = failed ? failure_kind(completion.failure) : modhost::FailureKind::protocol;
   // An error whose body broke off is still that error.
   if (mode_ == Mode::collect_error) {
     failure.kind = modhost::FailureKind::status;
@@ -522,10 +517,10 @@ void Exchange::complete_collected() {
     return;
   }
   std::string body(reply.body);
-  if (match_.aggregate && operation_ == Operation::model_get && reply.status < 300) {
+  if (prefixes_model() && operation_ == Operation::model_get && reply.status < 300) {
     body = prefix_model_field(body, match_.protocol == translate::Protocol::gemini ? "name" : "id",
                               provider_->name);
-  } else if (match_.aggregate && translate::is_generate(operation_) &&
+  } else if (prefixes_model() && translate::is_generate(operation_) &&
              match_.protocol != translate::Protocol::gemini) {
     body = prefix_model_field(body, "model", provider_->name);
   }

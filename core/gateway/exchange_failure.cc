@@ -7,7 +7,10 @@
 #include "gateway/credential_refresh.h"
 #include "gateway/exchange.h"
 #include "gateway/http_call.h"
+#include "gateway/pool_wait.h"
+#include "gateway/route_plan.h"
 #include "gateway/record_text.h"
+#include "gateway/verdicts.h"
 #include "translate/errors.h"
 
 namespace gproxy::gateway {
@@ -28,14 +31,8 @@ bool looks_json(std::string_view body) {
   return first != std::string_view::npos && (body[first] == '{' || body[first] == '[');
 }
 
-modhost::CoolDownLimits cool_down_limits(const config::Retry& retry) {
-  modhost::CoolDownLimits limits;
-  limits.default_max_ms = retry.max_cool_down_ms;
-  limits.rate_limit_ms = retry.rate_limit_ms;
-  limits.server_error_ms = retry.server_error_ms;
-  limits.server_errors = static_cast<int>(retry.server_errors);
-  return limits;
-}
+// Failures that no credential is to blame for, after which a route goes on to its next target.
+constexpr size_t kTargetFailures = 2;
 
 }  // namespace
 
@@ -93,25 +90,34 @@ void Exchange::fail_attempt(const Failure& what) {
   }
   const auto& retry = settings().retry;
   const auto verdict = call_.classify(failure, cool_down_limits(retry));
-  apply(verdict);
+  if (credential_ != nullptr)
+    apply_verdict(context_, *provider_, *credential_, verdict, model_, operation_);
+  if (is_unbilled(failure)) ++budget_.unbilled;
   budget_.now_ms = context_.loop.now_ms();
   auto decision = decide(verdict, failure, budget_, retry, context_.jitter());
 
   take_back_head();  // one that went out with a ping stays
-  const auto* failed = credential_;
+  config::Lease next;
+  bool over = false;  // to the next target of the route
+  if (plan_ != nullptr && (failure.kind != modhost::FailureKind::status || failure.status >= 500))
+    ++plan_->failures;
   if (decision.next == Decision::Next::other) {
-    if (failed != nullptr) tried_.push_back(failed->id);
-    credential_ = failed == nullptr
-                      ? nullptr
-                      : context_.pool.pick(*provider_, {.model = model_,
-                                                        .operation = operation_,
-                                                        .tried = tried_,
-                                                        .now_ms = context_.clock.now_ms()});
-    if (credential_ == nullptr) decision.next = Decision::Next::deliver;
+    if (credential_ != nullptr) {
+      tried_.push_back(credential_->id);
+      next = provider_->pool->pick(ask());
+    }
+    // Where nobody is free, one may become so.
+    const bool may_wait = credential_ != nullptr && provider_->pool->settings().queue_max > 0 &&
+                          provider_->pool->hope(ask());
+    over = has_next_target() && (!next || plan_->failures >= kTargetFailures);
+    if (over) next.release();
+    if (!next && !may_wait && !over) decision.next = Decision::Next::deliver;
+  } else if (decision.next == Decision::Next::deliver && failure.status == 404 && plan_ != nullptr) {
+    // This one does not know the model.
+    over = !budget_.content_sent && budget_.attempts < budget_.max_attempts && has_next_target();
   }
-  const auto* next = std::exchange(credential_, failed);
   const auto error = attempt_error(failure);
-  const bool final = decision.next == Decision::Next::deliver;
+  const bool final = decision.next == Decision::Next::deliver && !over;
   std::string patched(verdict.credential_json);
   end_attempt(Outcome::failed, final, &error);
   if (final) {
@@ -119,9 +125,18 @@ void Exchange::fail_attempt(const Failure& what) {
     return;
   }
   last_error_ = error;
+  if (over) {
+    if (phase_ != Phase::waiting) enter(Phase::waiting);
+    if (fail_over()) {
+      enter_target();
+    } else {
+      deliver_failure(failure);
+    }
+    return;
+  }
   if (decision.next == Decision::Next::other) {
-    credential_ = next;
-    budget_.same_tried = budget_.patched = budget_.refreshed = false;
+    drop_credential();
+    if (next) use(std::move(next));
   }
   enter(Phase::waiting);
   switch (decision.next) {
@@ -151,34 +166,13 @@ void Exchange::attempt_again(const Decision& decision) {
 }
 
 void Exchange::on_timer() {
-  if (phase_ == Phase::waiting) {
+  if (waiting_ != nullptr) {
+    on_wait_timer();
+  } else if (phase_ == Phase::waiting) {
     start_attempt();
   } else if (phase_ == Phase::local || phase_ == Phase::streaming) {
     next_local_piece();
   }
-}
-
-void Exchange::apply(const modhost::Verdict& verdict) {
-  if (credential_ == nullptr || credential_->slot == nullptr) return;
-  const bool dead = verdict.action == modhost::Action::dead;
-  if (verdict.action != modhost::Action::cool_down && !dead) return;
-  auto& slot = *credential_->slot;
-  std::string_view scope;
-  if (!dead && verdict.scope == modhost::Scope::model) scope = model_;
-  if (!dead && verdict.scope == modhost::Scope::operation)
-    scope = CredentialPool::operation_scope(operation_);
-  if (dead) {
-    slot.mark_dead(verdict.reason);
-  } else {
-    slot.cool_down(context_.clock.now_ms() + verdict.cool_down_ms, verdict.reason, scope);
-  }
-  context_.metrics.cool_down(verdict.reason);
-  log::warn(dead ? "credential out of use" : "credential rests",
-            {{"provider", provider_->name},
-             {"credential", credential_->id},
-             {"reason", verdict.reason},
-             {"scope", scope},
-             {"ms", dead ? int64_t{-1} : verdict.cool_down_ms}});
 }
 
 // The client gets the last failure: as the upstream told it where both speak the same protocol and
@@ -218,7 +212,7 @@ void Exchange::refresh(int32_t cause) {
                        if (!done.ok()) {
                          // This credential is of no use now; the next one may be.
                          exchange->tried_.push_back(exchange->credential_->id);
-                         exchange->credential_ = nullptr;
+                         exchange->drop_credential();
                        }
                        exchange->start_attempt();
                      });
@@ -241,7 +235,6 @@ void Exchange::patch_credential(std::string_view credential_json) {
 void Exchange::end_attempt(Outcome outcome, bool final, const Error* error) {
   if (!attempt_open_) return;
   attempt_open_ = false;
-  if (credential_ != nullptr) credential_->slot->end();
   if (context_.recorder != nullptr) {
     const int64_t now = net::Loop::now_us();
     const int64_t first = first_byte_us_ >= attempt_us_ ? first_byte_us_ - attempt_us_ : -1;

@@ -4,6 +4,8 @@
 #include "gateway/aggregate_list.h"
 #include "gateway/exchange.h"
 #include "gateway/http_call.h"
+#include "gateway/pool_wait.h"
+#include "gateway/route_plan.h"
 #include "gateway/translation.h"
 
 namespace gproxy::gateway {

@@ -9,6 +9,8 @@
 #include "gateway/aggregate_list.h"
 #include "gateway/exchange.h"
 #include "gateway/http_call.h"
+#include "gateway/pool_wait.h"
+#include "gateway/route_plan.h"
 #include "gateway/local_reply.h"
 #include "gateway/translation.h"
 #include "translate/errors.h"
@@ -48,7 +50,7 @@ void Exchange::start_translation() {
   job->body = body_.view();
   job->path_model = match_.model;
   // What answers carry: the client's name, but Gemini's have the upstream's (reference core 3).
-  job->shown_model = match_.aggregate && match_.protocol != Protocol::gemini
+  job->shown_model = prefixes_model() && match_.protocol != Protocol::gemini
                          ? arena_.concat({provider_->name, "/", model_})
                          : model_;
   if (model_.starts_with(kModels)) model_.remove_prefix(kModels.size());
@@ -102,6 +104,7 @@ void Exchange::take_translation(Result<translate::TranslatedRequest> made, const
 // The translated body takes the place of the client's, in memory and in the memory's account.
 Result<void> Exchange::take_translated_body() {
   const auto body = translation_->take_body();
+  keep_client_body();
   const auto& limits = settings().limits;
   if (body.size() > charged_ && body.size() > kInlineBytes) {
     const size_t more = body.size() - charged_;
@@ -334,7 +337,7 @@ void Exchange::complete_models(const modhost::Reply& reply) {
   const auto target = resolved_.target_protocol;
   auto answer = pages_ != nullptr ? translate::translate_model_list(match_.protocol, target, std::move(pages_->models), query_)
                                   : translate::translate_models(match_.protocol, target, reply.status, reply.body, query_);
-  if (!answer.failed && match_.aggregate) {
+  if (!answer.failed && prefixes_model()) {
     answer.body = prefix_model_field(answer.body, match_.protocol == Protocol::gemini ? "name" : "id", provider_->name);
   }
   finish_whole(answer);

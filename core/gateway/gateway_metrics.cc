@@ -37,6 +37,7 @@ GatewayMetrics::GatewayMetrics(Metrics& metrics)
       open_streams(metrics.gauge("gproxy_open_streams", "streamed answers being relayed")),
       connections(metrics.gauge("gproxy_connections", "open client connections")),
       retries(metrics.counter("gproxy_retries_total", "attempts after the first")),
+      fallbacks(metrics.counter("gproxy_fallbacks_total", "requests moved to another target of their route")),
       client_gone(
           metrics.counter("gproxy_client_gone_total", "requests whose client left before the end")),
       pings(metrics.counter("gproxy_pings_total", "keep-alive pings put into silent streams")),

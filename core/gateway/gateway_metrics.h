@@ -37,6 +37,7 @@ class GatewayMetrics {
   Counter& open_streams;
   Counter& connections;
   Counter& retries;
+  Counter& fallbacks;
   Counter& client_gone;
   Counter& pings;
   Counter& refused;

@@ -21,7 +21,10 @@ Decision decide(const modhost::Verdict& verdict, const modhost::Failure& failure
                 const Budget& budget, const config::Retry& retry, double jitter) {
   using modhost::Action;
   using Next = Decision::Next;
-  if (budget.content_sent || budget.attempts >= budget.max_attempts) return {};
+  if (budget.content_sent || budget.unbilled >= kMaxUnbilled ||
+      budget.attempts - budget.unbilled >= budget.max_attempts) {
+    return {};
+  }
   Decision decision;
   switch (verdict.action) {
     case Action::deliver:

@@ -9,8 +9,12 @@
 
 namespace gproxy::gateway {
 
+// Refusals of credentials and connections that never came to be, of one request.
+inline constexpr size_t kMaxUnbilled = 32;
+
 struct Budget {
   size_t attempts = 0;  // made so far
+  size_t unbilled = 0;  // of these, ended before anything can have been billed: bound by kMaxUnbilled
   size_t max_attempts = 8;
   int64_t now_ms = 0;
   int64_t deadline_ms = 0;    // no attempt begins after it; 0 = none

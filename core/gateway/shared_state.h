@@ -109,6 +109,7 @@ struct SharedState {
   MemoryBudget memory;
   Readiness readiness;
   RefreshTable refreshes;
+  std::atomic<uint32_t> next_worker{0};
   // Everything that /metrics shows: filled before the workers run, read by any of them.
   std::vector<const Metrics*> metrics;
   // Called before a scrape is rendered, on the loop that serves it: sets process-wide gauges into a

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "gateway/block_pool.h"
-#include "gateway/credential_pool.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/reasoning_cache.h"
@@ -44,8 +43,8 @@ struct WorkerContext : std::enable_shared_from_this<WorkerContext> {
   GatewayMetrics metrics;
   BlockPool blocks;
   config::SnapshotSlot snapshots;
-  CredentialPool pool;
   ReasoningCache reasoning;
+  const uint32_t number = shared.next_worker.fetch_add(1);  // among the workers: CredentialPool
   std::mt19937_64 random;  // jitter and ids, nothing secret
   size_t exchanges = 0;    // running ones that may write rows
   uint64_t requests = 0;

@@ -93,8 +93,8 @@ TEST_CASE("a model's cooldown leaves other models alone") {
   REQUIRE(downs.size() == 2);
   CHECK(downs[0].scope == "b");
   CHECK(downs[1].reason == "rate_limit");
-  slot.cool_down(100, "rate_limit", "m");  // re-marking overwrites, also to shorten
-  CHECK(slot.available(500, "m"));
+  slot.cool_down(100, "rate_limit", "m");  // a shorter one changes nothing
+  CHECK_FALSE(slot.available(500, "m"));
 }
 
 TEST_CASE("a dead credential stays out until it is reset") {
@@ -145,10 +145,10 @@ TEST_CASE("loops read a slot while another thread refreshes it") {
           }
           held = *opened;
         }
-        slot.begin();
+        const bool taken = slot.take(1);
         if (slot.available(n, "m") && i == 0) slot.cool_down(n + 1, "rate_limit", "m");
         if (slot.record_failure(500).consecutive > 10) slot.record_success();
-        slot.end();
+        if (taken) slot.give_back(1);
       }
     });
   }
@@ -157,7 +157,7 @@ TEST_CASE("loops read a slot while another thread refreshes it") {
   }
   for (auto& loop : loops) loop.join();
   CHECK(failures == 0);
-  CHECK(slot.in_flight() == 0);
+  CHECK(slot.in_use() == 0);
   CHECK(slot.version() == 51);
   CHECK(stub.opened == stub.closed);
 }

@@ -224,12 +224,22 @@ TEST_CASE("a provider that never had a credential is 503, not unknown") {
 
 TEST_CASE("attempts are bounded, also when the upstream always says to retry at once") {
   Bench bench(
-      with({provider("p", "plain", 20)}, [](config::Settings& s) { s.retry.max_attempts = 5; }));
+      with({provider("p", "plain", 40)}, [](config::Settings& s) { s.retry.max_attempts = 5; }));
   bench.upstream.on_request = [](const auto&) {
     return failing(429, "{}", {{"retry-after", "0"}});
   };
   CHECK(bench.ask(post("/p/v1/messages", kChatBody)).status == 429);
-  CHECK(bench.upstream.calls() == 5);
+  CHECK(bench.upstream.calls() == 32);  // refusals cannot have been billed: a bound of their own
+}
+
+TEST_CASE("answers that may have been billed use up the attempts") {
+  Bench bench(with({provider("p", "plain", 20)}, [](config::Settings& s) {
+    s.retry.max_attempts = 3;
+    s.retry.backoff_ms = 0;
+  }));
+  bench.upstream.on_request = [](const auto&) { return failing(500, "{}"); };
+  CHECK(bench.ask(post("/p/v1/chat/completions", kChatBody)).status == 500);
+  CHECK(bench.upstream.calls() == 3);
 }
 
 TEST_CASE("a 400 is the client's own and is delivered at once, untouched") {
@@ -533,7 +543,8 @@ TEST_CASE("what a provider does not offer is 501") {
 
 TEST_CASE("a local provider is translated like any other") {
   Bench bench(with({provider("t", "talker")}));
-  const std::string body = R"({"model":"m","max_tokens":5,"messages":[{"role":"user","content":"x"}])";
+  const std::string body =
+      R"({"model":"m","max_tokens":5,"messages":[{"role":"user","content":"x"}])";
   const auto whole = bench.ask(post("/t/v1/messages", body + "}"));
   CHECK(whole.status == 200);
   CHECK(whole.has("\"type\":\"message\""));

@@ -1,0 +1,166 @@
+// Exchange, where the client asked for one of the operator's own model names: which target serves,
+// and the next one when it cannot.
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "base/strings.h"
+#include "gateway/aggregate_list.h"
+#include "gateway/conversation.h"
+#include "gateway/exchange.h"
+#include "gateway/http_call.h"
+#include "gateway/pool_wait.h"
+#include "gateway/route_plan.h"
+#include "gateway/translation.h"
+#include "translate/models.h"
+
+namespace gproxy::gateway {
+
+// ---- the plan
+// ------------------------------------------------------------------------------------
+
+bool route_is_visible(const config::ModelRoute& route, const config::Snapshot& snapshot,
+                      const config::KeyEntry* key) {
+  if (route.users.empty() && route.keys.empty()) return true;
+  if (key == nullptr) return false;
+  if (std::find(route.keys.begin(), route.keys.end(), key->id) != route.keys.end()) return true;
+  for (const auto& user : snapshot.users()) {
+    if (user.id == key->user_id)
+      return std::find(route.users.begin(), route.users.end(), user.name) != route.users.end();
+  }
+  return false;
+}
+
+std::vector<const config::RouteTarget*> order_targets(const config::ModelRoute& route,
+                                                      uint64_t seed) {
+  std::vector<const config::RouteTarget*> out;
+  for (const auto& tier : route.tiers) {
+    std::vector<const config::RouteTarget*> left;
+    for (const auto& target : tier) left.push_back(&target);
+    while (!left.empty()) {
+      uint64_t sum = 0;
+      for (const auto* target : left) sum += target->weight;
+      size_t at = 0;
+      if (sum > 0) {
+        // A step of splitmix64: the same seed gives the same order.
+        seed += 0x9e3779b97f4a7c15ULL;
+        auto mixed = (seed ^ (seed >> 30)) * 0xbf58476d1ce4e5b9ULL;
+        mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebULL;
+        auto point = (mixed ^ (mixed >> 31)) % sum;
+        while (point >= left[at]->weight) point -= left[at++]->weight;
+      }
+      out.push_back(left[at]);
+      left.erase(left.begin() + static_cast<std::ptrdiff_t>(at));
+    }
+  }
+  return out;
+}
+
+// Does a route take this model? Then its first target is chosen.
+Result<bool> Exchange::plan_route() {
+  auto asked = trim(model_);
+  constexpr std::string_view kModels = "models/";
+  if (asked.starts_with(kModels)) asked.remove_prefix(kModels.size());
+  const auto& snapshot = **snapshot_;
+  const auto found = snapshot.routes().find(asked);
+  if (found.route == nullptr || !route_is_visible(*found.route, snapshot, key_)) return false;
+  plan_ = std::make_unique<RoutePlan>();
+  plan_->route = found.route;
+  plan_->asked = arena_.copy(asked);
+  plan_->taken = plan_->asked.substr(
+      static_cast<size_t>(found.taken.data() == nullptr ? 0 : found.taken.data() - asked.data()),
+      found.taken.size());
+  if (operation_ == translate::Operation::model_get) return true;
+  // A conversation keeps its place, so that its prompt cache does.
+  auto seed = conversation_key(
+      {.headers = head_->headers, .model = asked, .body = body_.view(), .spans = spans_});
+  if (seed == 0) seed = context_.random();
+  plan_->order = order_targets(*found.route, seed);
+  if (next_target()) return true;
+  Error error{ErrorKind::overloaded, "no_route_target",
+              "no target of this route can serve the request"};
+  error.param = "model";
+  return error;
+}
+
+// The next one that could serve at all. Whether it has a credential to spare is seen when it is
+// asked for one.
+const config::RouteTarget* Exchange::peek_target(size_t& at) const {
+  for (; plan_ != nullptr && at < plan_->order.size(); ++at) {
+    const auto* entry = (*snapshot_)->find_provider(plan_->order[at]->provider);
+    if (entry == nullptr || !entry->usable()) continue;
+    if (entry->provider->route(match_.protocol, operation_).supported()) return plan_->order[at];
+  }
+  return nullptr;
+}
+
+bool Exchange::has_next_target() const {
+  size_t at = plan_ != nullptr ? plan_->next : 0;
+  return peek_target(at) != nullptr;
+}
+
+bool Exchange::next_target() {
+  const auto* target = peek_target(plan_->next);
+  if (target == nullptr) return false;
+  ++plan_->next;
+  plan_->failures = 0;
+  provider_ = (*snapshot_)->find_provider(target->provider);
+  match_.provider = provider_->name;
+  const auto star = target->model.find('*');
+  if (target->model.empty()) {
+    model_ = plan_->asked;
+  } else if (star == std::string::npos) {
+    model_ = target->model;
+  } else {
+    model_ = arena_.concat({std::string_view(target->model).substr(0, star), plan_->taken,
+                            std::string_view(target->model).substr(star + 1)});
+  }
+  model_differs_ = true;
+  return true;
+}
+
+// ---- failing over
+// --------------------------------------------------------------------------------
+
+// From the client's own request, at the next target. False where there is none. The caller calls
+// enter_target() then.
+bool Exchange::fail_over() {
+  if (plan_ == nullptr || budget_.content_sent || local_ != nullptr) return false;
+  if (!next_target()) return false;
+  drop_credential();
+  handle_.reset();
+  conversation_ = 0;
+  wait_until_ms_ = 0;
+  translation_.reset();
+  path_.reset();
+  budget_.same_tried = budget_.patched = budget_.refreshed = false;
+  context_.metrics.fallbacks.add();
+  log::info("next target of the route", {{"id", trace_id_},
+                                         {"route", plan_->route->name},
+                                         {"provider", provider_->name},
+                                         {"model", model_}});
+  if (!plan_->client_body.empty()) {
+    body_.release();
+    body_.reserve(plan_->client_body.size());
+    if (!body_.append(plan_->client_body)) return false;
+    plan_->client_body.clear();
+    if (!index_body(translate::ModelRule::elsewhere, body_.size() + 1).ok()) return false;
+    model_differs_ = true;
+  }
+  return true;
+}
+
+// Before the translated body takes the client's place.
+void Exchange::keep_client_body() {
+  if (plan_ != nullptr && has_next_target()) plan_->client_body.assign(body_.view());
+}
+
+void Exchange::reply_route_model() {
+  const http::HeaderView type{"content-type", "application/json"};
+  translate::ModelInfo info;
+  info.id = plan_->asked;
+  outcome_ = storage::Outcome::ok;
+  reply_whole(200, {&type, 1}, translate::write_model(match_.protocol, info, "gproxy"));
+}
+
+}  // namespace gproxy::gateway
