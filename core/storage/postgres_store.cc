@@ -23,6 +23,7 @@ class PostgresStore final : public SqlStore {
     auto migrated = store->migrate();
     GP_CHECK(store->db_->exec(std::string("SELECT pg_advisory_unlock(") + kMigrationLock + ")"));
     GP_CHECK(std::move(migrated));
+    GP_CHECK(store->open_rollups());
     GP_CHECK(store->open_keys(options, NewKey::must_be_given));
     return std::unique_ptr<Store>(std::move(store));
   }

@@ -106,6 +106,10 @@ bool Recorder::event(const InternalEvent& row) {
   return log_row(row);
 }
 
+bool Recorder::body(const BodyRow& row) {
+  return log_row(row);
+}
+
 double Recorder::level() const {
   return usage_.fill();
 }

@@ -45,6 +45,7 @@ class Recorder {
   bool request(const RequestRow& row);
   bool upstream(const UpstreamRequestRow& row);
   bool event(const InternalEvent& row);
+  bool body(const BodyRow& row);
 
   // Fill of the usage ring, 0 .. 1.
   double level() const;

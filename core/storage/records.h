@@ -203,6 +203,9 @@ struct UsageRow {
   int64_t reasoning = 0;  // inside output
   int64_t ttft_us = -1;   // -1 = no byte came (NULL)
   int64_t duration_us = 0;
+  // Filled on the way to the database, from the price table of that moment; -1 = no price is known.
+  int64_t cost_nanousd = -1;
+  int64_t price_revision = -1;
 
   int64_t total() const { return input + output + cache_read + cache_write; }
 };
@@ -276,6 +279,17 @@ struct ResponseRow {
   int64_t provider_id = kNoId;
   int64_t credential_id = kNoId;
   std::string_view response_id;
+};
+
+// The beginning of a body that went one way or the other.
+struct BodyRow {
+  int64_t id = 0;
+  int64_t at = 0;
+  std::string_view trace_id;
+  int32_t attempt_no = 0;  // 0: between the client and gproxy
+  enum class Direction : uint8_t { request = 0, response = 1 } direction = Direction::request;
+  int64_t total_bytes = 0;  // of the whole body; `body` is cut when it is longer
+  std::string_view body;
 };
 
 // Something that happened inside: cooldown start and end, for instance.

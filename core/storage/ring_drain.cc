@@ -25,6 +25,7 @@ void RingDrain::Rows::clear() {
   upstream.clear();
   events.clear();
   responses.clear();
+  bodies.clear();
 }
 
 bool RingDrain::take(uint32_t type, std::string_view payload, Rows& rows) {
@@ -39,11 +40,13 @@ bool RingDrain::take(uint32_t type, std::string_view payload, Rows& rows) {
       return take_row(payload, rows.events);
     case FrameType::response_1:
       return take_row(payload, rows.responses);
+    case FrameType::body_1:
+      return take_row(payload, rows.bodies);
   }
   return false;
 }
 
-Result<RingDrain::Outcome> RingDrain::pass(Store& store) {
+Result<RingDrain::Outcome> RingDrain::pass(Store& store, const PriceTable* prices) {
   const auto& rings = recorders_.rings();
   cursors_.resize(rings.size());
   drained_.resize(rings.size());
@@ -64,6 +67,9 @@ Result<RingDrain::Outcome> RingDrain::pass(Store& store) {
     }
   }
   first_ring_ = (first_ring_ + 1) % std::max<size_t>(rings.size(), 1);
+  if (prices != nullptr) {
+    for (UsageRow& row : rows_.usage) prices->price(row);
+  }
   if (rows_.size() != 0) {
     auto done = store.append_batch(rows_.batch());
     if (!done &&
@@ -109,6 +115,8 @@ Result<size_t> RingDrain::one_by_one(Store& store) {
       each(rows_.events, rejected, [&](auto one) { return store.append_batch({.events = one}); }));
   GP_CHECK(each(rows_.responses, rejected,
                 [&](auto one) { return store.append_batch({.responses = one}); }));
+  GP_CHECK(
+      each(rows_.bodies, rejected, [&](auto one) { return store.append_batch({.bodies = one}); }));
   return rejected;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "storage/prices.h"
 #include "storage/recorder.h"
 #include "storage/store.h"
 
@@ -24,7 +25,8 @@ class RingDrain {
     bool more = false;    // rows are left for another pass
   };
   // Fails when the database did: nothing is given back then, the next pass tries the same rows.
-  Result<Outcome> pass(Store& store);
+  // `prices`, where given, fills the cost of usage rows.
+  Result<Outcome> pass(Store& store, const PriceTable* prices = nullptr);
 
   // Frames published and not yet given back (an estimate, for the decision to flush).
   size_t waiting() const;
@@ -37,11 +39,17 @@ class RingDrain {
     std::vector<UpstreamRequestRow> upstream;
     std::vector<InternalEvent> events;
     std::vector<ResponseRow> responses;
-    size_t size() const {
-      return usage.size() + requests.size() + upstream.size() + events.size() + responses.size();
-    }
+    std::vector<BodyRow> bodies;
+    size_t size() const { return batch().rows(); }
     void clear();
-    Batch batch() const { return {usage, requests, upstream, events, responses}; }
+    Batch batch() const {
+      return {.usage = usage,
+              .requests = requests,
+              .upstream = upstream,
+              .events = events,
+              .responses = responses,
+              .bodies = bodies};
+    }
   };
   // Adds what the frame holds; false when it holds no row.
   static bool take(uint32_t type, std::string_view payload, Rows& rows);

@@ -13,6 +13,7 @@ constexpr size_t kPath = 2048;
 constexpr size_t kMessage = 1024;
 constexpr size_t kHeaders = 16 * 1024;
 constexpr size_t kPayload = 16 * 1024;
+constexpr size_t kBody = 64 * 1024;
 
 struct UsageFixed {
   int64_t id, at, provider_id, credential_id, user_id, user_key_id;
@@ -43,6 +44,12 @@ struct EventFixed {
 
 struct ResponseFixed {
   int64_t id, at, user_id, provider_id, credential_id;
+};
+
+struct BodyFixed {
+  int64_t id, at, total_bytes;
+  int32_t attempt_no;
+  uint8_t direction, reserved[3];
 };
 
 static_assert(sizeof(UsageFixed) == 128 && sizeof(RequestFixed) == 88 &&
@@ -313,6 +320,27 @@ bool decode(std::string_view payload, ResponseRow& r) {
   r.provider_id = f.provider_id;
   r.credential_id = f.credential_id;
   r.response_id = texts[0];
+  return true;
+}
+
+bool push(Ring& ring, const BodyRow& r) {
+  const BodyFixed fixed{
+      r.id, r.at, r.total_bytes, r.attempt_no, static_cast<uint8_t>(r.direction), {0, 0, 0}};
+  return put(ring, FrameType::body_1, fixed,
+             std::array{cut(r.trace_id, kName), r.body.substr(0, kBody)});
+}
+
+bool decode(std::string_view payload, BodyRow& r) {
+  BodyFixed f;
+  std::array<std::string_view, 2> texts;
+  if (!get(payload, f, texts)) return false;
+  r.id = f.id;
+  r.at = f.at;
+  r.total_bytes = f.total_bytes;
+  r.attempt_no = f.attempt_no;
+  r.direction = f.direction == 0 ? BodyRow::Direction::request : BodyRow::Direction::response;
+  r.trace_id = texts[0];
+  r.body = texts[1];
   return true;
 }
 

@@ -16,7 +16,8 @@ enum class FrameType : uint32_t {
   request_1 = 2,
   upstream_1 = 3,
   event_1 = 4,
-  response_1 = 5
+  response_1 = 5,
+  body_1 = 6,
 };
 
 // Publishes the row; false when the ring is full. Text over its bound is cut at a character's
@@ -26,6 +27,7 @@ bool push(Ring& ring, const RequestRow& row);
 bool push(Ring& ring, const UpstreamRequestRow& row);
 bool push(Ring& ring, const InternalEvent& row);
 bool push(Ring& ring, const ResponseRow& row);
+bool push(Ring& ring, const BodyRow& row);
 
 // Views point into `payload`. False when it is no such row.
 bool decode(std::string_view payload, UsageRow& out);
@@ -33,5 +35,6 @@ bool decode(std::string_view payload, RequestRow& out);
 bool decode(std::string_view payload, UpstreamRequestRow& out);
 bool decode(std::string_view payload, InternalEvent& out);
 bool decode(std::string_view payload, ResponseRow& out);
+bool decode(std::string_view payload, BodyRow& out);
 
 }  // namespace gproxy::storage

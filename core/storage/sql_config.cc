@@ -28,6 +28,7 @@ Result<void> SqlStore::in_transaction(const std::function<Result<void>()>& work)
   auto done = work();
   if (done) done = db_->commit();
   if (!done) db_->rollback();
+  if (rollups_) done ? rollups_->committed() : rollups_->rolled_back();
   return done;
 }
 

@@ -1,115 +1,244 @@
+// SqlStore's journal: rows of a batch, in one transaction with the sums they add to.
+#include <algorithm>
+#include <vector>
+
+#include "storage/sql_bulk.h"
 #include "storage/sql_store.h"
 
 namespace gproxy::storage {
+namespace {
+
+// The tables' columns in the order of bind().
+constexpr BulkColumn kUsageColumns[] = {
+    {"id", "bigint"},
+    {"at", "bigint"},
+    {"trace_id", "text"},
+    {"attempt_no", "integer"},
+    {"final", "boolean"},
+    {"has_usage", "boolean"},
+    {"estimated", "boolean"},
+    {"provider", "text"},
+    {"provider_id", "bigint"},
+    {"credential_id", "bigint"},
+    {"user_id", "bigint"},
+    {"user_key_id", "bigint"},
+    {"model", "text"},
+    {"protocol", "smallint"},
+    {"operation", "smallint"},
+    {"status", "integer"},
+    {"outcome", "smallint"},
+    {"input_tokens", "bigint"},
+    {"output_tokens", "bigint"},
+    {"cache_read_tokens", "bigint"},
+    {"cache_write_tokens", "bigint"},
+    {"reasoning_tokens", "bigint"},
+    {"total_tokens", "bigint"},
+    {"ttft_us", "bigint"},
+    {"duration_us", "bigint"},
+    {"cost_nanousd", "bigint"},
+    {"price_revision", "bigint"},
+};
+constexpr const char* kUsageInsert =
+    "INSERT INTO upstream_usages (id, at, trace_id, attempt_no, final, has_usage, "
+    "estimated, provider, provider_id, credential_id, user_id, user_key_id, model, "
+    "protocol, operation, status, outcome, input_tokens, output_tokens, "
+    "cache_read_tokens, cache_write_tokens, reasoning_tokens, total_tokens, ttft_us, "
+    "duration_us, cost_nanousd, price_revision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
+    "$9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, "
+    "$26, $27) ON CONFLICT (id) DO NOTHING";
+
+constexpr BulkColumn kRequestsColumns[] = {
+    {"id", "bigint"},
+    {"at", "bigint"},
+    {"trace_id", "text"},
+    {"user_id", "bigint"},
+    {"user_key_id", "bigint"},
+    {"request_method", "text"},
+    {"request_path", "text"},
+    {"request_query", "text"},
+    {"request_headers_json", "text"},
+    {"response_headers_json", "text"},
+    {"client", "text"},
+    {"provider", "text"},
+    {"model", "text"},
+    {"protocol", "smallint"},
+    {"operation", "smallint"},
+    {"stream", "boolean"},
+    {"response_status", "integer"},
+    {"outcome", "smallint"},
+    {"error_code", "text"},
+    {"attempts", "integer"},
+    {"request_bytes", "bigint"},
+    {"response_bytes", "bigint"},
+    {"ttft_us", "bigint"},
+    {"duration_us", "bigint"},
+};
+constexpr const char* kRequestsInsert =
+    "INSERT INTO downstream_requests (id, at, trace_id, user_id, user_key_id, "
+    "request_method, request_path, request_query, request_headers_json, "
+    "response_headers_json, client, provider, model, protocol, operation, stream, "
+    "response_status, outcome, error_code, attempts, request_bytes, response_bytes, "
+    "ttft_us, duration_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
+    "$13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24) ON CONFLICT (id) DO "
+    "NOTHING";
+
+constexpr BulkColumn kUpstreamColumns[] = {
+    {"id", "bigint"},
+    {"at", "bigint"},
+    {"trace_id", "text"},
+    {"user_id", "bigint"},
+    {"user_key_id", "bigint"},
+    {"provider", "text"},
+    {"provider_id", "bigint"},
+    {"credential_id", "bigint"},
+    {"internal", "boolean"},
+    {"attempt_no", "integer"},
+    {"protocol", "smallint"},
+    {"operation", "smallint"},
+    {"stream", "boolean"},
+    {"model", "text"},
+    {"request_method", "text"},
+    {"request_path", "text"},
+    {"request_query", "text"},
+    {"request_headers_json", "text"},
+    {"response_headers_json", "text"},
+    {"response_status", "integer"},
+    {"outcome", "smallint"},
+    {"error_kind", "text"},
+    {"error_message", "text"},
+    {"transport_kind", "text"},
+    {"request_bytes", "bigint"},
+    {"response_bytes", "bigint"},
+    {"ttft_us", "bigint"},
+    {"duration_us", "bigint"},
+};
+constexpr const char* kUpstreamInsert =
+    "INSERT INTO upstream_requests (id, at, trace_id, user_id, user_key_id, provider, "
+    "provider_id, credential_id, internal, attempt_no, protocol, operation, stream, "
+    "model, request_method, request_path, request_query, request_headers_json, "
+    "response_headers_json, response_status, outcome, error_kind, error_message, "
+    "transport_kind, request_bytes, response_bytes, ttft_us, duration_us) VALUES ($1, $2, "
+    "$3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, "
+    "$21, $22, $23, $24, $25, $26, $27, $28) ON CONFLICT (id) DO NOTHING";
+
+constexpr BulkColumn kEventsColumns[] = {
+    {"id", "bigint"},
+    {"at", "bigint"},
+    {"event_type", "text"},
+    {"payload_json", "text"},
+};
+constexpr const char* kEventsInsert =
+    "INSERT INTO internal_events (id, at, event_type, payload_json) VALUES ($1, $2, $3, "
+    "$4) ON CONFLICT (id) DO NOTHING";
+
+constexpr BulkColumn kBodiesColumns[] = {
+    {"id", "bigint"},          {"at", "bigint"},          {"trace_id", "text"},
+    {"attempt_no", "integer"}, {"direction", "smallint"}, {"total_bytes", "bigint"},
+    {"body", "bytea"},
+};
+constexpr const char* kBodiesInsert =
+    "INSERT INTO request_bodies (id, at, trace_id, attempt_no, direction, total_bytes, "
+    "body) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING";
+
+template <class To>
+void bind(To& to, const UsageRow& r) {
+  to.with(r.id).with(r.at).with_text_or_null(r.trace_id).with(r.attempt_no).with(r.final);
+  to.with(r.has_usage).with(r.estimated).with(r.provider).with_id(r.provider_id);
+  to.with_id(r.credential_id).with_id(r.user_id).with_id(r.user_key_id);
+  to.with_text_or_null(r.model).with(r.protocol).with(r.operation);
+  to.with_id(r.status == 0 ? kNoId : r.status).with(static_cast<int32_t>(r.outcome));
+  to.with(r.input).with(r.output).with(r.cache_read).with(r.cache_write).with(r.reasoning);
+  to.with(r.total()).with_id(r.ttft_us).with(r.duration_us);
+  to.with_id(r.cost_nanousd).with_id(r.price_revision);
+}
+
+template <class To>
+void bind(To& to, const RequestRow& r) {
+  to.with(r.id).with(r.at).with_text_or_null(r.trace_id).with_id(r.user_id).with_id(r.user_key_id);
+  to.with(r.method).with(r.path).with_text_or_null(r.query);
+  to.with_text_or_null(r.request_headers_json).with_text_or_null(r.response_headers_json);
+  to.with_text_or_null(r.client).with_text_or_null(r.provider).with_text_or_null(r.model);
+  to.with(r.protocol).with(r.operation).with(r.stream);
+  to.with_id(r.status == 0 ? kNoId : r.status).with(static_cast<int32_t>(r.outcome));
+  to.with_text_or_null(r.error_code).with(r.attempts).with(r.request_bytes).with(r.response_bytes);
+  to.with_id(r.ttft_us).with(r.duration_us);
+}
+
+template <class To>
+void bind(To& to, const UpstreamRequestRow& r) {
+  to.with(r.id).with(r.at).with_text_or_null(r.trace_id).with_id(r.user_id).with_id(r.user_key_id);
+  to.with(r.provider).with_id(r.provider_id).with_id(r.credential_id).with(r.internal);
+  to.with(r.attempt_no).with(r.protocol).with(r.operation).with(r.stream);
+  to.with_text_or_null(r.model).with(r.method).with(r.path).with_text_or_null(r.query);
+  to.with_text_or_null(r.request_headers_json).with_text_or_null(r.response_headers_json);
+  to.with_id(r.status == 0 ? kNoId : r.status).with(static_cast<int32_t>(r.outcome));
+  to.with_text_or_null(r.error_kind).with_text_or_null(r.error_message);
+  to.with_text_or_null(r.transport_kind).with(r.request_bytes).with(r.response_bytes);
+  to.with_id(r.ttft_us).with(r.duration_us);
+}
+
+template <class To>
+void bind(To& to, const InternalEvent& r) {
+  to.with(r.id).with(r.at).with(r.event_type).with(r.payload_json);
+}
+
+template <class To>
+void bind(To& to, const BodyRow& r) {
+  to.with(r.id).with(r.at).with(r.trace_id).with(r.attempt_no);
+  to.with(static_cast<int32_t>(r.direction)).with(r.total_bytes).with_blob(r.body);
+}
+
+}  // namespace
+
+// `fresh`, when asked for, gets the rows that were not there before.
+template <class Row>
+Result<void> SqlStore::append_rows(std::span<const Row> rows, const char* insert_sql,
+                                   std::string_view table, std::span<const BulkColumn> columns,
+                                   std::vector<const Row*>* fresh) {
+  if (rows.empty()) return ok();
+  if (db_->dialect() == Dialect::postgres) {
+    BulkInsert insert(table, columns);
+    for (const Row& row : rows) {
+      insert.again();
+      bind(insert, row);
+    }
+    GP_TRY(auto ids, insert.run(*db_));
+    if (fresh == nullptr) return ok();
+    std::sort(ids.begin(), ids.end());
+    for (const Row& row : rows) {
+      if (std::binary_search(ids.begin(), ids.end(), row.id)) fresh->push_back(&row);
+    }
+    return ok();
+  }
+  Query insert(*db_, insert_sql);
+  for (const Row& row : rows) {
+    insert.again();
+    bind(insert, row);
+    GP_CHECK(insert.run());
+    if (fresh != nullptr && db_->changes() != 0) fresh->push_back(&row);
+  }
+  return ok();
+}
 
 Result<void> SqlStore::append_batch(const Batch& batch) {
   return in_transaction([&]() -> Result<void> {
-    GP_CHECK(append_usage(batch.usage));
-    GP_CHECK(append_requests(batch.requests));
-    GP_CHECK(append_upstream(batch.upstream));
-    GP_CHECK(append_events(batch.events));
+    std::vector<const UsageRow*> fresh;
+    fresh.reserve(batch.usage.size());
+    GP_CHECK(append_rows(batch.usage, kUsageInsert, "upstream_usages", kUsageColumns, &fresh));
+    GP_CHECK(rollups_->append(fresh, clock_.wall_us()));
+    GP_CHECK(append_rows(batch.requests, kRequestsInsert, "downstream_requests", kRequestsColumns));
+    GP_CHECK(append_rows(batch.upstream, kUpstreamInsert, "upstream_requests", kUpstreamColumns));
+    GP_CHECK(append_rows(batch.events, kEventsInsert, "internal_events", kEventsColumns));
+    GP_CHECK(append_rows(batch.bodies, kBodiesInsert, "request_bodies", kBodiesColumns));
     return append_responses(batch.responses);
   });
 }
 
-Result<void> SqlStore::append_usage(std::span<const UsageRow> rows) {
-  if (rows.empty()) return ok();
-  Query insert(
-      *db_,
-      "INSERT INTO upstream_usages (id, at, trace_id, attempt_no, final, has_usage, estimated,"
-      " provider, provider_id, credential_id, user_id, user_key_id, model, protocol, operation,"
-      " status, outcome, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,"
-      " reasoning_tokens, total_tokens, ttft_us, duration_us) VALUES ($1, $2, $3, $4, $5, $6, $7,"
-      " $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)"
-      " ON CONFLICT (id) DO NOTHING");
-  for (const UsageRow& r : rows) {
-    insert.again();
-    insert.with(r.id).with(r.at).with_text_or_null(r.trace_id).with(r.attempt_no).with(r.final);
-    insert.with(r.has_usage).with(r.estimated).with(r.provider).with_id(r.provider_id);
-    insert.with_id(r.credential_id).with_id(r.user_id).with_id(r.user_key_id);
-    insert.with_text_or_null(r.model).with(r.protocol).with(r.operation);
-    insert.with_id(r.status == 0 ? kNoId : r.status).with(static_cast<int32_t>(r.outcome));
-    insert.with(r.input).with(r.output).with(r.cache_read).with(r.cache_write).with(r.reasoning);
-    insert.with(r.total()).with_id(r.ttft_us).with(r.duration_us);
-    GP_CHECK(insert.run());
-  }
-  return ok();
-}
-
-Result<void> SqlStore::append_requests(std::span<const RequestRow> rows) {
-  if (rows.empty()) return ok();
-  Query insert(
-      *db_,
-      "INSERT INTO downstream_requests (id, at, trace_id, user_id, user_key_id, request_method,"
-      " request_path, request_query, request_headers_json, response_headers_json, client,"
-      " provider, model, protocol, operation, stream, response_status, outcome, error_code,"
-      " attempts, request_bytes, response_bytes, ttft_us, duration_us) VALUES ($1, $2, $3, $4, $5,"
-      " $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)"
-      " ON CONFLICT (id) DO NOTHING");
-  for (const RequestRow& r : rows) {
-    insert.again();
-    insert.with(r.id)
-        .with(r.at)
-        .with_text_or_null(r.trace_id)
-        .with_id(r.user_id)
-        .with_id(r.user_key_id);
-    insert.with(r.method).with(r.path).with_text_or_null(r.query);
-    insert.with_text_or_null(r.request_headers_json).with_text_or_null(r.response_headers_json);
-    insert.with_text_or_null(r.client).with_text_or_null(r.provider).with_text_or_null(r.model);
-    insert.with(r.protocol).with(r.operation).with(r.stream);
-    insert.with_id(r.status == 0 ? kNoId : r.status).with(static_cast<int32_t>(r.outcome));
-    insert.with_text_or_null(r.error_code)
-        .with(r.attempts)
-        .with(r.request_bytes)
-        .with(r.response_bytes);
-    insert.with_id(r.ttft_us).with(r.duration_us);
-    GP_CHECK(insert.run());
-  }
-  return ok();
-}
-
-Result<void> SqlStore::append_upstream(std::span<const UpstreamRequestRow> rows) {
-  if (rows.empty()) return ok();
-  Query insert(
-      *db_,
-      "INSERT INTO upstream_requests (id, at, trace_id, user_id, user_key_id, provider,"
-      " provider_id, credential_id, internal, attempt_no, protocol, operation, stream, model,"
-      " request_method, request_path, request_query, request_headers_json,"
-      " response_headers_json, response_status, outcome, error_kind, error_message,"
-      " transport_kind, request_bytes, response_bytes, ttft_us, duration_us) VALUES ($1, $2, $3,"
-      " $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,"
-      " $23, $24, $25, $26, $27, $28) ON CONFLICT (id) DO NOTHING");
-  for (const UpstreamRequestRow& r : rows) {
-    insert.again();
-    insert.with(r.id)
-        .with(r.at)
-        .with_text_or_null(r.trace_id)
-        .with_id(r.user_id)
-        .with_id(r.user_key_id);
-    insert.with(r.provider).with_id(r.provider_id).with_id(r.credential_id).with(r.internal);
-    insert.with(r.attempt_no).with(r.protocol).with(r.operation).with(r.stream);
-    insert.with_text_or_null(r.model).with(r.method).with(r.path).with_text_or_null(r.query);
-    insert.with_text_or_null(r.request_headers_json).with_text_or_null(r.response_headers_json);
-    insert.with_id(r.status == 0 ? kNoId : r.status).with(static_cast<int32_t>(r.outcome));
-    insert.with_text_or_null(r.error_kind).with_text_or_null(r.error_message);
-    insert.with_text_or_null(r.transport_kind).with(r.request_bytes).with(r.response_bytes);
-    insert.with_id(r.ttft_us).with(r.duration_us);
-    GP_CHECK(insert.run());
-  }
-  return ok();
-}
-
-Result<void> SqlStore::append_events(std::span<const InternalEvent> rows) {
-  if (rows.empty()) return ok();
-  Query insert(
-      *db_,
-      "INSERT INTO internal_events (id, at, event_type, payload_json) VALUES ($1, $2, $3, $4)"
-      " ON CONFLICT (id) DO NOTHING");
-  for (const InternalEvent& r : rows) {
-    insert.again();
-    GP_CHECK(insert.with(r.id).with(r.at).with(r.event_type).with(r.payload_json).run());
-  }
-  return ok();
+Result<bool> SqlStore::maintain(const Retention& retention) {
+  const int64_t now = clock_.wall_us();
+  GP_TRY(const bool more, rollups_->maintain(now));
+  if (more) return true;
+  return prune(retention, now);
 }
 
 Result<void> SqlStore::probe() {

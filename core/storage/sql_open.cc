@@ -46,6 +46,8 @@ Result<void> SqlStore::migrate() {
     for (const Migration& step : migrations()) {
       if (step.version <= current) continue;
       GP_CHECK(db_->exec(in_dialect(step.sql, db_->dialect())));
+      const auto more = db_->dialect() == Dialect::sqlite ? step.sqlite_only : step.postgres_only;
+      if (!more.empty()) GP_CHECK(db_->exec(std::string(more)));
       Query note(*db_,
                  "INSERT INTO schema_migrations (version, name, applied_at) VALUES ($1, $2, $3)");
       GP_CHECK(note.with(step.version).with(step.name).with(clock_.wall_us()).run());
@@ -59,6 +61,11 @@ Result<void> SqlStore::migrate() {
   }
   log::info("database schema is up to date", {{"from", current}, {"to", newest}});
   return ok();
+}
+
+Result<void> SqlStore::open_rollups() {
+  rollups_.emplace(*db_);
+  return rollups_->open(clock_.wall_us());
 }
 
 Result<void> SqlStore::open_keys(const StoreOptions& options, NewKey new_key) {

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "storage/sql_where.h"
+
 namespace gproxy::storage {
 
 std::string like_anywhere(std::string_view text) {
@@ -14,39 +16,193 @@ std::string like_anywhere(std::string_view text) {
   return out;
 }
 
-Result<UsageTotals> SqlReader::usage_totals(const UsageFilter& filter) {
-  std::string sql =
-      "SELECT count(*), coalesce(sum(CASE WHEN has_usage THEN 1 ELSE 0 END), 0),"
-      " coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),"
-      " coalesce(sum(cache_read_tokens), 0), coalesce(sum(cache_write_tokens), 0),"
-      " coalesce(sum(reasoning_tokens), 0) FROM upstream_usages WHERE at >= $1 AND at <= $2";
-  int parameter = 2;
-  auto next = [&parameter] { return "$" + std::to_string(++parameter); };
-  if (filter.provider) sql += " AND provider = " + next();
-  if (filter.credential_id) sql += " AND credential_id = " + next();
-  if (filter.model) sql += " AND model = " + next();
-  std::string pattern;
-  if (filter.model_contains) {
-    pattern = like_anywhere(*filter.model_contains);
-    sql += " AND model LIKE " + next() + " ESCAPE '\\'";
+namespace {
+
+constexpr std::string_view kUsageColumns =
+    "SELECT id, at, trace_id, attempt_no, final, has_usage, estimated, provider, provider_id,"
+    " credential_id, user_id, user_key_id, model, protocol, operation, status, outcome,"
+    " input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,"
+    " total_tokens, ttft_us, duration_us, cost_nanousd, price_revision FROM upstream_usages";
+
+constexpr std::string_view kUpstreamColumns =
+    "SELECT id, at, trace_id, provider, model, request_method, request_path, credential_id,"
+    " user_id, user_key_id, attempt_no, protocol, operation, response_status, internal, stream,"
+    " outcome, error_kind, error_message, request_bytes, response_bytes, ttft_us, duration_us"
+    " FROM upstream_requests";
+
+constexpr std::string_view kDownstreamColumns =
+    "SELECT id, at, trace_id, provider, model, request_method, request_path, NULL,"
+    " user_id, user_key_id, 0, protocol, operation, response_status, 0, stream,"
+    " outcome, error_code, NULL, request_bytes, response_bytes, ttft_us, duration_us"
+    " FROM downstream_requests";
+
+constexpr std::string_view kNewestFirst = " ORDER BY at DESC, id DESC LIMIT ";
+
+Outcome outcome_of(int64_t number) {
+  return number >= 0 && number <= static_cast<int64_t>(Outcome::refused)
+             ? static_cast<Outcome>(number)
+             : Outcome::failed;
+}
+
+// Rows older than the cursor. The first half alone lets an index end the scan.
+void older_than(Where& where, const std::optional<Cursor>& before) {
+  if (!before) return;
+  where.add("at", "<=", before->at);
+  where.not_both("at", before->at, "id", before->id);
+}
+
+}  // namespace
+
+Result<UsagePage> SqlReader::list_usage(const UsageListQuery& q) {
+  const UsageFilter& f = q.filter;
+  Where where;
+  where.add("at", ">=", f.from).add("at", "<=", f.to);
+  where.equals("provider", f.provider).equals("credential_id", f.credential_id);
+  where.equals("user_id", f.user_id).equals("user_key_id", f.user_key_id).equals("model", f.model);
+  if (f.model_contains) {
+    where.with(db_->dialect() == Dialect::sqlite ? "instr(lower(model), lower(?)) > 0"
+                                                 : "strpos(lower(model), lower(?)) > 0",
+               *f.model_contains);
   }
-  Query query(*db_, sql);
-  query.with(filter.from).with(filter.to);
-  if (filter.provider) query.with(*filter.provider);
-  if (filter.credential_id) query.with(*filter.credential_id);
-  if (filter.model) query.with(*filter.model);
-  if (filter.model_contains) query.with(pattern);
-  GP_TRY(const bool row, query.step());
-  UsageTotals totals;
-  if (!row) return totals;
-  totals.attempts = query.integer(0);
-  totals.rows = query.integer(1);
-  totals.input = query.integer(2);
-  totals.output = query.integer(3);
-  totals.cache_read = query.integer(4);
-  totals.cache_write = query.integer(5);
-  totals.reasoning = query.integer(6);
-  return totals;
+  where.equals("trace_id", q.trace_id);
+  if (q.status_min) where.add("status", ">=", *q.status_min);
+  if (q.status_max) where.add("status", "<=", *q.status_max);
+  if (q.outcome) where.add("outcome", "=", static_cast<int64_t>(*q.outcome));
+  older_than(where, q.before);
+  Query query(*db_, std::string(kUsageColumns) + where.sql() + std::string(kNewestFirst) +
+                        std::to_string(q.limit + 1));
+  where.bind(query);
+  UsagePage page;
+  for (;;) {
+    GP_TRY(const bool more, query.step());
+    if (!more) return page;
+    if (page.rows.size() == q.limit) {
+      page.more = true;
+      return page;
+    }
+    UsageRecord& r = page.rows.emplace_back();
+    r.id = query.integer(0);
+    r.at = query.integer(1);
+    r.trace_id = query.string(2);
+    r.attempt_no = static_cast<int32_t>(query.integer(3));
+    r.final = query.boolean(4);
+    r.has_usage = query.boolean(5);
+    r.estimated = query.boolean(6);
+    r.provider = query.string(7);
+    r.provider_id = query.id(8);
+    r.credential_id = query.id(9);
+    r.user_id = query.id(10);
+    r.user_key_id = query.id(11);
+    r.model = query.string(12);
+    r.protocol = static_cast<int32_t>(query.integer(13));
+    r.operation = static_cast<int32_t>(query.integer(14));
+    r.status = static_cast<int32_t>(query.integer(15));
+    r.outcome = outcome_of(query.integer(16));
+    r.input = query.integer(17);
+    r.output = query.integer(18);
+    r.cache_read = query.integer(19);
+    r.cache_write = query.integer(20);
+    r.reasoning = query.integer(21);
+    r.total = query.integer(22);
+    r.ttft_us = query.id(23);
+    r.duration_us = query.integer(24);
+    r.cost_nanousd = query.id(25);
+    r.price_revision = query.id(26);
+  }
+}
+
+Result<std::vector<LogRecord>> SqlReader::logs_of(const LogQuery& q, bool upstream) {
+  Where where;
+  where.add("at", ">=", q.from).add("at", "<=", q.to);
+  if (upstream) {
+    where.equals("provider", q.provider).equals("credential_id", q.credential_id);
+    where.equals("operation", q.operation);
+  }
+  where.equals("user_id", q.user_id).equals("user_key_id", q.user_key_id);
+  where.equals("trace_id", q.trace_id);
+  if (q.status_min) where.add("response_status", ">=", *q.status_min);
+  if (q.status_max) where.add("response_status", "<=", *q.status_max);
+  if (q.path_contains) {
+    where.with(db_->dialect() == Dialect::sqlite ? "instr(request_path, ?) > 0"
+                                                 : "strpos(request_path, ?) > 0",
+               *q.path_contains);
+  }
+  older_than(where, q.before);
+  Query query(*db_, std::string(upstream ? kUpstreamColumns : kDownstreamColumns) + where.sql() +
+                        std::string(kNewestFirst) + std::to_string(q.limit + 1));
+  where.bind(query);
+  std::vector<LogRecord> rows;
+  for (;;) {
+    GP_TRY(const bool more, query.step());
+    if (!more) return rows;
+    LogRecord& r = rows.emplace_back();
+    r.upstream = upstream;
+    r.id = query.integer(0);
+    r.at = query.integer(1);
+    r.trace_id = query.string(2);
+    r.provider = query.string(3);
+    r.model = query.string(4);
+    r.method = query.string(5);
+    r.path = query.string(6);
+    r.credential_id = query.id(7);
+    r.user_id = query.id(8);
+    r.user_key_id = query.id(9);
+    r.attempt_no = static_cast<int32_t>(query.integer(10));
+    r.protocol = static_cast<int32_t>(query.integer(11));
+    r.operation = static_cast<int32_t>(query.integer(12));
+    r.status = static_cast<int32_t>(query.integer(13));
+    r.internal = query.boolean(14);
+    r.stream = query.boolean(15);
+    r.outcome = outcome_of(query.integer(16));
+    r.error_kind = query.string(17);
+    r.error_message = query.string(18);
+    r.request_bytes = query.integer(19);
+    r.response_bytes = query.integer(20);
+    r.ttft_us = query.id(21);
+    r.duration_us = query.integer(22);
+  }
+}
+
+Result<LogPage> SqlReader::list_logs(const LogQuery& q) {
+  std::vector<LogRecord> up, down;
+  if (q.upstream) {
+    GP_TRY(up, logs_of(q, true));
+  }
+  if (q.downstream) {
+    GP_TRY(down, logs_of(q, false));
+  }
+  // Ids of both tables come from one sequence: (at, id) orders all rows.
+  LogPage page;
+  size_t u = 0, d = 0;
+  while (u < up.size() || d < down.size()) {
+    if (page.rows.size() == q.limit) {
+      page.more = true;
+      break;
+    }
+    const bool from_up =
+        d == down.size() || (u < up.size() && (up[u].at != down[d].at ? up[u].at > down[d].at
+                                                                      : up[u].id >= down[d].id));
+    page.rows.push_back(std::move(from_up ? up[u++] : down[d++]));
+  }
+  return page;
+}
+
+Result<std::vector<LogBody>> SqlReader::bodies_of(const std::string& trace_id) {
+  Query query(*db_,
+              "SELECT attempt_no, direction, total_bytes, body FROM request_bodies"
+              " WHERE trace_id = $1 ORDER BY id LIMIT 100");
+  query.with(trace_id);
+  std::vector<LogBody> out;
+  for (;;) {
+    GP_TRY(const bool more, query.step());
+    if (!more) return out;
+    LogBody& body = out.emplace_back();
+    body.attempt_no = static_cast<int32_t>(query.integer(0));
+    body.direction =
+        query.integer(1) == 0 ? BodyRow::Direction::request : BodyRow::Direction::response;
+    body.total_bytes = query.integer(2);
+    body.body = std::string(query.blob(3));
+  }
 }
 
 Result<int64_t> SqlReader::count_rows(Table table) {
@@ -63,6 +219,9 @@ Result<int64_t> SqlReader::count_rows(Table table) {
       break;
     case Table::internal_events:
       sql = "SELECT count(*) FROM internal_events";
+      break;
+    case Table::bodies:
+      sql = "SELECT count(*) FROM request_bodies";
       break;
   }
   if (sql == nullptr) return internal_error("no such table");

@@ -21,7 +21,10 @@ class SqlReader final : public Reader {
 
   void set_timeout_ms(int64_t timeout_ms) override { db_->set_timeout_ms(timeout_ms); }
   void interrupt() override { db_->interrupt(); }
-  Result<UsageTotals> usage_totals(const UsageFilter& filter) override;
+  Result<UsageReport> usage_report(const UsageQuery& query) override;
+  Result<UsagePage> list_usage(const UsageListQuery& query) override;
+  Result<LogPage> list_logs(const LogQuery& query) override;
+  Result<std::vector<LogBody>> bodies_of(const std::string& trace_id) override;
   Result<int64_t> count_rows(Table table) override;
   Result<std::vector<AuditRow>> list_audit(const AuditFilter& filter) override;
   Result<std::optional<ResponseOwner>> response_owner(std::string_view response_id,
@@ -29,6 +32,8 @@ class SqlReader final : public Reader {
   Result<void> ping() override;
 
  private:
+  Result<std::vector<LogRecord>> logs_of(const LogQuery& query, bool upstream);
+
   std::unique_ptr<Db> db_;
 };
 

@@ -9,7 +9,9 @@
 
 #include "base/digest.h"
 #include "storage/dsn.h"
+#include "storage/sql_bulk.h"
 #include "storage/sql_db.h"
+#include "storage/sql_rollup.h"
 #include "storage/store.h"
 
 namespace gproxy::storage {
@@ -50,6 +52,7 @@ class SqlStore : public Store {
   Result<void> delete_flow(const Digest& state) override;
 
   Result<void> append_batch(const Batch& batch) override;
+  Result<bool> maintain(const Retention& retention) override;
   Result<void> probe() override;
 
   const KeyHasher& key_hasher() const override { return hasher_; }
@@ -68,6 +71,8 @@ class SqlStore : public Store {
   const Dsn dsn_;
   Clock& clock_;
   std::unique_ptr<Db> db_;
+  // After migrate().
+  Result<void> open_rollups();
 
  private:
   Result<void> first_keys(const Secret& master, const Sealer& sealer);
@@ -91,18 +96,24 @@ class SqlStore : public Store {
   Result<void> load_routes(ConfigRows& out);
   Result<void> load_health(ConfigRows& out);
 
-  Result<void> append_usage(std::span<const UsageRow> rows);
-  Result<void> append_requests(std::span<const RequestRow> rows);
-  Result<void> append_upstream(std::span<const UpstreamRequestRow> rows);
-  Result<void> append_events(std::span<const InternalEvent> rows);
+  template <class Row>
+  Result<void> append_rows(std::span<const Row> rows, const char* insert_sql,
+                           std::string_view table, std::span<const BulkColumn> columns,
+                           std::vector<const Row*>* fresh = nullptr);
+  Result<bool> prune(const Retention& retention, int64_t now_us);
+  Result<int64_t> log_bytes();
+  Result<bool> prune_table(std::string_view table, int64_t before_us);
   Result<void> append_responses(std::span<const ResponseRow> rows);
   Result<void> prune_responses();
 
   static constexpr size_t kPruneResponsesEvery = 4096;
 
+  std::optional<RollupKeeper> rollups_;
   std::optional<Sealer> sealer_;
   KeyHasher hasher_;
   std::string database_id_;
+  int64_t sized_at_us_ = 0;                              // when the logs were last counted
+  int64_t excess_rows_ = 0;                              // of them, still to be deleted
   size_t responses_since_prune_ = kPruneResponsesEvery;  // the first rows of a start prune
   bool joined_ = false;                                  // inside transaction()
 };

@@ -30,6 +30,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const Dsn& dsn,
   GP_CHECK(store->lock_file());
   GP_CHECK(store->connect(options));
   GP_CHECK(store->migrate());
+  GP_CHECK(store->open_rollups());
   GP_CHECK(store->open_keys(options, NewKey::may_be_made));
   return store;
 }

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "storage/queries.h"
 #include "storage/records.h"
 #include "storage/secrets.h"
 
@@ -36,32 +37,24 @@ struct Batch {
   std::span<const UpstreamRequestRow> upstream = {};
   std::span<const InternalEvent> events = {};
   std::span<const ResponseRow> responses = {};
+  std::span<const BodyRow> bodies = {};
 
   size_t rows() const {
-    return usage.size() + requests.size() + upstream.size() + events.size() + responses.size();
+    return usage.size() + requests.size() + upstream.size() + events.size() + responses.size() +
+           bodies.size();
   }
 };
 
-struct UsageFilter {
-  int64_t from = 0;  // inclusive
-  int64_t to = INT64_MAX;
-  std::optional<std::string> provider;
-  std::optional<std::string> model;
-  std::optional<int64_t> credential_id;
-  std::optional<std::string> model_contains;
-};
+enum class Table : uint8_t { usage, requests, upstream_requests, internal_events, bodies };
 
-struct UsageTotals {
-  int64_t rows = 0;  // with usage
-  int64_t input = 0;
-  int64_t output = 0;
-  int64_t cache_read = 0;
-  int64_t cache_write = 0;
-  int64_t reasoning = 0;
-  int64_t attempts = 0;  // with or without usage
+// What housekeeping may delete. 0 = keep for ever.
+struct Retention {
+  int64_t usage_us = 0;   // usage rows; their sums stay, whole five minutes from then on
+  int64_t logs_us = 0;    // request rows and events
+  int64_t bodies_us = 0;  // bodies
+  // About so much of logs; the oldest go first. SQLite: of the whole database.
+  int64_t logs_bytes = 0;
 };
-
-enum class Table : uint8_t { usage, requests, upstream_requests, internal_events };
 
 class Reader {
  public:
@@ -71,7 +64,12 @@ class Reader {
   // Any thread: ends the running statement and every later one; for shutdown.
   virtual void interrupt() = 0;
 
-  virtual Result<UsageTotals> usage_totals(const UsageFilter& filter) = 0;
+  // Sums of a range, exact at its ends.
+  virtual Result<UsageReport> usage_report(const UsageQuery& query) = 0;
+  virtual Result<UsagePage> list_usage(const UsageListQuery& query) = 0;
+  virtual Result<LogPage> list_logs(const LogQuery& query) = 0;
+  // Bodies of the rows with this trace id, oldest first.
+  virtual Result<std::vector<LogBody>> bodies_of(const std::string& trace_id) = 0;
   virtual Result<int64_t> count_rows(Table table) = 0;
   // Newest first, by (at, id); at most filter.limit.
   virtual Result<std::vector<AuditRow>> list_audit(const AuditFilter& filter) = 0;
@@ -152,6 +150,10 @@ class Store {
 
   // Idempotent: a row whose id is already there is left alone. All rows or none.
   virtual Result<void> append_batch(const Batch& batch) = 0;
+
+  // One small step of housekeeping: sums that are due, rows that are too old. True when another one
+  // is due at once.
+  virtual Result<bool> maintain(const Retention& retention) = 0;
 
   // Could something be written now? Changes nothing; for times when nothing is.
   virtual Result<void> probe() = 0;

@@ -4,6 +4,8 @@
 
 namespace gproxy::storage {
 
-std::string library_version() { return std::string("sqlite ") + sqlite3_libversion(); }
+std::string library_version() {
+  return std::string("sqlite ") + sqlite3_libversion();
+}
 
 }  // namespace gproxy::storage

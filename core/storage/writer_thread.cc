@@ -48,7 +48,8 @@ struct WriterThread::Impl {
   void run_writer();
   void run_jobs(std::unique_lock<std::mutex>& lock);
   bool due(int64_t now_ms, bool asked);
-  void drain_once(int64_t now_ms);
+  void drain_once(int64_t now_ms, const PriceTable* prices);
+  void maintain(int64_t now_ms, const Retention& retention);
   bool probe_due(int64_t now_ms) const;
   void probe(int64_t now_ms);
   int64_t wait_ms(int64_t now_ms) const;
@@ -69,7 +70,8 @@ struct WriterThread::Impl {
   int64_t retry_at_ms = 0;       // 0 = the last batch went well
   int64_t backoff_ms = 0;
   int64_t failing_since_ms = 0;
-  int64_t heard_ms = 0;  // when the database last did what it was asked
+  int64_t maintain_at_ms = 0;  // when housekeeping is looked at next
+  int64_t heard_ms = 0;        // when the database last did what it was asked
 
   std::mutex mutex;
   std::condition_variable wake;     // the writer: jobs, flush, stop
@@ -80,6 +82,8 @@ struct WriterThread::Impl {
   bool stopping = false;
   bool stopped = false;
   bool drained = false;
+  std::shared_ptr<const PriceTable> prices;
+  Retention retention;
   std::thread writer;
 
   std::mutex query_mutex;
@@ -141,6 +145,16 @@ Result<void> WriterThread::query(Query query) {
   return Error{ErrorKind::overloaded, "storage_busy", "too many queries are waiting"};
 }
 
+void WriterThread::set_prices(std::shared_ptr<const PriceTable> prices) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->prices = std::move(prices);
+}
+
+void WriterThread::set_retention(const Retention& retention) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->retention = retention;
+}
+
 bool WriterThread::flush(int64_t timeout_ms) {
   std::unique_lock lock(impl_->mutex);
   if (impl_->stopped) return impl_->drained;
@@ -194,11 +208,16 @@ void WriterThread::Impl::run_writer() {
     const uint64_t asked_ticket = flush_asked;
     const int64_t now_ms = clock.now_ms();
     if (last_round && stop_before_ms == 0) stop_before_ms = now_ms + options.drain_timeout_ms;
+    const auto prices_now = prices;
+    const Retention retention_now = retention;
     lock.unlock();
     if (due(now_ms, asked)) {
-      drain_once(now_ms);
+      drain_once(now_ms, prices_now.get());
+      if (!last_round) maintain(now_ms, retention_now);
     } else if (probe_due(now_ms)) {
       probe(now_ms);
+    } else if (!last_round) {
+      maintain(now_ms, retention_now);
     }
     const bool all = drain.empty();
     lock.lock();
@@ -246,8 +265,8 @@ bool WriterThread::Impl::due(int64_t now_ms, bool asked) {
          now_ms - pending_since_ms >= options.flush_ms;
 }
 
-void WriterThread::Impl::drain_once(int64_t now_ms) {
-  auto outcome = drain.pass(*store);
+void WriterThread::Impl::drain_once(int64_t now_ms, const PriceTable* prices) {
+  auto outcome = drain.pass(*store, prices);
   if (!outcome) {
     failed(outcome.error(), now_ms);
     return;
@@ -257,6 +276,18 @@ void WriterThread::Impl::drain_once(int64_t now_ms) {
   add<uint64_t>(health.batches, 1);
   add<uint64_t>(health.rows, outcome->rows);
   if (outcome->rejected != 0) add<uint64_t>(health.rejected_rows, outcome->rejected);
+}
+
+// One step between two batches; when there is more to do the next comes soon, yet rows go first.
+void WriterThread::Impl::maintain(int64_t now_ms, const Retention& keep) {
+  if (now_ms < maintain_at_ms || retry_at_ms != 0) return;
+  auto more = store->maintain(keep);
+  if (!more) {
+    log::warn("housekeeping of the database failed", more.error());
+    maintain_at_ms = now_ms + 10 * options.maintain_ms;
+    return;
+  }
+  maintain_at_ms = *more ? 0 : now_ms + options.maintain_ms;
 }
 
 // Nothing to write: a database that is gone should show all the same, and one that is back, too.
@@ -280,7 +311,7 @@ int64_t WriterThread::Impl::wait_ms(int64_t now_ms) const {
     const int64_t left = pending_since_ms + options.flush_ms - now_ms;
     return std::clamp<int64_t>(left, 1, kPollMs);
   }
-  return stopping ? 1 : options.flush_ms;
+  return stopping || maintain_at_ms == 0 ? 1 : options.flush_ms;
 }
 
 void WriterThread::Impl::recovered() {

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "storage/prices.h"
 #include "storage/recorder.h"
 #include "storage/store.h"
 
@@ -45,6 +46,7 @@ struct WriterOptions {
   int64_t retry_max_ms = 2'000;
   int64_t down_after_ms = 10'000;
   int64_t probe_ms = 5'000;           // how often an idle database is looked at
+  int64_t maintain_ms = 1'000;        // between two looks whether housekeeping is due
   int64_t drain_timeout_ms = 10'000;  // stop(): how long a failing database is waited for
 };
 
@@ -71,6 +73,10 @@ class WriterThread {
         [work = std::move(work), done = std::move(done)](Store& store) { done(work(store)); });
   }
   Result<void> query(Query query);
+
+  // From now on: what rows cost, and what housekeeping deletes. Any thread.
+  void set_prices(std::shared_ptr<const PriceTable> prices);
+  void set_retention(const Retention& retention);
 
   // Writes what the rings hold now; returns when it is committed (true) or the timeout is over.
   bool flush(int64_t timeout_ms);

@@ -5,8 +5,8 @@
 namespace gproxy::storage {
 
 std::span<const Migration> migrations() {
-  static const std::array<Migration, 4> kAll = {kMigration0001, kMigration0002, kMigration0003,
-                                                kMigration0004};
+  static const std::array kAll = {kMigration0001, kMigration0002, kMigration0003,
+                                  kMigration0004, kMigration0005};
   return kAll;
 }
 

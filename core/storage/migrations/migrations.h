@@ -15,12 +15,16 @@ struct Migration {
   int64_t version;
   std::string_view name;
   std::string_view sql;
+  // What only one of the two gets, after `sql`.
+  std::string_view sqlite_only = {};
+  std::string_view postgres_only = {};
 };
 
 extern const Migration kMigration0001;
 extern const Migration kMigration0002;
 extern const Migration kMigration0003;
 extern const Migration kMigration0004;
+extern const Migration kMigration0005;
 
 // In order, without gaps, from 1.
 std::span<const Migration> migrations();

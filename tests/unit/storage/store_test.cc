@@ -515,11 +515,10 @@ TEST_CASE("a row that is already there is left alone") {
   REQUIRE((*store)->append_batch({.usage = std::array{other, a_usage_row(3)}}));
   auto reader = (*store)->open_reader();
   REQUIRE(reader);
-  auto totals = (*reader)->usage_totals({});
-  REQUIRE(totals);
-  CHECK(totals->rows == 3);
-  CHECK(totals->input == 30);
-  CHECK(totals->reasoning == 15);
+  const auto totals = totals_of(**reader, {});
+  CHECK(totals.with_usage == 3);
+  CHECK(totals.input == 30);
+  CHECK(totals.reasoning == 15);
 }
 
 TEST_CASE("usage totals go by time, provider, credential and model") {
@@ -538,9 +537,9 @@ TEST_CASE("usage totals go by time, provider, credential and model") {
   REQUIRE((*store)->append_batch({.usage = rows}));
   auto reader = (*store)->open_reader();
   REQUIRE(reader);
-  auto count = [&](const UsageFilter& filter) { return (*reader)->usage_totals(filter)->rows; };
+  auto count = [&](const UsageFilter& filter) { return totals_of(**reader, filter).with_usage; };
   CHECK(count({}) == 9);
-  CHECK((*reader)->usage_totals({})->attempts == 10);
+  CHECK(totals_of(**reader, {}).attempts == 10);
   UsageFilter filter;
   filter.from = 1'002;
   filter.to = 1'004;
@@ -592,7 +591,7 @@ TEST_CASE("a query is ended when its thread is told to stop") {
   REQUIRE(reader);
   CHECK((*reader)->ping());
   (*reader)->interrupt();
-  auto totals = (*reader)->usage_totals({});
+  auto totals = (*reader)->usage_report({});
   REQUIRE_FALSE(totals.ok());
   CHECK(totals.error().code == "query_timeout");
 }

@@ -132,6 +132,13 @@ inline RecorderOptions rings_in(const Folder& folder, const Store& store) {
   return options;
 }
 
+inline UsageSums totals_of(Reader& reader, const UsageFilter& filter) {
+  UsageQuery query;
+  query.filter = filter;
+  auto report = reader.usage_report(query);
+  return report && !report->groups.empty() ? report->groups.front().sums : UsageSums();
+}
+
 inline int64_t rows_in(Store& store, Table table) {
   auto reader = store.open_reader();
   if (!reader) return -1;

@@ -289,7 +289,7 @@ TEST_CASE("loops record while jobs and queries run") {
   }
   for (int i = 0; i < 100; ++i) {
     (void)(*writer)->post([](Store& s) { (void)s.upsert_provider(a_provider("alpha")); });
-    (void)(*writer)->query([](Reader& r) { (void)r.usage_totals({}); });
+    (void)(*writer)->query([](Reader& r) { (void)r.usage_report({}); });
     (void)(*recorders)->level();
   }
   for (auto& loop : loops) loop.join();

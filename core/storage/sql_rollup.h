@@ -1,0 +1,62 @@
+// Keeps the roll-ups (rollup.h) in the database. What a batch adds is written as one delta in the
+// batch's own transaction; deltas are summed into segments when many have gathered; segments of a
+// bucket are joined when it is over, and joined once more into hours and days. Each step is a small
+// transaction of its own, so that no batch waits long. The writer thread's, owned by the SqlStore.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "storage/rollup.h"
+#include "storage/sql_db.h"
+
+namespace gproxy::storage {
+
+class RollupKeeper {
+ public:
+  explicit RollupKeeper(Db& db) : db_(db) {}
+
+  // Reads what is pending; the first time, sums up the rows that are there.
+  Result<void> open(int64_t now_us);
+
+  // In a batch's transaction: `rows` were inserted by it. Then one of the other two.
+  Result<void> append(std::span<const UsageRow* const> rows, int64_t now_us);
+  void committed();
+  void rolled_back();
+
+  // One small step of housekeeping, a transaction. True when another one is due.
+  Result<bool> maintain(int64_t now_us);
+
+ private:
+  // Until which time a level of a dimension is complete (of five minutes: joined).
+  int64_t& until(Level level, size_t dimension) {
+    return until_[static_cast<size_t>(level) - 1][dimension];
+  }
+  Result<void> load_state(bool& found);
+  Result<void> save_state(Level level, size_t dimension);
+  Result<void> backfill(int64_t now_us);
+  Result<void> write(const RollupPending& pending);
+  Result<void> flush();
+  Result<void> put(Level level, size_t dimension, int64_t bucket, const RollupTable& table);
+  Result<bool> join(Level from, Level to, size_t dimension, int64_t now_us);
+
+  Db& db_;
+  RollupPending pending_;
+  int64_t pending_since_us_ = 0;
+  std::array<std::array<int64_t, kDimensions>, 3> until_{};
+  int64_t next_delta_ = 1;
+  int64_t next_segment_ = 1;
+
+  // Of the transaction that runs.
+  struct Delta {
+    int64_t id;
+    std::string data;
+  };
+  std::vector<Delta> written_;
+  bool flushed_ = false;
+};
+
+}  // namespace gproxy::storage
