@@ -36,6 +36,17 @@ constexpr Route kRoutes[] = {
     {"DELETE", "/user_keys/{id}", Body::none, delete_user_key, "delete a key"},
     {"GET", "/modules", Body::none, list_modules, "loaded modules, and files that did not load"},
     {"POST", "/modules/reload", Body::none, reload_modules, "load what is new in the module folders"},
+    {"GET", "/usage/providers/{provider}/tokens", Body::none, usage_of_provider, "tokens of a provider"},
+    {"GET", "/usage/providers/{provider}/models/{model}/tokens", Body::none, usage_of_provider_model,
+     "tokens of a provider's model"},
+    {"GET", "/usage/credentials/{id}/tokens", Body::none, usage_of_credential, "tokens of a credential"},
+    {"GET", "/usage/credentials/{id}/models/{model}/tokens", Body::none, usage_of_credential_model,
+     "tokens of a credential's model"},
+    {"GET", "/usage/aggregate", Body::none, usage_aggregate,
+     "requests, tokens, cost and times by bucket, provider, model, credential, user or key"},
+    {"GET", "/usage/rows", Body::none, list_usage, "attempts, newest first"},
+    {"GET", "/logs", Body::none, list_logs, "requests and attempts, newest first"},
+    {"GET", "/logs/tail", Body::none, tail_logs, "the same as they come, as server-sent events"},
     {"POST", "/system/self_update", Body::none, self_update, "refused: updates are the operator's"},
 };
 

@@ -24,10 +24,6 @@ struct Request {
   std::string body;
 };
 
-struct Response {
-  int status = 200;
-  std::string body;          // JSON
-};
 using Respond = std::function<void(Response)>;
 
 // What a handler gets: the request, its path parameters decoded, its parsed body.
@@ -107,5 +103,14 @@ void delete_user_key(ContextPtr c);
 void list_modules(ContextPtr c);
 void reload_modules(ContextPtr c);
 void self_update(ContextPtr c);
+
+void usage_of_provider(ContextPtr c);
+void usage_of_provider_model(ContextPtr c);
+void usage_of_credential(ContextPtr c);
+void usage_of_credential_model(ContextPtr c);
+void usage_aggregate(ContextPtr c);
+void list_usage(ContextPtr c);
+void list_logs(ContextPtr c);
+void tail_logs(ContextPtr c);
 
 }  // namespace gproxy::admin

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "admin/api.h"
 #include "admin/convert.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -53,6 +54,18 @@ bool ControlPlane::enqueue(std::unique_ptr<Waiting> waiting) {
   waiting_.push_back(std::move(waiting));
   run_next();
   return true;
+}
+
+void ControlPlane::ask(std::function<void(Response)> respond,
+                       std::function<Result<std::string>(storage::Reader&)> work) {
+  if (writer_ == nullptr) {
+    return respond(error_response(Error{ErrorKind::overloaded, "starting", "gproxy is still starting"}));
+  }
+  auto asked = writer_->query([respond, work = std::move(work)](storage::Reader& reader) {
+    auto result = work(reader);
+    respond(result.ok() ? json_response(std::move(*result)) : error_response(result.error()));
+  });
+  if (!asked.ok()) respond(error_response(asked.error()));
 }
 
 void ControlPlane::change(Check check, Work work, Done done) {

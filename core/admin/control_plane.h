@@ -32,6 +32,12 @@ struct ControlPlaneDeps {
   std::function<void(std::function<void()>)> post_main;
 };
 
+// What an admin request is answered with.
+struct Response {
+  int status = 200;
+  std::string body;  // JSON
+};
+
 class ControlPlane {
  public:
   explicit ControlPlane(ControlPlaneDeps deps);
@@ -61,6 +67,10 @@ class ControlPlane {
   // A refreshed secret: committed when `done` runs (on main). Conflict when somebody changed it meanwhile.
   void save_secret(int64_t credential_id, const Secret& secret_json, const std::string& settings_json,
                    std::function<void(Result<void>)> done);
+
+  // Runs `work` on a reader thread; its JSON or error goes to `respond` there, which may be called on
+  // any thread. Refused (503) when too many questions wait.
+  void ask(std::function<void(Response)> respond, std::function<Result<std::string>(storage::Reader&)> work);
 
   const storage::ConfigRows& rows() const { return rows_; }
   const config::Settings& settings() const { return settings_; }

@@ -1,6 +1,7 @@
 #include "admin/frontend.h"
 
 #include "admin/api.h"
+#include "admin/logs.h"
 #include "base/base64.h"
 #include "base/strings.h"
 
@@ -66,6 +67,12 @@ void Frontend::handle(std::shared_ptr<gateway::HttpCall> call) {
   const Secret& want = in.snapshot.get() != nullptr ? (*in.snapshot)->settings().admin_key : given;
   if (given.empty() || want.empty() || !want.equals(given.reveal())) {
     return call->reply(401, {{"cache-control", "no-store"}}, "");
+  }
+  if (in.path == "/admin/logs/tail" && in.method == "GET") {
+    auto filter = log_filter(Parameters(in.query));
+    if (filter.ok()) return tail_.subscribe(std::move(call), std::move(*filter));
+    const auto response = error_response(filter.error());
+    return call->reply(response.status, json_fields(), response.body);
   }
   Request request;
   request.method = std::string(in.method == "HEAD" ? std::string_view("GET") : in.method);

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "admin/control_plane.h"
+#include "admin/log_tail.h"
 #include "gateway/http_handler.h"
 
 namespace gproxy::admin {
@@ -16,10 +17,12 @@ class Frontend final : public gateway::HttpHandler {
       : plane_(plane), post_main_(std::move(post_main)) {}
 
   void handle(std::shared_ptr<gateway::HttpCall> call) override;
+  LogTail& tail() { return tail_; }
 
  private:
   ControlPlane& plane_;  // touched on main only
   std::function<void(std::function<void()>)> post_main_;
+  LogTail tail_;
 };
 
 }  // namespace gproxy::admin

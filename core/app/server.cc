@@ -4,7 +4,9 @@
 
 #include <csignal>
 #include <cstdio>
+#include <fstream>
 #include <functional>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
@@ -101,6 +103,7 @@ struct Server::State {
   void watch_signals();
   Result<config::Settings> early_settings(storage::Store& store);
   void apply_log_settings(const config::Settings& settings);
+  void apply_book_settings(const config::Settings& settings);
   void keep_house();
   void begin_drain();
   void reload();
@@ -126,6 +129,31 @@ void Server::State::apply_log_settings(const config::Settings& settings) {
   log::parse_level(settings.log_level, level);
   log::configure(options.log_level.value_or(level),
                  options.log_format.value_or(settings.log_format == "json" ? log::Format::json : log::Format::text));
+}
+
+// What rows cost, and how long they are kept.
+void Server::State::apply_book_settings(const config::Settings& settings) {
+  std::string own;
+  if (!settings.prices_file.empty()) {
+    std::ifstream file(settings.prices_file, std::ios::binary);
+    std::stringstream text;
+    text << file.rdbuf();
+    own = text.str();
+    if (!file || own.empty()) log::error("prices cannot be read", {{"prices_file", settings.prices_file}});
+  }
+  auto prices = storage::PriceTable::parse(storage::PriceTable::built_in(), own);
+  if (prices.ok()) {
+    writer->set_prices(std::make_shared<const storage::PriceTable>(std::move(*prices)));
+  } else {
+    log::error("prices are not in force: the ones before stay", prices.error());
+  }
+  constexpr int64_t kDayUs = 86'400'000'000;
+  storage::Retention keep;
+  keep.usage_us = settings.retention.usage_days * kDayUs;
+  keep.logs_us = settings.retention.log_days * kDayUs;
+  keep.bodies_us = settings.retention.body_days * kDayUs;
+  keep.logs_bytes = settings.retention.log_megabytes << 20;
+  writer->set_retention(keep);
 }
 
 Result<void> Server::State::start() {
@@ -175,8 +203,13 @@ Result<void> Server::State::start() {
   plane = std::make_unique<admin::ControlPlane>(
       admin::ControlPlaneDeps{registry, publisher, slots, Clock::system(), to_main});
   plane->set_shown_dsn(shown_dsn);
-  plane->on_settings = [this](const config::Settings&, const config::Settings& now) { apply_log_settings(now); };
+  plane->on_settings = [this](const config::Settings&, const config::Settings& now) {
+    apply_log_settings(now);
+    apply_book_settings(now);
+  };
+  apply_book_settings(settings);
   frontend = std::make_unique<admin::Frontend>(*plane, to_main);
+  writer->set_observer([tail = &frontend->tail()](const storage::Batch& batch) { tail->publish(batch); });
   saver = std::make_unique<SecretSaver>(*plane, *writer, to_main);
   registry.reaper()->set_wake([this] { post_main([this] { registry.reaper()->drain(); }); });
 
@@ -319,6 +352,7 @@ void Server::State::begin_drain() {
   draining = true;
   log::info("draining");
   shared.readiness.set_draining();
+  frontend->tail().close();
   for (auto& w : workers) {
     gateway::Worker* worker = w->worker.get();
     w->loop.post([this, worker] {

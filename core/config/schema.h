@@ -110,6 +110,14 @@ struct AnswerHeaders {
   bool credential = false;  // x-gproxy-credential: its id
 };
 
+// What housekeeping deletes. 0 = kept for ever.
+struct RetentionSettings {
+  int64_t usage_days = 0;   // rows of usage; their sums are kept
+  int64_t log_days = 30;    // rows of requests and attempts, events
+  int64_t body_days = 7;
+  int64_t log_megabytes = 0;  // about; the oldest rows of requests go above this
+};
+
 enum class UpstreamHttp : uint8_t { automatic, http1, http2 };
 
 struct Settings {
@@ -127,6 +135,10 @@ struct Settings {
   // False accepts any certificate: for measuring and closed networks only.
   bool upstream_tls_verify = true;
   bool request_log = true;  // keep a row per request and attempt
+  // With event_redact_sensitive off: keep the bodies as well, up to 64 KiB of each.
+  bool log_bodies = true;
+  std::string prices_file;  // of the operator, before the built-in table; empty = none
+  RetentionSettings retention;
   bool pings = true;        // keep-alive pings in silent streams
   Limits limits;
   Timeouts timeouts;

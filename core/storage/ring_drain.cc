@@ -81,6 +81,7 @@ Result<RingDrain::Outcome> RingDrain::pass(Store& store, const PriceTable* price
     }
   }
   outcome.rows = rows_.size();
+  if (observer_ && outcome.rows != 0) observer_(rows_.batch());
   for (size_t r = 0; r < rings.size(); ++r) {
     rings[r]->release(cursors_[r]);
     drained_[r] += frames[r];

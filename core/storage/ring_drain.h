@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "base/result.h"
@@ -27,6 +28,10 @@ class RingDrain {
   // Fails when the database did: nothing is given back then, the next pass tries the same rows.
   // `prices`, where given, fills the cost of usage rows.
   Result<Outcome> pass(Store& store, const PriceTable* prices = nullptr);
+
+  // Sees each batch after its commit, on the thread that calls pass(); views live during the call.
+  using Observer = std::function<void(const Batch&)>;
+  void set_observer(Observer observer) { observer_ = std::move(observer); }
 
   // Frames published and not yet given back (an estimate, for the decision to flush).
   size_t waiting() const;
@@ -61,6 +66,7 @@ class RingDrain {
   Recorders& recorders_;
   const size_t max_batch_rows_;
   Rows rows_;
+  Observer observer_;
   std::vector<uint64_t> cursors_;
   std::vector<uint64_t> drained_;  // frames given back, per ring
   size_t first_ring_ = 0;          // rotates, so that no ring starves

@@ -155,6 +155,12 @@ void WriterThread::set_retention(const Retention& retention) {
   impl_->retention = retention;
 }
 
+void WriterThread::set_observer(Observer observer) {
+  // As a job: the drain belongs to the writer thread.
+  auto* drain = &impl_->drain;
+  (void)post([drain, observer = std::move(observer)](Store&) { drain->set_observer(observer); });
+}
+
 bool WriterThread::flush(int64_t timeout_ms) {
   std::unique_lock lock(impl_->mutex);
   if (impl_->stopped) return impl_->drained;

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "storage/prices.h"
 #include "storage/recorder.h"
+#include "storage/ring_drain.h"
 #include "storage/store.h"
 
 namespace gproxy::storage {
@@ -56,6 +57,9 @@ class WriterThread {
   using Job = std::function<void(Store&)>;
   using Query = std::function<void(Reader&)>;
 
+  // Sees each batch after its commit, on the writer thread.
+  using Observer = RingDrain::Observer;
+
   // `recorders` must outlive the WriterThread. Rows found in the rings are written first.
   static Result<std::unique_ptr<WriterThread>> start(std::unique_ptr<Store> store,
                                                      Recorders& recorders,
@@ -77,6 +81,7 @@ class WriterThread {
   // From now on: what rows cost, and what housekeeping deletes. Any thread.
   void set_prices(std::shared_ptr<const PriceTable> prices);
   void set_retention(const Retention& retention);
+  void set_observer(Observer observer);
 
   // Writes what the rings hold now; returns when it is committed (true) or the timeout is over.
   bool flush(int64_t timeout_ms);
