@@ -302,6 +302,7 @@ void Exchange::run() {
     answer_local_route();
     return;
   }
+  if (!settings().event_redact_sensitive) begin_logging_bodies();
   start();
 }
 

@@ -160,6 +160,8 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   void refresh(int32_t cause);
   void patch_credential(std::string_view credential_json);
   void end_attempt(storage::Outcome outcome, bool final, const Error* error);
+  // The attempt's usage row, once: at its end, or before the write that may complete the answer.
+  void record_usage(storage::Outcome outcome, bool final);
   void on_timer();
 
   // exchange_translate.cc: routes whose upstream speaks otherwise
@@ -207,6 +209,8 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   void release_request_body();
   void finish(storage::Outcome outcome);
   void record_request(storage::Outcome outcome);
+  void begin_logging_bodies();
+  void record_bodies();
 
   bool is_stream() const { return operation_ == translate::Operation::stream_generate; }
   bool pings_possible() const;
@@ -280,6 +284,14 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   size_t head_at_ = 0;     // where a held-back head begins in held_head_
   std::string held_head_;  // the head, until the first byte of the body
   uint64_t answer_bytes_ = 0;
+  uint64_t answer_length_ = UINT64_MAX;  // as announced to the client
+  bool usage_recorded_ = false;          // of the running attempt
+  // The beginning of both bodies, where the log keeps them; else null.
+  struct LoggedBodies {
+    std::string request, response;
+    uint64_t request_bytes = 0;
+  };
+  std::unique_ptr<LoggedBodies> logged_;
   int status_ = 0;
   std::string_view error_code_;
   storage::Outcome outcome_ = storage::Outcome::ok;

@@ -232,6 +232,42 @@ void Exchange::patch_credential(std::string_view credential_json) {
 // ---- accounts
 // ------------------------------------------------------------------------------------
 
+void Exchange::record_usage(Outcome outcome, bool final) {
+  if (!usage_row_ || usage_recorded_ || context_.recorder == nullptr) return;
+  usage_recorded_ = true;
+  const int64_t now = net::Loop::now_us();
+  const int64_t first = first_byte_us_ >= attempt_us_ ? first_byte_us_ - attempt_us_ : -1;
+  storage::UsageRow row;
+  row.at = attempt_wall_us_;
+  row.trace_id = trace_id_;
+  row.attempt_no = static_cast<int32_t>(budget_.attempts);
+  row.final = final;
+  row.provider = provider_->name;
+  row.provider_id = provider_->id;
+  if (credential_ != nullptr) row.credential_id = credential_->id;
+  if (key_ != nullptr) {
+    row.user_id = key_->user_id;
+    row.user_key_id = key_->id;
+  }
+  row.model = model_;
+  row.protocol = static_cast<int32_t>(match_.protocol);
+  row.operation = static_cast<int32_t>(operation_);
+  row.status = upstream_status_;
+  row.outcome = outcome;
+  if (path_) {
+    const auto usage = path_->scan().usage();
+    row.has_usage = usage.any();
+    row.input = std::max<int64_t>(usage.input, 0);
+    row.output = std::max<int64_t>(usage.output, 0);
+    row.cache_read = std::max<int64_t>(usage.cache_read, 0);
+    row.cache_write = std::max<int64_t>(usage.cache_write, 0);
+    row.reasoning = std::max<int64_t>(usage.reasoning, 0);
+  }
+  row.ttft_us = first;
+  row.duration_us = now - attempt_us_;
+  context_.recorder->usage(row);
+}
+
 void Exchange::end_attempt(Outcome outcome, bool final, const Error* error) {
   if (!attempt_open_) return;
   attempt_open_ = false;
@@ -239,37 +275,7 @@ void Exchange::end_attempt(Outcome outcome, bool final, const Error* error) {
     const int64_t now = net::Loop::now_us();
     const int64_t first = first_byte_us_ >= attempt_us_ ? first_byte_us_ - attempt_us_ : -1;
     const bool wanted = settings().request_log;
-    if (usage_row_) {
-      storage::UsageRow row;
-      row.at = attempt_wall_us_;
-      row.trace_id = trace_id_;
-      row.attempt_no = static_cast<int32_t>(budget_.attempts);
-      row.final = final;
-      row.provider = provider_->name;
-      row.provider_id = provider_->id;
-      if (credential_ != nullptr) row.credential_id = credential_->id;
-      if (key_ != nullptr) {
-        row.user_id = key_->user_id;
-        row.user_key_id = key_->id;
-      }
-      row.model = model_;
-      row.protocol = static_cast<int32_t>(match_.protocol);
-      row.operation = static_cast<int32_t>(operation_);
-      row.status = upstream_status_;
-      row.outcome = outcome;
-      if (path_) {
-        const auto usage = path_->scan().usage();
-        row.has_usage = usage.any();
-        row.input = std::max<int64_t>(usage.input, 0);
-        row.output = std::max<int64_t>(usage.output, 0);
-        row.cache_read = std::max<int64_t>(usage.cache_read, 0);
-        row.cache_write = std::max<int64_t>(usage.cache_write, 0);
-        row.reasoning = std::max<int64_t>(usage.reasoning, 0);
-      }
-      row.ttft_us = first;
-      row.duration_us = now - attempt_us_;
-      context_.recorder->usage(row);
-    }
+    record_usage(outcome, final);
     if (wanted) {
       const auto& prepared = call_.upstream();
       const auto target = path_of(prepared.url);
