@@ -134,6 +134,7 @@ Result<int64_t> SqliteDb::count_tables() {
 }
 
 Result<Statement*> SqliteDb::cached(const char* sql) {
+  if (interrupted_.load(std::memory_order_relaxed)) return error(SQLITE_INTERRUPT, "begin");
   begin_statement();
   if (const auto found = cache_.find(sql); found != cache_.end()) return found->second.get();
   sqlite3_stmt* made = nullptr;
@@ -145,6 +146,7 @@ Result<Statement*> SqliteDb::cached(const char* sql) {
 }
 
 Result<std::unique_ptr<Statement>> SqliteDb::prepare(const std::string& sql) {
+  if (interrupted_.load(std::memory_order_relaxed)) return error(SQLITE_INTERRUPT, "begin");
   begin_statement();
   sqlite3_stmt* made = nullptr;
   const int rc = sqlite3_prepare_v2(db_, sql.c_str(), static_cast<int>(sql.size()), &made, nullptr);

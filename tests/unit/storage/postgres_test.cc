@@ -1,0 +1,85 @@
+// What only a server can do: be away, come back, be shared. Runs beside tests/with_postgres alone.
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+
+#include "storage/store.h"
+#include "support.h"
+
+using namespace gproxy;
+using namespace gproxy::storage;
+using namespace gproxy::storage::test;
+
+namespace {
+
+bool control(const char* what) {
+  const char* program = std::getenv("GPROXY_TEST_POSTGRES_CONTROL");
+  return program != nullptr && std::system((std::string(program) + " " + what).c_str()) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("a second process is told that the database has a writer") {
+  if (postgres_url() == nullptr) return;
+  const StoreOptions options = fresh_options();
+  auto first = open_store(options);
+  REQUIRE(first);
+  auto second = open_store(options);
+  REQUIRE_FALSE(second.ok());
+  CHECK(second.error().code == "database_in_use");
+  CHECK(exit_code(second.error()) == 69);
+  first->reset();
+  CHECK(open_store(options).ok());
+}
+
+TEST_CASE("on a server the master key must be given, and the right one") {
+  if (postgres_url() == nullptr) return;
+  StoreOptions options = fresh_options();
+  StoreOptions without = options;
+  without.master_key.key = Secret();
+  auto missing = open_store(without);
+  REQUIRE_FALSE(missing.ok());
+  CHECK(missing.error().code == "missing_master_key");
+  CHECK(exit_code(missing.error()) == 78);
+  REQUIRE(open_store(options));
+  options.master_key.key = Secret(std::string(64, 'b'));
+  auto wrong = open_store(options);
+  REQUIRE_FALSE(wrong.ok());
+  CHECK(wrong.error().code == "wrong_master_key");
+}
+
+TEST_CASE("text that PostgreSQL cannot hold is mended, not refused") {
+  if (postgres_url() == nullptr) return;
+  auto store = open_fresh();
+  REQUIRE(store);
+  RequestRow row;
+  row.id = 1;
+  row.at = 5;
+  row.method = "GET";
+  row.path = std::string_view("/a\0b\xff\"\\{},NULL", 15);
+  REQUIRE((*store)->append_batch({.requests = std::array{row}}));
+  auto reader = (*store)->open_reader();
+  auto page = (*reader)->list_logs({});
+  REQUIRE(page);
+  REQUIRE(page->rows.size() == 1);
+  CHECK(page->rows[0].path == "/ab?\"\\{},NULL");
+}
+
+TEST_CASE("a server that goes away is found again, and no row is lost or doubled") {
+  if (postgres_url() == nullptr) return;
+  auto store = open_fresh();
+  REQUIRE(store);
+  auto reader = (*store)->open_reader();
+  REQUIRE(reader);
+  REQUIRE((*store)->append_batch({.usage = std::array{a_usage_row(1)}}));
+  REQUIRE(control("kill"));
+  auto failed = (*store)->append_batch({.usage = std::array{a_usage_row(2)}});
+  REQUIRE_FALSE(failed.ok());
+  CHECK(failed.error().code == "storage_unavailable");
+  CHECK_FALSE((*store)->probe().ok());
+  CHECK_FALSE((*reader)->ping().ok());
+  REQUIRE(control("start"));
+  REQUIRE((*store)->append_batch({.usage = std::array{a_usage_row(1), a_usage_row(2)}}));
+  CHECK((*reader)->ping().ok());
+  CHECK(totals_of(**reader, {}).attempts == 2);
+}
