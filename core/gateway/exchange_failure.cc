@@ -276,6 +276,7 @@ void Exchange::end_attempt(Outcome outcome, bool final, const Error* error) {
     const int64_t first = first_byte_us_ >= attempt_us_ ? first_byte_us_ - attempt_us_ : -1;
     const bool wanted = settings().request_log;
     record_usage(outcome, final);
+    usage_recorded_ = false;  // the next attempt has a row of its own
     if (wanted) {
       const auto& prepared = call_.upstream();
       const auto target = path_of(prepared.url);

@@ -339,6 +339,8 @@ Result<void> PostgresDb::connect() {
       const auto got =
           work->exec("SELECT pg_try_advisory_lock(" + std::to_string(kOwnerLock) + ")");
       if (!got[0][0].as<bool>()) {
+        // After a break it may be our own last session, which the server has not given up yet.
+        if (generation_ != 0) return gone("another session holds the writer's lock");
         return Error{ErrorKind::conflict, "database_in_use",
                      "another gproxy writes to this PostgreSQL database"};
       }

@@ -43,9 +43,17 @@ Result<void> RollupKeeper::save_state(Level level, size_t dimension) {
 Result<void> RollupKeeper::open(int64_t now_us) {
   bool found = false;
   GP_CHECK(load_state(found));
+  if (!found) {
+    GP_TRY(next_segment_, db_.number_of("SELECT coalesce(max(id), 0) + 1 FROM rollup_segments"));
+    return backfill(now_us);
+  }
+  return load_pending(now_us);
+}
+
+Result<void> RollupKeeper::load_pending(int64_t now_us) {
+  pending_.clear();
   GP_TRY(next_segment_, db_.number_of("SELECT coalesce(max(id), 0) + 1 FROM rollup_segments"));
   GP_TRY(next_delta_, db_.number_of("SELECT coalesce(max(id), 0) + 1 FROM rollup_deltas"));
-  if (!found) return backfill(now_us);
   Query query(db_, "SELECT id, data FROM rollup_deltas ORDER BY id");
   for (;;) {
     GP_TRY(const bool more, query.step());
@@ -55,6 +63,7 @@ Result<void> RollupKeeper::open(int64_t now_us) {
     }
   }
   pending_since_us_ = pending_.empty() ? 0 : now_us;
+  doubtful_ = false;
   return ok();
 }
 
@@ -156,6 +165,7 @@ Result<void> RollupKeeper::flush() {
 
 Result<void> RollupKeeper::append(std::span<const UsageRow* const> rows, int64_t now_us) {
   if (rows.empty()) return ok();
+  if (doubtful_) GP_CHECK(load_pending(now_us));
   if (pending_since_us_ == 0) pending_since_us_ = now_us;
   if (!flushed_ && !pending_.empty() && pending_.rows() >= kFlushRows) GP_CHECK(flush());
   written_.push_back({next_delta_++, encode_delta(rows)});
@@ -174,6 +184,7 @@ void RollupKeeper::committed() {
 }
 
 void RollupKeeper::rolled_back() {
+  doubtful_ = doubtful_ || !written_.empty() || flushed_;
   written_.clear();
   flushed_ = false;
 }
@@ -246,6 +257,7 @@ Result<bool> RollupKeeper::join(Level from, Level to, size_t dimension, int64_t 
 }
 
 Result<bool> RollupKeeper::maintain(int64_t now_us) {
+  if (doubtful_) GP_CHECK(load_pending(now_us));
   if (!pending_.empty() && now_us - pending_since_us_ >= kFlushAfterUs) {
     GP_CHECK(db_.begin(Db::Intent::write));
     auto done = flush();

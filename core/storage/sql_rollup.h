@@ -37,6 +37,7 @@ class RollupKeeper {
   }
   Result<void> load_state(bool& found);
   Result<void> save_state(Level level, size_t dimension);
+  Result<void> load_pending(int64_t now_us);
   Result<void> backfill(int64_t now_us);
   Result<void> write(const RollupPending& pending);
   Result<void> flush();
@@ -57,6 +58,9 @@ class RollupKeeper {
   };
   std::vector<Delta> written_;
   bool flushed_ = false;
+  // A transaction that failed may be in the database all the same (the connection broke while it
+  // was committed): what is pending is read again.
+  bool doubtful_ = false;
 };
 
 }  // namespace gproxy::storage
