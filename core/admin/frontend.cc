@@ -58,11 +58,6 @@ void serve_page(gateway::HttpCall& call) {
 void Frontend::handle(std::shared_ptr<gateway::HttpCall> call) {
   const auto& in = call->request();
   if (in.kind == gateway::RouteKind::ui) return serve_page(*call);
-  if (in.kind != gateway::RouteKind::admin) {
-    // Logins and vendor quotas: answered as the reference answers a provider without that ability.
-    const auto response = error_response(Error{ErrorKind::unsupported, "provider_unsupported", "", {}, 501});
-    return call->reply(response.status, json_fields(), response.body);
-  }
   const Secret given(admin_key_of(in));
   const Secret& want = in.snapshot.get() != nullptr ? (*in.snapshot)->settings().admin_key : given;
   if (given.empty() || want.empty() || !want.equals(given.reveal())) {

@@ -16,6 +16,7 @@
 #include "admin/control_plane.h"
 #include "admin/convert.h"
 #include "admin/frontend.h"
+#include "app/accounts.h"
 #include "app/health_keeper.h"
 #include "app/idle_release.h"
 #include "app/parts.h"
@@ -90,6 +91,7 @@ struct Server::State {
   std::unique_ptr<admin::Frontend> frontend;
   std::unique_ptr<SecretSaver> saver;
   std::unique_ptr<HealthKeeper> health_keeper;
+  std::unique_ptr<Accounts> accounts;
   std::vector<std::unique_ptr<WorkerThread>> workers;
   std::vector<std::unique_ptr<net::SignalWatcher>> signals;
   std::unique_ptr<net::Timer> housekeeping;
@@ -198,6 +200,9 @@ Result<void> Server::State::start() {
   auto started = storage::WriterThread::start(std::move(*store), *recorders);
   if (!started.ok()) return with_exit(started.error(), kExitIo);
   writer = std::move(*started);
+  // What a killed run has left is in the database before anybody can ask for it.
+  constexpr int64_t kRecoverMs = 5'000;
+  if (!writer->flush(kRecoverMs)) log::warn("rows of an earlier run are still being written");
 
   auto to_main = [this](std::function<void()> task) { post_main(std::move(task)); };
   plane = std::make_unique<admin::ControlPlane>(
@@ -211,6 +216,7 @@ Result<void> Server::State::start() {
   frontend = std::make_unique<admin::Frontend>(*plane, to_main);
   writer->set_observer([tail = &frontend->tail()](const storage::Batch& batch) { tail->publish(batch); });
   saver = std::make_unique<SecretSaver>(*plane, *writer, to_main);
+  accounts = std::make_unique<Accounts>(*plane, *writer, to_main);
   registry.reaper()->set_wake([this] { post_main([this] { registry.reaper()->drain(); }); });
 
   // Before the loops are known to the publisher: each gets what is in force when it is added.
@@ -241,6 +247,8 @@ Result<void> Server::State::start() {
     deps.recorder = &recorders->at(i);
     deps.handler = frontend.get();
     deps.saver = saver.get();
+    deps.accounts = accounts.get();
+    deps.refreshes_ahead = i == 0;
     w->worker = std::make_unique<gateway::Worker>(deps);
     shared.metrics.push_back(&w->metrics);
     publisher.add_loop(w->target, w->worker->snapshots());

@@ -9,6 +9,8 @@
 #include "gateway/aggregate_list.h"
 #include "gateway/auth.h"
 #include "gateway/http_call.h"
+#include "gateway/live_usage.h"
+#include "gateway/login.h"
 #include "gateway/overload.h"
 #include "gateway/pool_metrics.h"
 #include "gateway/pool_wait.h"
@@ -215,10 +217,21 @@ void Exchange::check_head() {
 }
 
 Result<void> Exchange::authenticate() {
+  const bool account = match_.kind == RouteKind::oauth_start ||
+                       match_.kind == RouteKind::oauth_callback || match_.kind == RouteKind::usage;
+  if (account && is_admin()) return ok();
   if (presented_.key.empty()) return unauthorized();
   key_ = session_.find_key(snapshot_, presented_.key);
   if (key_ == nullptr || !key_->usable(started_wall_us_)) return unauthorized();
   return ok();
+}
+
+// The administrator's key in the admin API's header; as a bearer it is user 0's own key.
+bool Exchange::is_admin() const {
+  const auto key = trim(http::find(head_->headers, "x-admin-key"));
+  return !key.empty() && context_.hasher != nullptr &&
+         constant_time_equal(digest_view(context_.hasher->digest(key)),
+                             digest_view((*snapshot_)->admin_key_digest()));
 }
 
 Result<void> Exchange::find_provider() {
@@ -355,7 +368,7 @@ Result<void> Exchange::index_request() {
     GP_CHECK(index_body(required ? translate::ModelRule::in_body : translate::ModelRule::elsewhere,
                         settings().limits.max_request_bytes, in_path ? nullptr : &body_model));
   }
-  if (match_.aggregate) {
+  if (match_.aggregate && !asks_for_kept()) {
     const auto split = split_provider_model(model_, arena_);
     if (split.ok()) {
       match_.provider = split.provider;
@@ -404,8 +417,37 @@ void Exchange::answer_local_route() {
     case RouteKind::metrics:
       serve_metrics();
       break;
+    case RouteKind::oauth_start:
+    case RouteKind::oauth_callback:
+    case RouteKind::usage:
+      serve_account();
+      break;
     default:
       serve_handler();
+  }
+}
+
+// Logins and quotas: answered here on the loop, by way of the module.
+void Exchange::serve_account() {
+  if (context_.accounts == nullptr) {
+    reply_error(unsupported_operation(match_.provider));
+    return;
+  }
+  enter(Phase::local);
+  operation_ = match_.operation;
+  http_call_ =
+      std::make_shared<ExchangeCall>(*this, presented_.key, key_, body_.view(), session_.peer());
+  // The answer may come at once: nothing may follow this.
+  const auto call = http_call_;
+  switch (match_.kind) {
+    case RouteKind::oauth_start:
+      start_login(context_, call);
+      break;
+    case RouteKind::oauth_callback:
+      finish_login(context_, call);
+      break;
+    default:
+      serve_live_usage(context_, call);
   }
 }
 

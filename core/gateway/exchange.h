@@ -113,6 +113,7 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   // exchange.cc: who and what
   void check_head();
   Result<void> authenticate();
+  bool is_admin() const;
   Result<void> find_provider();
   Result<void> index_request();
   Result<void> index_body(translate::ModelRule rule, size_t max_bytes,
@@ -120,9 +121,12 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   void answer_local_route();
   void serve_metrics();
   void serve_handler();
+  void serve_account();
 
   // exchange_attempt.cc: asking upstream
   void start();
+  void begin();
+  void choose_way();
   void start_attempt();
   modhost::CallRequest call_request();
   void send();
@@ -158,7 +162,7 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   void on_first_token_late();
   void deliver_failure(const modhost::Failure& failure);
   void refresh(int32_t cause);
-  void patch_credential(std::string_view credential_json);
+  void patch(std::string_view credential_json);
   void end_attempt(storage::Outcome outcome, bool final, const Error* error);
   // The attempt's usage row, once: at its end, or before the write that may complete the answer.
   void record_usage(storage::Outcome outcome, bool final);
@@ -188,6 +192,14 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   std::span<const http::HeaderView> translated_headers(std::span<const http::HeaderView> upstream);
   ResponsePath::Options translated_options(translate::Framing framing, modhost::Call* call);
   void note_losses(const translate::LossLog& losses);
+
+  // exchange_owner.cc: answers that an upstream keeps
+  bool asks_for_kept() const;
+  std::string_view previous_response_id();
+  void find_owner(std::string_view response_id);
+  void take_owner(const std::optional<storage::ResponseOwner>& owner);
+  Error kept_not_found() const;
+  void on_response_id(std::string_view id) override;
 
   // exchange_local.cc: answers of the module itself
   void start_local();
@@ -270,7 +282,8 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   bool sse_ = false;
   Budget budget_;
   std::vector<int64_t> tried_;
-  int64_t pinned_ = 0;  // the one credential that can serve this: it holds what is asked for; 0 = any
+  int64_t pinned_ =
+      0;  // the one credential that can serve this: it holds what is asked for; 0 = any
   std::optional<Error> last_error_;  // of the attempt before this one
   std::unique_ptr<modhost::LocalAnswer> local_;
   modhost::LocalAnswer::Piece local_piece_;

@@ -7,6 +7,7 @@
 #include "gateway/aggregate_list.h"
 #include "gateway/auth.h"
 #include "gateway/conversation.h"
+#include "gateway/credential_refresh.h"
 #include "gateway/exchange.h"
 #include "gateway/http_call.h"
 #include "gateway/pool_wait.h"
@@ -84,6 +85,14 @@ void Exchange::start() {
     list_->start();
     return;
   }
+  if (asks_for_kept()) {
+    find_owner(match_.resource);  // then begin()
+  } else {
+    begin();
+  }
+}
+
+void Exchange::begin() {
   if (auto indexed = index_request(); !indexed.ok()) {
     reply_error(indexed.error());
     return;
@@ -107,6 +116,15 @@ void Exchange::enter_target() {
     reply_error(unsupported_operation(provider_->name));
     return;
   }
+  if (const auto previous = previous_response_id(); !previous.empty()) {
+    find_owner(previous);  // then choose_way()
+  } else {
+    choose_way();
+  }
+}
+
+void Exchange::choose_way() {
+  const auto& provider = *provider_->provider;
   if (operation_ == Operation::count_tokens && resolved_.served == modhost::RouteMode::local &&
       provider.can_count()) {
     start_count();
@@ -185,6 +203,12 @@ void Exchange::start_attempt() {
         continue;
       }
       handle_ = std::move(*opened);
+      int32_t cause = 0;
+      if (!budget_.refreshed && needs_refresh(*handle_, context_.clock, cause)) {
+        budget_.refreshed = true;
+        refresh(cause);
+        return;
+      }
     }
     ++budget_.attempts;
     if (budget_.attempts > 1 && pages_ == nullptr) context_.metrics.retries.add();
@@ -317,6 +341,7 @@ void Exchange::on_head(const upstream::Head& head) {
   options.protocol = resolved_.target_protocol;
   options.framing = came_as_events ? translate::Framing::sse : translate::Framing::json;
   options.gate_on_event = came_as_events && is_stream();
+  options.report_id = resolved_.target_protocol == translate::Protocol::openai_response;
   options.strip_usage_chunk = came_as_events && call_.upstream().usage_added;
   if (prefixes_model() && generates && match_.protocol != translate::Protocol::gemini) {
     options.model_provider = provider_->name;
@@ -524,7 +549,8 @@ void Exchange::complete_collected() {
              match_.protocol != translate::Protocol::gemini) {
     body = prefix_model_field(body, "model", provider_->name);
   }
-  path_.emplace(ResponsePath::Options{.protocol = resolved_.target_protocol},
+  const bool keeps = resolved_.target_protocol == translate::Protocol::openai_response;
+  path_.emplace(ResponsePath::Options{.protocol = resolved_.target_protocol, .report_id = keeps},
                 static_cast<ResponsePath::Receiver&>(*this));
   if (credential_ != nullptr) credential_->slot->record_success();
   outcome_ = Outcome::ok;

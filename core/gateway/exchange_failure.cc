@@ -119,6 +119,7 @@ void Exchange::fail_attempt(const Failure& what) {
   const auto error = attempt_error(failure);
   const bool final = decision.next == Decision::Next::deliver && !over;
   std::string patched(verdict.credential_json);
+  const auto used = handle_;  // the version that failed: another may be in force by now
   end_attempt(Outcome::failed, final, &error);
   if (final) {
     deliver_failure(failure);
@@ -145,10 +146,12 @@ void Exchange::fail_attempt(const Failure& what) {
       break;
     case Decision::Next::patch:
       budget_.patched = true;
-      patch_credential(patched);
+      handle_ = used;
+      patch(patched);
       return;
     case Decision::Next::refresh:
       budget_.refreshed = true;
+      handle_ = used;
       refresh(verdict.cause);
       return;
     default:
@@ -205,7 +208,7 @@ void Exchange::deliver_failure(const Failure& failure) {
 void Exchange::refresh(int32_t cause) {
   if (phase_ != Phase::waiting) enter(Phase::waiting);
   if (self_ == nullptr) self_ = std::make_shared<Exchange*>(this);
-  refresh_credential(context_, snapshot_, *provider_, *credential_, handle_, cause,
+  refresh_credential(context_, snapshot_, {*provider_, *credential_, handle_, cause},
                      [self = self_](const Result<void>& done) {
                        Exchange* exchange = *self;
                        if (exchange == nullptr || exchange->phase_ != Phase::waiting) return;
@@ -218,9 +221,10 @@ void Exchange::refresh(int32_t cause) {
                      });
 }
 
-void Exchange::patch_credential(std::string_view credential_json) {
+void Exchange::patch(std::string_view credential_json) {
   if (self_ == nullptr) self_ = std::make_shared<Exchange*>(this);
-  store_credential(context_, *provider_, *credential_, Secret(credential_json), {},
+  patch_credential(context_, snapshot_, {*provider_, *credential_, handle_},
+                   Secret(credential_json),
                    [self = self_](const Result<void>& done) {
                      Exchange* exchange = *self;
                      if (exchange == nullptr || exchange->phase_ != Phase::waiting) return;

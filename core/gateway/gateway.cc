@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "gateway/refresh_ahead.h"
 #include "gateway/session.h"
 #include "gateway/step_runner.h"
 #include "gateway/worker_context.h"
@@ -35,10 +36,15 @@ struct Worker::Sessions final : Session::Owner {
 
 Worker::Worker(const WorkerDeps& deps) : context_(std::make_shared<WorkerContext>(deps)) {
   sessions_ = std::make_unique<Sessions>(*this);
+  if (deps.refreshes_ahead) {
+    refresh_ahead_ = std::make_unique<RefreshAhead>(*context_);
+    refresh_ahead_->start();
+  }
 }
 
 Worker::~Worker() {
   listener_.reset();
+  refresh_ahead_.reset();
   // Taken out first: their ends find an empty house.
   auto sessions = std::exchange(sessions_->all, {});
   sessions.clear();
@@ -116,6 +122,10 @@ void Worker::finish_drain() {
   // Deferred: the last session is still being taken down.
   if (auto done = std::exchange(sessions_->drained, nullptr))
     context_->loop.defer(net::Task(std::move(done)));
+}
+
+void Worker::look_ahead() {
+  if (refresh_ahead_ != nullptr) refresh_ahead_->look();
 }
 
 WorkerStats Worker::stats() const {

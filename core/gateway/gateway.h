@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "base/secret.h"
 #include "config/publisher.h"
+#include "gateway/account_store.h"
 #include "gateway/http_handler.h"
 #include "gateway/shared_state.h"
 #include "net/connection.h"
@@ -44,6 +45,9 @@ struct WorkerDeps {
   storage::Recorder* recorder = nullptr;  // this loop's; null: no rows are written
   HttpHandler* handler = nullptr;         // admin API and interface; null: 404
   CredentialSaver* saver = nullptr;       // null: a refreshed secret lives in memory only
+  AccountStore* accounts = nullptr;  // null: no logins, and response ids are known in memory only
+  // This worker renews credentials before they expire: one of the process.
+  bool refreshes_ahead = false;
   Clock* clock = &Clock::system();
 };
 
@@ -54,6 +58,7 @@ struct WorkerStats {
 };
 
 struct WorkerContext;
+class RefreshAhead;
 class Session;
 
 class Worker {
@@ -78,6 +83,9 @@ class Worker {
   // left.
   void begin_drain(std::function<void()> done);
 
+  // Looks for credentials that end soon, as its timer does from time to time.
+  void look_ahead();
+
   WorkerStats stats() const;
   net::Loop& loop();
 
@@ -89,6 +97,7 @@ class Worker {
   std::shared_ptr<WorkerContext> context_;
   std::unique_ptr<net::Listener> listener_;
   net::ConnectionConfig connection_config_;
+  std::unique_ptr<RefreshAhead> refresh_ahead_;
   struct Sessions;
   std::unique_ptr<Sessions> sessions_;
 };

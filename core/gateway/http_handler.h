@@ -27,7 +27,7 @@ class HttpCall {
   using Fields = std::vector<std::pair<std::string, std::string>>;
 
   struct Request {
-    RouteKind kind = RouteKind::admin;  // admin, ui, oauth_start, oauth_callback, usage
+    RouteKind kind = RouteKind::admin;  // admin, ui; oauth and usage stay in the gateway
     std::string_view method;
     std::string_view path;      // as sent, still encoded; with the provider for oauth and usage
     std::string_view query;     // without the `key` parameter
@@ -39,7 +39,7 @@ class HttpCall {
     std::string peer;  // the client's address, without port
     bool loopback = false;
     config::LoopSnapshotPtr snapshot;
-    // oauth, usage: the user key, already checked to be usable; null for others.
+    // oauth, usage: the user key, already checked to be usable; null for others and for the admin key.
     const config::KeyEntry* user_key = nullptr;
   };
 

@@ -156,6 +156,10 @@ void ResponsePath::settle_model() {
 }
 
 void ResponsePath::emit(std::string_view bytes) {
+  if (options_.report_id && !scan_.response_id().empty()) {
+    options_.report_id = false;
+    receiver_.on_response_id(scan_.response_id());
+  }
   if (open_) {
     if (!bytes.empty()) receiver_.on_answer(bytes);
     return;

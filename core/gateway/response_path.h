@@ -27,6 +27,8 @@ class ResponsePath final : private modhost::DataSink {
     // Bytes for the client, in order; valid during the call. Called from inside feed() and
     // finish().
     virtual void on_answer(std::string_view bytes) = 0;
+    // With report_id: the answer's id, before the bytes that end it are passed.
+    virtual void on_response_id(std::string_view id) = 0;
 
    protected:
     ~Receiver() = default;
@@ -38,9 +40,11 @@ class ResponsePath final : private modhost::DataSink {
     // Nothing passes until an event that is no error was seen (streams): until then the attempt may
     // still fail as a whole. Without it the first byte opens the way.
     bool gate_on_event = false;
-    bool strip_usage_chunk = false;       // the client did not ask for the chunk that we asked for
-    std::string_view model_provider = {}; // aggregate: "provider/" goes before the model; empty = no
-    modhost::Call* call = nullptr;        // its data hook; null = none
+    bool report_id = false;          // Responses: on_response_id() is wanted
+    bool strip_usage_chunk = false;  // the client did not ask for the chunk that we asked for
+    std::string_view model_provider =
+        {};                         // aggregate: "provider/" goes before the model; empty = no
+    modhost::Call* call = nullptr;  // its data hook; null = none
     // Nothing passes before it has decoded an event, so that the attempt may still fail as a whole.
     std::unique_ptr<translate::StreamTranslator> translator = nullptr;
     // The translator writes one whole answer: it is kept for whole(), nothing goes to the receiver.
@@ -67,9 +71,13 @@ class ResponsePath final : private modhost::DataSink {
   // Translated routes. The client's whole answer, after finish().
   std::string_view whole() const { return translated_; }
   // Why the translator gave up on the upstream's answer, or null.
-  const Error* translator_error() const { return translator_error_ ? &*translator_error_ : nullptr; }
+  const Error* translator_error() const {
+    return translator_error_ ? &*translator_error_ : nullptr;
+  }
   // The client's answer is complete, whatever may come.
-  bool translated_end() const { return options_.translator != nullptr && options_.translator->ended(); }
+  bool translated_end() const {
+    return options_.translator != nullptr && options_.translator->ended();
+  }
   const translate::StreamTranslator* translator() const { return options_.translator.get(); }
   // Tells the client of a running stream that it failed; false where the answer is native.
   bool fail(const Error& error);

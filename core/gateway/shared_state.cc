@@ -80,10 +80,30 @@ void RefreshTable::finish(int64_t credential_id, const Result<void>& result) {
     if (found == running_.end()) return;
     waiting = std::move(found->second);
     running_.erase(found);
+    if (result.ok()) failures_.erase(credential_id);
   }
   for (auto& one : waiting) {
     one.loop->post([waiter = std::move(one.waiter), result] { waiter(result); });
   }
+}
+
+int RefreshTable::count_failure(int64_t credential_id) {
+  const std::lock_guard lock(mutex_);
+  return ++failures_[credential_id];
+}
+
+bool LoginTable::enter(const Digest& state) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& one : running_) {
+    if (one == state) return false;
+  }
+  running_.push_back(state);
+  return true;
+}
+
+void LoginTable::leave(const Digest& state) {
+  const std::lock_guard lock(mutex_);
+  std::erase(running_, state);
 }
 
 }  // namespace gproxy::gateway

@@ -15,8 +15,10 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/digest.h"
 #include "base/metrics.h"
 #include "base/result.h"
+#include "gateway/response_owners.h"
 #include "net/loop.h"
 #include "net/peer_address.h"
 
@@ -94,6 +96,8 @@ class RefreshTable {
   Role join(int64_t credential_id, net::Loop& loop, Waiter waiter);
   // By the one who runs it, on any loop.
   void finish(int64_t credential_id, const Result<void>& result);
+  // Failures in a row of no definite reason, this one included; finish(ok) ends the row.
+  int count_failure(int64_t credential_id);
 
  private:
   struct Waiting {
@@ -102,6 +106,19 @@ class RefreshTable {
   };
   std::mutex mutex_;
   std::unordered_map<int64_t, std::vector<Waiting>> running_;
+  std::unordered_map<int64_t, int> failures_;
+};
+
+// Logins whose callback is being worked on, by their state's digest: a second callback with the
+// same state would spend a code that is good for once.
+class LoginTable {
+ public:
+  bool enter(const Digest& state);  // false: somebody is at it
+  void leave(const Digest& state);
+
+ private:
+  std::mutex mutex_;
+  std::vector<Digest> running_;
 };
 
 struct SharedState {
@@ -109,6 +126,8 @@ struct SharedState {
   MemoryBudget memory;
   Readiness readiness;
   RefreshTable refreshes;
+  LoginTable logins;
+  ResponseOwners responses;
   std::atomic<uint32_t> next_worker{0};
   // Everything that /metrics shows: filled before the workers run, read by any of them.
   std::vector<const Metrics*> metrics;

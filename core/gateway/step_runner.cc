@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "gateway/record_text.h"
 #include "http/uri.h"
 
 namespace gproxy::gateway {
@@ -49,17 +50,18 @@ std::string_view redirect_target(std::string_view url, std::string_view location
 }  // namespace
 
 StepRunner::StepRunner(WorkerContext& context, config::LoopSnapshotPtr snapshot,
-                       modhost::StepMachine machine, Done done)
+                       modhost::StepMachine machine, const Purpose& purpose, Done done)
     : context_(context),
       snapshot_(std::move(snapshot)),
       machine_(std::move(machine)),
+      purpose_(purpose),
       done_(std::move(done)),
       timer_(context.loop, [this] { next(nullptr); }) {}
 
 void StepRunner::run(WorkerContext& context, config::LoopSnapshotPtr snapshot,
-                     modhost::StepMachine machine, Done done) {
+                     modhost::StepMachine machine, const Purpose& purpose, Done done) {
   auto runner = std::make_shared<StepRunner>(context, std::move(snapshot), std::move(machine),
-                                             std::move(done));
+                                             purpose, std::move(done));
   context.runners.push_back(runner);
   context.loop.defer([runner] {
     if (runner->done_) runner->next(nullptr);
@@ -132,6 +134,9 @@ void StepRunner::fetch(const modhost::Prepared& prepared, std::string_view url) 
   body_.clear();
   status_ = 0;
   too_large_ = false;
+  fetched_us_ = net::Loop::now_us();
+  fetched_wall_us_ = context_.clock.wall_us();
+  ++fetches_;
   transfer_ = context_.client.start(request, *this);
 }
 
@@ -154,6 +159,7 @@ void StepRunner::on_data(std::string_view bytes) {
 
 void StepRunner::on_complete(const upstream::Completion& completion) {
   context_.loop.defer_delete(std::move(transfer_));
+  record(completion);
   if (completion.failure == upstream::FailureKind::none && status_ >= 301 && status_ <= 308 &&
       status_ != 304 && redirects_ < kMaxRedirects &&
       (request_.method == "GET" || status_ >= 307)) {
@@ -176,6 +182,47 @@ void StepRunner::on_complete(const upstream::Completion& completion) {
   next(&reply);
 }
 
+void StepRunner::record(const upstream::Completion& completion) {
+  if (context_.recorder == nullptr || !(*snapshot_)->settings().request_log) return;
+  const bool failed = completion.failure != upstream::FailureKind::none;
+  auto target = url_;
+  if (const auto scheme = target.find("://"); scheme != std::string_view::npos) {
+    const auto slash = target.find('/', scheme + 3);
+    target = slash == std::string_view::npos ? std::string_view("/") : target.substr(slash);
+  }
+  const auto question = target.find('?');
+  const auto headers = redacted_headers_json(request_.headers);
+  storage::UpstreamRequestRow row;
+  row.at = fetched_wall_us_;
+  row.user_id = purpose_.user_id;
+  row.user_key_id = purpose_.user_key_id;
+  row.credential_id = purpose_.credential_id;
+  if (purpose_.provider != nullptr) {
+    row.provider = purpose_.provider->name;
+    row.provider_id = purpose_.provider->id;
+  }
+  row.method = request_.method;
+  row.path = target.substr(0, question);
+  if (question != std::string_view::npos)
+    row.query = redacted_query(target.substr(question + 1), *arena_);
+  row.request_headers_json = headers;
+  row.operation = static_cast<int32_t>(purpose_.operation);
+  row.status = status_;
+  row.attempt_no = fetches_;
+  row.internal = true;
+  const bool refused = failed || status_ >= 400;
+  row.outcome = refused ? storage::Outcome::failed : storage::Outcome::ok;
+  if (failed) {
+    row.error_kind = modhost::name(kind_of(completion.failure));
+  } else if (refused) {
+    row.error_kind = "http";
+  }
+  row.request_bytes = static_cast<int64_t>(request_.body.size());
+  row.response_bytes = static_cast<int64_t>(body_.size());
+  row.duration_us = net::Loop::now_us() - fetched_us_;
+  context_.recorder->upstream(row);
+}
+
 void StepRunner::end(Result<modhost::Step> result) {
   if (!done_) return;
   auto done = std::exchange(done_, nullptr);
@@ -194,7 +241,7 @@ void StepRunner::end(Result<modhost::Step> result) {
       break;
     }
   }
-  done(std::move(result));
+  done(std::move(result), *this);
 }
 
 }  // namespace gproxy::gateway

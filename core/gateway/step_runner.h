@@ -1,4 +1,4 @@
-// Performs the steps of a module's step machine (refresh, quota): fetches through the loop's
+// Performs the steps of a module's step machine (login, refresh, quota): fetches through the loop's
 // client, waits, computes on the thread pool. Lives on the loop that began it and outlives the
 // request that did; registered with the worker, which cancels what still runs when it ends.
 #pragma once
@@ -12,22 +12,37 @@
 #include "modhost/step_machine.h"
 #include "net/timer.h"
 #include "net/work.h"
+#include "storage/records.h"
 #include "upstream/client.h"
 
 namespace gproxy::gateway {
 
 class StepRunner final : private upstream::TransferSink {
  public:
-  using Done = std::function<void(Result<modhost::Step>)>;
+  // What the machine is about, for the journal. The provider belongs to the snapshot.
+  struct Purpose {
+    const config::ProviderEntry* provider = nullptr;
+    translate::Operation operation = translate::Operation::none;  // none: a refresh
+    int64_t credential_id = storage::kNoId;
+    int64_t user_id = storage::kNoId;
+    int64_t user_key_id = storage::kNoId;
+  };
+  using Done = std::function<void(Result<modhost::Step>, const StepRunner&)>;
   // `done` gets the last step (done, fail or reply), once, on this loop; never before run()
   // returned.
   static void run(WorkerContext& context, config::LoopSnapshotPtr snapshot,
-                  modhost::StepMachine machine, Done done);
+                  modhost::StepMachine machine, const Purpose& purpose, Done done);
   // Ends it with an error.
   void cancel();
 
   StepRunner(WorkerContext& context, config::LoopSnapshotPtr snapshot, modhost::StepMachine machine,
-             Done done);
+             const Purpose& purpose, Done done);
+
+  // For `done`: what the machine left for its next part, and the last answer fetched (status 0:
+  // none came).
+  const std::string& flow() const { return machine_.flow(); }
+  int status() const { return status_; }
+  std::string_view body() const { return body_; }
 
  private:
   static constexpr size_t kMaxReply = size_t{1} << 20;
@@ -37,6 +52,7 @@ class StepRunner final : private upstream::TransferSink {
   void take(Result<modhost::Step> step);
   void fetch(const modhost::Prepared& prepared, std::string_view url);
   void end(Result<modhost::Step> result);
+  void record(const upstream::Completion& completion);
   void on_head(const upstream::Head& head) override;
   void on_data(std::string_view bytes) override;
   void on_complete(const upstream::Completion& completion) override;
@@ -44,6 +60,7 @@ class StepRunner final : private upstream::TransferSink {
   WorkerContext& context_;
   config::LoopSnapshotPtr snapshot_;
   modhost::StepMachine machine_;
+  const Purpose purpose_;
   Done done_;
   std::unique_ptr<Arena> arena_;    // of the current step
   std::unique_ptr<Arena> replies_;  // of its reply
@@ -55,6 +72,9 @@ class StepRunner final : private upstream::TransferSink {
   std::span<const http::HeaderView> headers_;
   std::string body_;
   int status_ = 0;
+  int64_t fetched_us_ = 0;  // when the running fetch began
+  int64_t fetched_wall_us_ = 0;
+  int32_t fetches_ = 0;
   int redirects_ = 0;
   bool too_large_ = false;
 };

@@ -28,6 +28,7 @@ struct WorkerContext : std::enable_shared_from_this<WorkerContext> {
         recorder(deps.recorder),
         handler(deps.handler),
         saver(deps.saver),
+        accounts(deps.accounts),
         metrics(*deps.metrics),
         blocks(*deps.loop),
         random(static_cast<uint64_t>(deps.clock->wall_us()) ^ reinterpret_cast<uintptr_t>(this)) {}
@@ -40,6 +41,7 @@ struct WorkerContext : std::enable_shared_from_this<WorkerContext> {
   storage::Recorder* recorder;
   HttpHandler* handler;
   CredentialSaver* saver;
+  AccountStore* accounts;
   GatewayMetrics metrics;
   BlockPool blocks;
   config::SnapshotSlot snapshots;

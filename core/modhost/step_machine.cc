@@ -12,6 +12,8 @@ namespace gproxy::modhost {
 namespace {
 
 constexpr size_t kMaxRequestBytes = size_t{1} << 20;
+static_assert(kRefreshExpiring == GP_CAUSE_EXPIRING && kRefreshRejected == GP_CAUSE_REJECTED &&
+              kRefreshIncomplete == GP_CAUSE_INCOMPLETE);
 
 Error lacking(const Provider& provider, std::string_view extension) {
   return Error{ErrorKind::unsupported,

@@ -23,6 +23,11 @@ struct gp_step_in;
 
 namespace gproxy::modhost {
 
+// Why a refresh: GP_CAUSE_* (asserted in step_machine.cc). From 1000 on: the module's own.
+inline constexpr int32_t kRefreshExpiring = 0;
+inline constexpr int32_t kRefreshRejected = 1;
+inline constexpr int32_t kRefreshIncomplete = 2;
+
 enum class StepKind : uint8_t {
   fetch,    // send `fetch`, come back with the reply
   wait,     // come back after wait_ms

@@ -25,6 +25,7 @@ enum Leaf : uint8_t {
   kFinish,
   kChoices,
   kUsage,
+  kId,
 };
 
 constexpr TapTree kChat{
@@ -52,6 +53,8 @@ constexpr TapTree kChatWhole{
 };
 
 constexpr TapTree kResponses{
+    {"id", kId},
+    {"response.id", kId},
     {"type", kType},
     {"model", kModel},
     {"usage.input_tokens", kInput},
@@ -229,6 +232,12 @@ void UsageScan::take_leaf() {
     case kChoices:
       // An array is reported when it begins, each element as an object.
       choices_empty_ = tap_.kind() == json::Kind::array;
+      break;
+    case kId:
+      if (response_id_.empty() && tap_.kind() == json::Kind::string &&
+          tap_.text().size() < JsonTap::kMaxText) {
+        response_id_ = tap_.text();
+      }
       break;
     case kUsage:
       has_usage_ = tap_.kind() == json::Kind::object;

@@ -57,6 +57,10 @@ class UsageScan {
   // As the upstream spelt it (cut at 128 bytes), empty if it did not say.
   const std::string& model() const { return model_; }
 
+  // Responses only: the answer's id, once it has been read as a whole; empty if there is none yet,
+  // or it is too long to be one.
+  const std::string& response_id() const { return response_id_; }
+
   // The protocol's own success marker was seen ([DONE] or a finish reason, message_stop,
   // response.completed, finishReason).
   bool finished() const { return finished_; }
@@ -93,6 +97,7 @@ class UsageScan {
 
   JsonTap tap_;
   std::string model_;
+  std::string response_id_;
   int64_t counts_[6];
   Protocol protocol_;
   Framing framing_;

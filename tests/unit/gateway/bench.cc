@@ -100,6 +100,11 @@ Bench::Bench(Setup setup) {
   auto module = modhost::Module::from_entry(test_module(), "test", registry.reaper());
   REQUIRE(module.ok());
   REQUIRE(registry.add(*module).ok());
+  if (setup.more != nullptr) {
+    auto more = modhost::Module::from_entry(setup.more, "test", registry.reaper());
+    REQUIRE(more.ok());
+    REQUIRE(registry.add(*more).ok());
+  }
   config::BuildInputs inputs;
   inputs.revision = 1;
   inputs.settings.admin_key = Secret("admin-key");
@@ -121,8 +126,17 @@ Bench::Bench(Setup setup) {
   key.id = 1;
   key.user_id = 0;
   key.key = Secret("user-key");
+  key.permissions = setup.permissions;
   user.keys.push_back(key);
   inputs.users.push_back(user);
+  config::UserConfig other;
+  other.id = 1;
+  other.name = "other";
+  key.id = 2;
+  key.user_id = 1;
+  key.key = Secret("other-key");
+  other.keys.push_back(key);
+  inputs.users.push_back(other);
   inputs.digest_key = [this](std::string_view text) { return hasher->digest(text); };
   auto built = config::build_snapshot(inputs, registry, slots, nullptr);
   REQUIRE(built.ok());
@@ -139,6 +153,8 @@ Bench::Bench(Setup setup) {
   deps.saver = setup.saver;
   deps.recorder = setup.recorder;
   deps.handler = setup.handler;
+  deps.accounts = setup.accounts;
+  deps.refreshes_ahead = setup.refreshes_ahead;
   shared.metrics.push_back(&metrics);
   shared.readiness.set_started();
   worker = std::make_unique<Worker>(deps);
@@ -210,6 +226,12 @@ std::string get(std::string_view path, std::string_view extra) {
       extra.find("x-goog") == std::string_view::npos)
     out += "authorization: Bearer user-key\r\n";
   return out + std::string(extra) + "\r\n";
+}
+
+std::string of_other(std::string request) {
+  const auto at = request.find("user-key");
+  if (at != std::string::npos) request.replace(at, 8, "other-key");
+  return request;
 }
 
 }  // namespace gproxy::gateway::test

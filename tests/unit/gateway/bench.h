@@ -65,6 +65,10 @@ class Bench {
     CredentialSaver* saver = nullptr;
     storage::Recorder* recorder = nullptr;
     HttpHandler* handler = nullptr;
+    AccountStore* accounts = nullptr;
+    const gp_entry* more = nullptr;  // another module beside the test module
+    config::Permissions permissions = {};
+    bool refreshes_ahead = false;
   };
   Bench() : Bench(Setup{}) {}
   explicit Bench(Setup setup);
@@ -95,5 +99,7 @@ config::ProviderConfig provider(std::string name, std::string kind, int credenti
 // Raw requests.
 std::string post(std::string_view path, std::string_view body, std::string_view extra = "");
 std::string get(std::string_view path, std::string_view extra = "");
+// The same request of another user.
+std::string of_other(std::string request);
 
 }  // namespace gproxy::gateway::test

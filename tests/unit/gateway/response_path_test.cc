@@ -14,6 +14,7 @@ struct Collected final : ResponsePath::Receiver {
   std::string bytes;
   int calls = 0;
   const char* last = nullptr;
+  void on_response_id(std::string_view) override {}
   void on_answer(std::string_view piece) override {
     bytes += piece;
     ++calls;

@@ -59,7 +59,7 @@ TEST_CASE("every operation has an aggregate and a provider-prefixed path") {
   }
 }
 
-TEST_CASE("sub-resources of responses exist below a provider only") {
+TEST_CASE("sub-resources of responses exist below a provider and without one") {
   struct Row {
     std::string_view method, path;
     Operation operation;
@@ -73,7 +73,8 @@ TEST_CASE("sub-resources of responses exist below a provider only") {
     CHECK(prefixed.m.operation == row.operation);
     CHECK(prefixed.m.resource == "resp_1");
     const Routed plain(row.method, row.path);
-    CHECK(plain.m.kind == RouteKind::unknown_operation);
+    CHECK(plain.m.operation == row.operation);
+    CHECK(plain.m.aggregate);
   }
 }
 
