@@ -1,0 +1,161 @@
+// Merging byte pairs: order, long runs, bad vocabularies.
+#include <doctest/doctest.h>
+
+#include <time.h>
+
+#include <string>
+#include <vector>
+
+#include "tokenize/pack.h"
+#include "tokenize/vocabulary.h"
+
+namespace gproxy::tokenize {
+namespace {
+
+using Merges = VocabularySource::Merges;
+
+VocabularySource bytes_and(std::vector<std::string> more) {
+  VocabularySource out;
+  out.pattern = Pattern::cl100k;
+  for (int b = 0; b < 256; ++b) out.tokens.emplace_back(1, static_cast<char>(b));
+  for (auto& token : more) out.tokens.push_back(std::move(token));
+  return out;
+}
+
+std::shared_ptr<const Vocabulary> made(VocabularySource source) {
+  auto vocabulary = Vocabulary::make(std::move(source));
+  REQUIRE(vocabulary.ok());
+  return *vocabulary;
+}
+
+std::vector<uint32_t> ids(const Vocabulary& vocabulary, std::string_view text) {
+  std::vector<uint32_t> out;
+  vocabulary.encode(text, out);
+  return out;
+}
+
+using Ids = std::vector<uint32_t>;
+
+double cpu_seconds() {
+  struct timespec t {};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
+}
+
+}  // namespace
+
+TEST_CASE("the lowest pair merges first, of equal ones the leftmost") {
+  const auto v = made(bytes_and({"bc", "ab", "aa", "aaa"}));
+  CHECK(ids(*v, "abc") == Ids{'a', 256});
+  CHECK(ids(*v, "aaaa") == Ids{258, 258});
+  CHECK(ids(*v, "aaa") == Ids{259});
+}
+
+TEST_CASE("listed merges are the only ones, and whole pieces are merged too") {
+  auto source = bytes_and({"ab", "abc"});
+  source.merging = Merges::listed;
+  source.merges = {{'a', 'b'}};
+  const auto v = made(std::move(source));
+  CHECK(ids(*v, "abc") == Ids{256, 'c'});
+  CHECK(ids(*v, "abc") == Ids{256, 'c'});  // now from memory
+  source = bytes_and({"ab", "abc"});
+  source.merging = Merges::listed;
+  source.merges = {{'a', 'b'}};
+  source.whole_first = true;
+  CHECK(ids(*made(std::move(source)), "abc") == Ids{257});
+}
+
+TEST_CASE("added tokens are found first, the longest of them") {
+  auto source = bytes_and({});
+  source.added = {{900, "<|a|>"}, {901, "<|a|>b"}, {902, "<"}};
+  const auto v = made(std::move(source));
+  CHECK(ids(*v, "x<|a|>bc<|a|>") == Ids{'x', 901, 'c', 900});
+  CHECK(ids(*v, "<|a") == Ids{902, '|', 'a'});
+}
+
+TEST_CASE("a heap merges long pieces as looking at all pairs does") {
+  const auto v = made(bytes_and({"ab", "ba", "aba", "abab", "bb", "abb", "aa", "aaaa", "babb"}));
+  uint32_t state = 3;
+  for (int i = 0; i < 200; ++i) {
+    std::string text;
+    for (int n = 0; n < 400; ++n)
+      text += ((state = state * 1664525u + 1013904223u) >> 24) % 3 != 0 ? 'a' : 'b';
+    // Merges cross no border between halves that a digit makes; the long one has none.
+    Ids slow;
+    {
+      // The definition: merge the lowest, leftmost pair until none is left.
+      std::vector<std::string> parts;
+      for (const char c : text) parts.emplace_back(1, c);
+      const std::string more[] = {"ab", "ba", "aba", "abab", "bb", "abb", "aa", "aaaa", "babb"};
+      for (;;) {
+        size_t best = 99, at = 0;
+        for (size_t p = 0; p + 1 < parts.size(); ++p) {
+          for (size_t id = 0; id < std::size(more) && id < best; ++id) {
+            if (parts[p] + parts[p + 1] == more[id]) {
+              best = id;
+              at = p;
+            }
+          }
+        }
+        if (best == 99) break;
+        parts[at] += parts[at + 1];
+        parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+      }
+      for (const auto& part : parts)
+        slow.push_back(part.size() == 1 ? static_cast<uint32_t>(part[0]) : ids(*v, part)[0]);
+    }
+    CHECK(ids(*v, text) == slow);
+  }
+}
+
+TEST_CASE("a long run of one character takes time in proportion to its length") {
+  auto source = read_pack(built_in_pack("o200k_base"));
+  REQUIRE(source.ok());
+  const auto v = made(std::move(*source));
+  const auto seconds = [&](std::string_view unit, size_t bytes) {
+    std::string text;
+    while (text.size() < bytes) text += unit;
+    const double from = cpu_seconds();
+    CHECK(v->count(text) > 0);
+    return cpu_seconds() - from;
+  };
+  for (const std::string_view unit : {"a", " ", "\n", "A", "!", "1", "哈", "\u0301", "aA", "' "}) {
+    const double eighth = seconds(unit, 32 << 10), whole = seconds(unit, 256 << 10);
+    CAPTURE(unit);
+    // Quadratic would be 64 times; 8, a logarithm and a busy machine's caches are allowed.
+    CHECK(whole < 40 * eighth + 0.1);
+  }
+}
+
+TEST_CASE("a count that nobody waits for ends early") {
+  const auto v = made(bytes_and({}));
+  const std::string text(size_t{4} << 20, '!');
+  const std::atomic<bool> stop{true};
+  CHECK(v->count(text, &stop) < text.size());
+}
+
+TEST_CASE("vocabularies with holes are refused") {
+  CHECK_FALSE(Vocabulary::make({}).ok());
+  auto source = bytes_and({});
+  source.tokens[65].clear();
+  CHECK(Vocabulary::make(std::move(source)).error().message.find("byte 65") != std::string::npos);
+  source = bytes_and({"ab"});
+  source.merging = Merges::listed;
+  source.merges = {{'a', 999}};
+  CHECK_FALSE(Vocabulary::make(std::move(source)).ok());
+  source = bytes_and({"ab"});
+  source.merging = Merges::listed;
+  source.merges = {{'b', 'a'}};
+  CHECK_FALSE(Vocabulary::make(std::move(source)).ok());
+}
+
+TEST_CASE("packs that are cut off or of another kind are refused") {
+  CHECK_FALSE(read_pack({}).ok());
+  CHECK_FALSE(read_pack("\x10").ok());
+  CHECK_FALSE(read_pack(std::string_view("\x10\0\0\0nonsense", 12)).ok());
+  const auto pack = built_in_pack("cl100k_base");
+  CHECK_FALSE(read_pack(pack.substr(0, pack.size() / 2)).ok());
+  CHECK(built_in_pack("unknown").empty());
+}
+
+}  // namespace gproxy::tokenize
