@@ -242,4 +242,17 @@ Result<RequestContext> read_request_context(Protocol client, Protocol upstream, 
   return context;
 }
 
+Result<const Request*> decode_count_request(Protocol client, std::string_view body, const RequestMeta& meta,
+                                            const Options& options, Arena& arena) {
+  RequestContext context;
+  context.client = context.upstream = client;
+  GP_TRY(auto parsed, parse_body(body, options, arena));
+  LossLog losses;
+  DecodeContext decoding{arena, options, meta, context, losses, Operation::count_tokens};
+  auto decoded = decode(client, parsed, decoding);
+  if (!decoded) return std::move(decoded).error();
+  GP_CHECK(check_memory(arena));
+  return static_cast<const Request*>(*decoded);
+}
+
 }  // namespace gproxy::translate

@@ -42,6 +42,10 @@ Result<RequestContext> read_request_context(Protocol client, Protocol upstream, 
                                             const Profile& profile, const Options& options,
                                             Arena& arena);
 
+// A count request in the neutral model, for counting here; lives in the arena.
+Result<const Request*> decode_count_request(Protocol client, std::string_view body, const RequestMeta& meta,
+                                            const Options& options, Arena& arena);
+
 // Upstream's standard path for an operation.
 std::string upstream_path(Protocol protocol, Operation operation, std::string_view model,
                           const Profile& profile);
