@@ -190,6 +190,7 @@ Result<void> Server::State::start() {
 
   storage::RecorderOptions recorder_options;
   recorder_options.directory = storage::ring_directory(dsn, storage::data_directory(dsn, options.data_dir));
+  shared.tokenizers.set_data_dir(storage::data_directory(dsn, options.data_dir));
   recorder_options.database_id = std::string((*store)->database_id());
   auto opened = storage::Recorders::open(recorder_options, count + 1);  // the last is main's
   if (!opened.ok()) return with_exit(opened.error(), storage::exit_code(opened.error()));

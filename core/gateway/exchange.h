@@ -43,8 +43,10 @@ class AggregateList;
 class PoolWait;
 struct RoutePlan;
 class ExchangeCall;
+class TokenCount;
 class Translation;
 struct ModelPages;
+struct Counted;
 
 class Exchange final : private upstream::TransferSink, private ResponsePath::Receiver {
  public:
@@ -207,6 +209,7 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
 
   // exchange_count.cc: token counts made here
   void start_count();
+  void reply_counted(Result<Counted> counted);
 
   // exchange_answer.cc: to the client
   void begin_answer(int status, std::span<const http::HeaderView> headers,
@@ -261,6 +264,7 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   std::unique_ptr<Translation> translation_;
   std::unique_ptr<ModelPages> pages_;  // of a list that is translated
   net::PendingWork translating_;  // a large request, in the pool
+  std::shared_ptr<TokenCount> counting_;
   std::string_view dropped_;      // x-gproxy-dropped
 
   // The attempt.

@@ -12,6 +12,7 @@
 #include "gateway/pool_wait.h"
 #include "gateway/record_text.h"
 #include "gateway/route_plan.h"
+#include "gateway/token_count.h"
 #include "gateway/translation.h"
 #include "translate/errors.h"
 
@@ -355,6 +356,7 @@ void Exchange::finish(storage::Outcome outcome) {
   lease_.release();
   if (self_ != nullptr) *self_ = nullptr;
   translating_.cancel();
+  counting_.reset();
   if (http_call_ != nullptr) std::exchange(http_call_, nullptr)->detach();
   list_.reset();
   local_.reset();

@@ -50,6 +50,7 @@ Worker::~Worker() {
   sessions.clear();
   const auto runners = context_->runners;
   for (const auto& runner : runners) runner->cancel();
+  context_->tokenizer_fetches.clear();
 }
 
 net::Loop& Worker::loop() {

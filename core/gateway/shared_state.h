@@ -21,6 +21,7 @@
 #include "gateway/response_owners.h"
 #include "net/loop.h"
 #include "net/peer_address.h"
+#include "tokenize/library.h"
 
 namespace gproxy::gateway {
 
@@ -129,6 +130,7 @@ struct SharedState {
   LoginTable logins;
   ResponseOwners responses;
   std::atomic<uint32_t> next_worker{0};
+  tokenize::Library tokenizers;
   // Everything that /metrics shows: filled before the workers run, read by any of them.
   std::vector<const Metrics*> metrics;
   // Called before a scrape is rendered, on the loop that serves it: sets process-wide gauges into a

@@ -16,6 +16,7 @@
 namespace gproxy::gateway {
 
 class StepRunner;
+class TokenizerFetch;
 
 // Shared only with what waits to be deleted: that may outlast the Worker by a turn.
 struct WorkerContext : std::enable_shared_from_this<WorkerContext> {
@@ -52,6 +53,7 @@ struct WorkerContext : std::enable_shared_from_this<WorkerContext> {
   uint64_t requests = 0;
   bool draining = false;
   std::vector<std::shared_ptr<StepRunner>> runners;  // running step machines
+  std::vector<std::shared_ptr<TokenizerFetch>> tokenizer_fetches;  // running ones
 
   // Output strings go from hand to hand: a stream that is silent holds none.
   std::string take_string() {
