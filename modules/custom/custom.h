@@ -19,6 +19,12 @@ namespace gproxy_custom {
 
 extern const gp_kind kKind;
 
+// Who counts tokens: the upstream, or gproxy with an encoding, a tokenizer.json, or by estimate.
+enum class CountWith : uint8_t { upstream, encoding, file, url, estimate };
+
+// A relative path of plain segments.
+bool is_inner_path(std::string_view path);
+
 class Provider {
  public:
   static constexpr bool kNeedsJson = true;
@@ -32,17 +38,22 @@ class Provider {
   gp::Status prepare(const gp::Request& request, gp::Upstream& up) const;
   gp::Status respond(const gp::Request& request, gp::Local& out,
                      std::unique_ptr<LocalCall>& call) const;
+  gp::Status count_plan(const gp::Request& request, gp::CountPlan& plan) const;
   gp::Status classify(const gp::Failure& failure, gp::Verdict& verdict) const;
 
  private:
   gp::Status read_settings(const gp::Settings& settings);
   gp::Status read_models(const gp::Json& json, const gp::Arena& arena);
+  gp::Status read_count(const gp::Json& json);
   gp::Status read_mask(const gp::Json& json, const gp::Arena& arena);
   gp::Status read_extras(const gp::Json& json, const gp::Arena& arena);
 
   Bases bases_;
   std::vector<gp_route> routes_;
   gproxy_common::ModelTable models_;  // empty: the upstream is asked
+  CountWith count_with_ = CountWith::upstream;
+  std::string tokenizer_;  // encoding, path or address
+  std::string tokenizer_token_;
   Mask mask_;
   std::vector<std::pair<std::string, std::string>> extra_headers_;
   std::string extra_query_;  // encoded

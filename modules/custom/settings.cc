@@ -56,15 +56,7 @@ gp::Status Provider::read_settings(const gp::Settings& settings) {
     return status;
   if (auto status = read_models(json, settings.arena); !status.ok()) return status;
 
-  const auto count = json.get("/count_tokens");
-  if (!absent(count) && (!count.is_string() || (!count.text.empty() && count.text != "upstream"))) {
-    if (count.is_string() && (count.text == "tokenizers" || count.text == "tiktoken")) {
-      return gp::invalid(
-          "counting here needs a tokenizer, which this version does not have: use \"upstream\"",
-          "count_tokens");
-    }
-    return gp::invalid("count_tokens must be \"upstream\"", "count_tokens");
-  }
+  if (auto status = read_count(json); !status.ok()) return status;
   if (auto status = read_mask(json, settings.arena); !status.ok()) return status;
   return read_extras(json, settings.arena);
 }

@@ -30,6 +30,16 @@ std::string body_for(int32_t protocol, int32_t operation) {
 }
 
 void ask(Instance& instance, const gp_route& row, bool print) {
+  if (row.operation == GP_OP_COUNT_TOKENS && instance.has_count()) {
+    const CountPlanned plan = instance.count_plan({.protocol = row.protocol,
+                                                   .operation = row.operation,
+                                                   .model = "m",
+                                                   .body = body_for(row.protocol, row.operation)});
+    if (print)
+      std::printf("(%d, %d): counted with %d %s\n", row.protocol, row.operation, plan.source,
+                  plan.name.c_str());
+    return;
+  }
   for (const char* query : {"", "alt=sse"}) {
     const Answer answer =
         instance.respond({.protocol = row.protocol,

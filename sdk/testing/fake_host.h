@@ -141,6 +141,7 @@ class Instance {
   std::unique_ptr<Call> begin(const RequestSpec& spec, const Credential* credential = nullptr);
   // Asks gproxy.local/1; reads a stream to its end, or `most_pieces` of it (a client that leaves).
   Answer respond(const RequestSpec& spec, size_t most_pieces = SIZE_MAX);
+  bool has_count() const { return count_ != nullptr; }
   // Asks gproxy.count/1; the operation is COUNT_TOKENS.
   CountPlanned count_plan(const RequestSpec& spec);
   Judged classify(const FailureSpec& spec, const Credential* credential = nullptr);

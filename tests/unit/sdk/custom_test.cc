@@ -251,8 +251,13 @@ TEST_CASE_FIXTURE(Fixture, "custom: settings are refused by their path") {
   refused(R"("dispatch":{"ops":[null,"Native"]})", "dispatch.ops[1]");
   refused(R"("dispatch":{"ops":[{"transform":{"target":"mars"}}]})", "dispatch.ops[0]");
   refused(R"("dispatch":{"ops":[{"transform":{"target":"gemini"}}]})", "dispatch.ops[0]");
-  refused(R"("count_tokens":"tiktoken")", "count_tokens");
-  CHECK(message.find("tokenizer") != std::string::npos);
+  refused(R"("tokenizer":"o200k_base")", "tokenizer");
+  refused(R"("tokenizer":{"encoding":"p50k"})", "tokenizer.encoding");
+  refused(R"("tokenizer":{"encoding":"llama3","file":"a.json"})", "tokenizer.file");
+  refused(R"("tokenizer":{"file":"../a.json"})", "tokenizer.file");
+  refused(R"("tokenizer":{"file":"/a.json"})", "tokenizer.file");
+  refused(R"("tokenizer":{"url":"file:///etc/passwd"})", "tokenizer.url");
+  refused(R"("tokenizer":{"file":"a.json","token":"t"})", "tokenizer.token");
   refused(R"("count_tokens":"guess")", "count_tokens");
   refused(R"("json_param_mask":["ok","a..b"])", "json_param_mask[1]");
   CHECK(message == "invalid custom json_param_mask entry `a..b`: empty segment");
@@ -465,4 +470,38 @@ TEST_CASE_FIXTURE(Fixture, "custom: thousands of masked members become one new b
     expected += i == 0 ? R"({"c":null})" : R"(,{"c":null})";
   }
   CHECK(masked(R"(["m[*].c"])", body + "]}") == expected + "]}");
+}
+
+TEST_CASE_FIXTURE(Fixture, "custom: counts are the upstream's, or made here with what the settings name") {
+  struct Case {
+    const char* settings;
+    int32_t mode, source;
+    const char *name, *bearer;
+  };
+  const Case cases[] = {
+      {"", GP_ROUTE_NATIVE, 0, "", ""},
+      {R"("count_tokens":"upstream","tokenizer":{"encoding":"llama3"})", GP_ROUTE_NATIVE, 0, "", ""},
+      {R"("count_tokens":"tiktoken")", GP_ROUTE_LOCAL, GP_COUNT_ENCODING, "o200k_base", ""},
+      {R"("count_tokens":"tokenizers","tokenizer":{"encoding":"cl100k_base"})", GP_ROUTE_LOCAL, GP_COUNT_ENCODING, "cl100k_base", ""},
+      {R"("tokenizer":{"file":"a/b.json"})", GP_ROUTE_LOCAL, GP_COUNT_FILE, "a/b.json", ""},
+      {R"("count_tokens":"local","tokenizer":{"url":"https://h/t.json","token":"x"})", GP_ROUTE_LOCAL, GP_COUNT_URL, "https://h/t.json", "x"},
+      {R"("count_tokens":"estimate")", GP_ROUTE_LOCAL, GP_COUNT_ESTIMATE, "", ""},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.settings);
+    auto provider = make(c.settings);
+    REQUIRE_MESSAGE(provider != nullptr, param << " " << message);
+    CHECK(provider->mode(GP_PROTOCOL_OPENAI, GP_OP_COUNT_TOKENS) == c.mode);
+    if (c.mode != GP_ROUTE_LOCAL) continue;
+    CHECK(provider->mode(GP_PROTOCOL_CLAUDE, GP_OP_COUNT_TOKENS) == GP_ROUTE_LOCAL);
+    CHECK(provider->mode(GP_PROTOCOL_GEMINI, GP_OP_COUNT_TOKENS) == GP_ROUTE_LOCAL);
+    const auto plan = provider->count_plan({.protocol = GP_PROTOCOL_OPENAI, .operation = GP_OP_COUNT_TOKENS, .body = "{}"});
+    CHECK(plan.status == GP_OK);
+    CHECK(plan.source == c.source);
+    CHECK(plan.name == c.name);
+    CHECK(plan.bearer == c.bearer);
+  }
+  auto refusing = make(R"("count_tokens":"local","dispatch":{"gemini_count_tokens":"unsupported"})");
+  REQUIRE(refusing != nullptr);
+  CHECK(refusing->mode(GP_PROTOCOL_GEMINI, GP_OP_COUNT_TOKENS) == GP_ROUTE_UNSUPPORTED);
 }
