@@ -275,6 +275,13 @@ void Exchange::record_usage(Outcome outcome, bool final) {
 void Exchange::end_attempt(Outcome outcome, bool final, const Error* error) {
   if (!attempt_open_) return;
   attempt_open_ = false;
+  if (admission_ && usage_row_) {
+    const auto usage = path_ ? path_->scan().usage() : translate::Usage{};
+    const auto part = [](int64_t tokens) { return std::max<int64_t>(tokens, 0); };
+    admission_->use(part(usage.input) + part(usage.output) + part(usage.cache_read) +
+                        part(usage.cache_write),
+                    usage.any() || outcome == Outcome::failed);
+  }
   if (context_.recorder != nullptr) {
     const int64_t now = net::Loop::now_us();
     const int64_t first = first_byte_us_ >= attempt_us_ ? first_byte_us_ - attempt_us_ : -1;
