@@ -183,6 +183,12 @@ struct SnapshotBuilder {
     key.origin = config.origin;
     key.bounds = std::make_shared<const Bounds>(config.bounds);
     key.user_bounds = user_bounds;
+    key.rate = slots.rates().key(config.id);
+    key.user_rate = slots.rates().user(user.id);
+    for (const auto* bounds : {&config.bounds, user_bounds.get()}) {
+      key.limited = key.limited || bounds->limits_rate();
+      key.restricted = key.restricted || !bounds->providers.empty() || !bounds->models.empty();
+    }
     for (const int64_t end : {config.bounds.expires_at_us, user_bounds->expires_at_us}) {
       if (end > 0) key.valid_until_us = std::min(key.valid_until_us, end);
     }

@@ -15,6 +15,7 @@
 
 #include "base/result.h"
 #include "base/secret.h"
+#include "config/rate_slot.h"
 #include "modhost/provider.h"
 
 namespace gproxy::config {
@@ -149,8 +150,12 @@ class SlotTable {
   // Null takes it off. The listener is called on any thread until then.
   void listen(HealthListener* listener) { signal_->listener.store(listener); }
 
+  // The same for keys and users.
+  RateTable& rates() { return rates_; }
+
  private:
   const std::shared_ptr<HealthSignal> signal_ = std::make_shared<HealthSignal>();
+  RateTable rates_;
   mutable std::mutex mutex_;
   std::unordered_map<int64_t, std::shared_ptr<CredentialSlot>> slots_;
 };

@@ -16,6 +16,7 @@
 #include "config/credential_pool.h"
 #include "config/credential_slot.h"
 #include "config/model_route.h"
+#include "config/rate_slot.h"
 #include "config/schema.h"
 #include "modhost/provider.h"
 #include "modhost/registry.h"
@@ -73,6 +74,11 @@ struct KeyEntry {
   // Both must hold; the user's is shared by all its keys. Never null.
   std::shared_ptr<const Bounds> bounds;
   std::shared_ptr<const Bounds> user_bounds;
+  // What they have used of their limits. Never null.
+  std::shared_ptr<RateSlot> rate;
+  std::shared_ptr<RateSlot> user_rate;
+  bool limited = false;     // there is a limit of rate or concurrency
+  bool restricted = false;  // not every provider and model is allowed
   // The first moment (wall clock) at which it is not taken any more: the earliest of the expiries
   // and, for the text before a rotation, the end of the grace period. INT64_MAX = never.
   int64_t valid_until_us = INT64_MAX;

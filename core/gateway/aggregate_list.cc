@@ -30,6 +30,7 @@ class AggregateList::Fetch final : public upstream::TransferSink {
   void start() {
     auto& exchange = list_.exchange_;
     if (!provider_.enabled) return end(Ended::silent);
+    if (!exchange.check_allowed(provider_.name, {}).ok()) return end(Ended::silent);
     if (provider_.provider == nullptr) return end(Ended::failed);
     const auto protocol = exchange.match().protocol;
     route_ = provider_.provider->route(protocol, translate::Operation::model_list);
@@ -197,8 +198,16 @@ class AggregateList::Fetch final : public upstream::TransferSink {
     }
     auto page = read_model_page(list_.exchange_.match().protocol, body_, provider_.name);
     if (!page.ok()) return end(Ended::failed);
-    for (auto& model : page->models) list_.models_.push_back(std::move(model));
+    for (auto& model : page->models) take(std::move(model));
     go_on(may_go_on ? std::string_view(page->next_query) : std::string_view());
+  }
+
+  // What the key may not use it need not see.
+  void take(ListedModel model) {
+    const auto bare = std::string_view(model.id).substr(
+        model.id.starts_with(provider_.name + "/") ? provider_.name.size() + 1 : 0);
+    if (list_.exchange_.check_allowed(provider_.name, bare).ok())
+      list_.models_.push_back(std::move(model));
   }
 
   void take_translated_page(bool may_go_on) {
@@ -211,7 +220,7 @@ class AggregateList::Fetch final : public upstream::TransferSink {
       if (!model.id.starts_with(provider_.name + "/")) model.id = provider_.name + "/" + model.id;
       models.push_back({model.id, translate::write_model(client, model, provider_.name)});
     }
-    for (auto& model : models) list_.models_.push_back(std::move(model));
+    for (auto& model : models) take(std::move(model));
     std::string next(first_page_query(route_.target_protocol));
     if (!next.empty()) next += '&';
     next += page->next;

@@ -211,6 +211,7 @@ void Exchange::check_head() {
       return admitted;
     }
     if (match_.kind == RouteKind::llm && !match_.aggregate) GP_CHECK(find_provider());
+    if (match_.kind == RouteKind::llm && key_->limited) return admit_key();
     return ok();
   };
   if (auto checked = check(); !checked.ok()) refusal_ = std::move(checked).error();
@@ -234,8 +235,36 @@ bool Exchange::is_admin() const {
                              digest_view((*snapshot_)->admin_key_digest()));
 }
 
+// The limits of the key and its user. Tokens are expected from the length of the request: four
+// bytes make about one, and what the answer will take nobody knows yet.
+Result<void> Exchange::admit_key() {
+  using enum translate::Operation;
+  constexpr uint64_t kBytesPerToken = 4;
+  const auto operation = match_.operation;
+  int64_t expected = 0;
+  if (operation == none || operation == generate || operation == stream_generate) {
+    expected = static_cast<int64_t>(head_->content_length.value_or(0) / kBytesPerToken) + 1;
+  }
+  admission_.emplace(*key_);
+  auto entered = admission_->enter(expected, started_us_);
+  if (!entered.ok()) context_.metrics.rate_limited.add();
+  return entered;
+}
+
+Result<void> Exchange::check_allowed(std::string_view provider, std::string_view model) const {
+  if (key_ == nullptr || !key_->restricted) return ok();
+  for (const auto* bounds : {key_->bounds.get(), key_->user_bounds.get()}) {
+    if (!config::allows_provider(*bounds, provider)) return provider_not_allowed(provider);
+    if (!model.empty() && !config::allows_model(*bounds, provider, model)) {
+      return model_not_allowed(model);
+    }
+  }
+  return ok();
+}
+
 Result<void> Exchange::find_provider() {
   const auto name = match_.provider;
+  GP_CHECK(check_allowed(name, {}));
   provider_ = (*snapshot_)->find_provider(name);
   if (provider_ == nullptr) return provider_not_found(name);
   if (!provider_->enabled) return provider_disabled(name);
@@ -380,6 +409,7 @@ Result<void> Exchange::index_request() {
       if (!routed) return missing_provider_prefix();
     }
   }
+  GP_CHECK(check_allowed(match_.provider, model_));
   usage_row_ = translate::is_generate(operation_);
   return ok();
 }

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/result.h"
 #include "config/publisher.h"
+#include "gateway/admission.h"
 #include "gateway/auth.h"
 #include "gateway/body_buffer.h"
 #include "config/credential_pool.h"
@@ -97,6 +98,9 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   std::string_view query() const { return query_; }
   std::string_view request_id() const { return request_id_; }
   const http::RequestHead& head() const { return *head_; }
+  // May this request's key use that provider, and that model of it (empty: none named yet)? Error:
+  // permission, 403.
+  Result<void> check_allowed(std::string_view provider, std::string_view model) const;
   std::span<const http::HeaderView> client_headers();
 
  private:
@@ -116,6 +120,7 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   void check_head();
   Result<void> authenticate();
   bool is_admin() const;
+  Result<void> admit_key();
   Result<void> find_provider();
   Result<void> index_request();
   Result<void> index_body(translate::ModelRule rule, size_t max_bytes,
@@ -242,6 +247,7 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   RouteMatch match_;
   const config::KeyEntry* key_ = nullptr;
   PresentedKey presented_;
+  std::optional<Admission> admission_;  // of a key with limits
   std::string_view query_;
   std::string_view request_id_;
   std::string_view trace_id_;

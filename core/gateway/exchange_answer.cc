@@ -55,13 +55,15 @@ std::string_view timing(Arena& arena, int64_t own_us, int64_t upstream_us) {
 // The upstream's headers that may go down, and ours.
 std::span<const http::HeaderView> Exchange::answer_headers(
     std::span<const http::HeaderView> upstream) {
-  auto list = arena_.array<http::HeaderView>(upstream.size() + 11);
+  auto list = arena_.array<http::HeaderView>(upstream.size() + 11 + Admission::kHeaders);
   size_t n = 0;
   bool has_cache_control = false, has_buffering = false;
   if (list.empty()) return {};
   for (const auto& header : upstream) {
     const std::string_view name = header.name;
     if (is_dropped_response_header(name)) continue;
+    // The key's own limits are what its client must keep to.
+    if (admission_ && name.size() > 12 && iequals(name.substr(0, 12), "x-ratelimit-")) continue;
     if (name.size() == 12 && iequals(name, "x-request-id")) {
       list[n++] = {"x-upstream-request-id", header.value};
       continue;
@@ -88,6 +90,7 @@ std::span<const http::HeaderView> Exchange::answer_headers(
     if (tell.credential && credential_ != nullptr)
       list[n++] = {"x-gproxy-credential", arena_.copy(std::to_string(credential_->id))};
   }
+  if (admission_) n += admission_->headers(list.subspan(n), arena_, net::Loop::now_us());
   const int64_t total = net::Loop::now_us() - started_us_;
   const bool asked = budget_.attempts > 0;
   if (asked) overhead_us_ = std::max<int64_t>(total - upstream_us_, 0);
@@ -360,6 +363,7 @@ void Exchange::finish(storage::Outcome outcome) {
   if (http_call_ != nullptr) std::exchange(http_call_, nullptr)->detach();
   list_.reset();
   local_.reset();
+  if (admission_) admission_->leave(net::Loop::now_us());
   if (head_ != nullptr) record_request(outcome);
   release_request_body();
   const bool answered = phase_ == Phase::draining && writer_.ended();

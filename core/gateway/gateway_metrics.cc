@@ -43,6 +43,8 @@ GatewayMetrics::GatewayMetrics(Metrics& metrics)
       pings(metrics.counter("gproxy_pings_total", "keep-alive pings put into silent streams")),
       refused(
           metrics.counter("gproxy_overload_refused_total", "requests refused because of overload")),
+      rate_limited(metrics.counter("gproxy_rate_limited_total",
+                                   "requests refused because of a limit of their key or user")),
       metrics_(metrics) {}
 
 void GatewayMetrics::cool_down(std::string_view reason) {
@@ -50,7 +52,11 @@ void GatewayMetrics::cool_down(std::string_view reason) {
 }
 
 void GatewayMetrics::dropped(std::string_view path) {
-  metrics_.counter("gproxy_dropped_params_total", "parts of requests and answers that a translation dropped or changed", {{"path", path}}).add();
+  metrics_
+      .counter("gproxy_dropped_params_total",
+               "parts of requests and answers that a translation dropped or changed",
+               {{"path", path}})
+      .add();
 }
 
 GatewayMetrics::Series& GatewayMetrics::series(const Request& request) {

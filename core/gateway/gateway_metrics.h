@@ -41,6 +41,7 @@ class GatewayMetrics {
   Counter& client_gone;
   Counter& pings;
   Counter& refused;
+  Counter& rate_limited;
   void cool_down(std::string_view reason);
   // A translation left out or changed what stood at this path (without indices).
   void dropped(std::string_view path);

@@ -86,6 +86,15 @@ Error provider_disabled(std::string_view name) {
   return make(ErrorKind::not_found, "provider_disabled",
               "provider " + quoted(name) + " is disabled");
 }
+Error provider_not_allowed(std::string_view name) {
+  return make(ErrorKind::permission, "provider_not_allowed",
+              "this key may not use provider " + quoted(name));
+}
+Error model_not_allowed(std::string_view model) {
+  return make(ErrorKind::permission, "model_not_allowed",
+              "this key may not use model " + quoted(model))
+      .with_param("model");
+}
 Error provider_unavailable(std::string_view name) {
   return make(ErrorKind::overloaded, "provider_config_invalid",
               "provider " + quoted(name) + " is not usable as configured", 500);

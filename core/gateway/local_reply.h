@@ -32,6 +32,8 @@ Error unsupported_operation(std::string_view provider);
 Error method_not_allowed(std::string_view method);
 Error provider_not_found(std::string_view name);
 Error provider_disabled(std::string_view name);
+Error provider_not_allowed(std::string_view name);
+Error model_not_allowed(std::string_view model);
 Error provider_unavailable(std::string_view name);  // its module is away or refuses its settings
 Error no_active_credentials(std::string_view provider, int64_t retry_after_ms);
 Error missing_provider_prefix();

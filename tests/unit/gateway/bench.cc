@@ -127,6 +127,8 @@ Bench::Bench(Setup setup) {
   key.user_id = 0;
   key.key = Secret("user-key");
   key.permissions = setup.permissions;
+  key.bounds = setup.key_bounds;
+  user.bounds = setup.user_bounds;
   user.keys.push_back(key);
   inputs.users.push_back(user);
   config::UserConfig other;

@@ -62,6 +62,8 @@ class Bench {
   struct Setup {
     std::function<void(config::Settings&)> settings = {};
     std::vector<config::ProviderConfig> providers = {};
+    config::Bounds key_bounds = {};
+    config::Bounds user_bounds = {};
     CredentialSaver* saver = nullptr;
     storage::Recorder* recorder = nullptr;
     HttpHandler* handler = nullptr;
