@@ -1,6 +1,7 @@
 #include "admin/api.h"
 
 #include "base/base64.h"
+#include "base/log.h"
 #include "base/strings.h"
 
 namespace gproxy::admin {
@@ -10,32 +11,53 @@ constexpr Route kRoutes[] = {
     {"GET", "/health", Body::none, get_health, "is the admin API there"},
     {"GET", "/global_config", Body::none, get_global_config, "settings, with where each came from"},
     {"PUT", "/global_config", Body::object, put_global_config, "change settings; null clears one"},
+    {"POST", "/global_config/reveal", Body::none, reveal_global_config,
+     "the settings that are secret, unmasked", Audit::reveals},
     {"GET", "/providers", Body::none, list_providers, "all providers"},
     {"GET", "/providers/{name}", Body::none, get_provider, "one provider with its configuration"},
     {"PUT", "/providers/{name}", Body::object, put_provider, "create or change a provider"},
-    {"DELETE", "/providers/{name}", Body::none, delete_provider, "delete a provider that the operator made"},
+    {"DELETE", "/providers/{name}", Body::none, delete_provider,
+     "delete a provider that the operator made"},
     {"GET", "/routes", Body::none, list_routes, "model names of the operator's own"},
     {"GET", "/routes/{name}", Body::none, get_route, "one of them"},
     {"PUT", "/routes/{name}", Body::object, put_route, "create or change a route"},
     {"DELETE", "/routes/{name}", Body::none, delete_route, "delete a route"},
-    {"GET", "/providers/{name}/credentials", Body::none, list_provider_credentials, "its credentials"},
+    {"GET", "/providers/{name}/credentials", Body::none, list_provider_credentials,
+     "its credentials"},
     {"POST", "/providers/{name}/credentials", Body::object, post_credential, "add a credential"},
+    {"POST", "/providers/{name}/credentials/import", Body::object, import_credentials,
+     "add many, from keys or JSON documents; a result for each"},
     {"GET", "/credentials", Body::none, list_credentials, "all credentials"},
     {"PUT", "/credentials/{id}", Body::object, put_credential, "change a credential"},
-    {"PUT", "/credentials/{id}/enabled", Body::object, put_credential_enabled, "enable or disable it"},
-    {"POST", "/credentials/{id}/clear_cooldown", Body::none, clear_cooldown, "make it usable at once"},
+    {"PUT", "/credentials/{id}/enabled", Body::object, put_credential_enabled,
+     "enable or disable it"},
+    {"POST", "/credentials/{id}/clear_cooldown", Body::none, clear_cooldown,
+     "make it usable at once"},
+    {"POST", "/credentials/{id}/refresh", Body::none, refresh_credential, "renew its tokens now"},
+    {"POST", "/credentials/{id}/test", Body::none, test_credential,
+     "ask its upstream for the models, with it"},
+    {"POST", "/credentials/{id}/reveal", Body::none, reveal_credential, "its secret, unmasked",
+     Audit::reveals},
     {"DELETE", "/credentials/{id}", Body::none, delete_credential, "delete it"},
     {"GET", "/users", Body::none, list_users, "all users"},
     {"PUT", "/users/{id}", Body::object, put_user, "create or change a user"},
     {"PUT", "/users/{id}/enabled", Body::object, put_user_enabled, "enable or disable a user"},
     {"DELETE", "/users/{id}", Body::none, delete_user, "delete a user with its keys"},
     {"GET", "/users/{id}/keys", Body::none, list_user_keys, "a user's keys, without their text"},
-    {"POST", "/users/{id}/keys", Body::object, post_user_key, "make a key; its text is shown this once"},
-    {"PUT", "/user_keys/{id}", Body::object, put_user_key, "change a key's label"},
-    {"PUT", "/user_keys/{id}/enabled", Body::object, put_user_key_enabled, "enable or disable a key"},
+    {"POST", "/users/{id}/keys", Body::object, post_user_key,
+     "make a key; its text is shown this once"},
+    {"PUT", "/user_keys/{id}", Body::object, put_user_key,
+     "change a key's label, bounds and permissions"},
+    {"POST", "/user_keys/{id}/rotate", Body::object, rotate_user_key,
+     "give it a new text; the old one is taken for grace_secs more"},
+    {"POST", "/user_keys/{id}/reveal", Body::none, reveal_user_key,
+     "the text of a key made with keep_copy", Audit::reveals},
+    {"PUT", "/user_keys/{id}/enabled", Body::object, put_user_key_enabled,
+     "enable or disable a key"},
     {"DELETE", "/user_keys/{id}", Body::none, delete_user_key, "delete a key"},
     {"GET", "/modules", Body::none, list_modules, "loaded modules, and files that did not load"},
-    {"POST", "/modules/reload", Body::none, reload_modules, "load what is new in the module folders"},
+    {"POST", "/modules/reload", Body::none, reload_modules,
+     "load what is new in the module folders"},
     {"GET", "/usage/providers/{provider}/tokens", Body::none, usage_of_provider, "tokens of a provider"},
     {"GET", "/usage/providers/{provider}/models/{model}/tokens", Body::none, usage_of_provider_model,
      "tokens of a provider's model"},
@@ -47,6 +69,11 @@ constexpr Route kRoutes[] = {
     {"GET", "/usage/rows", Body::none, list_usage, "attempts, newest first"},
     {"GET", "/logs", Body::none, list_logs, "requests and attempts, newest first"},
     {"GET", "/logs/tail", Body::none, tail_logs, "the same as they come, as server-sent events"},
+    {"POST", "/export", Body::object, post_export,
+     "the whole configuration as a file; with secrets on demand", Audit::reveals},
+    {"POST", "/import", Body::object, post_import, "what /export gave, into this gproxy"},
+    {"GET", "/audit", Body::none, list_audit, "who changed or revealed what"},
+    {"GET", "/openapi.json", Body::none, get_openapi, "this API, as OpenAPI 3.1"},
     {"POST", "/system/self_update", Body::none, self_update, "refused: updates are the operator's"},
 };
 
@@ -74,17 +101,72 @@ Match match(std::string_view pattern, std::string_view path, std::vector<std::st
 
 bool is_json_type(std::string_view content_type) {
   const auto type = trim(content_type.substr(0, content_type.find(';')));
-  return iequals(type, "application/json") || (type.size() > 5 && iequals(type.substr(type.size() - 5), "+json"));
+  return iequals(type, "application/json") ||
+         (type.size() > 5 && iequals(type.substr(type.size() - 5), "+json"));
+}
+
+// What was asked, without a value of it: names are enough to see what was changed.
+std::string members_of(const json::Value& body) {
+  std::string out;
+  json::Writer w(out);
+  w.begin_object();
+  w.key("members");
+  w.begin_array();
+  for (const auto& member : body.members()) w.string(member.key);
+  w.end_array();
+  w.end_object();
+  return out;
+}
+
+// Puts the audit log between a handler and its caller.
+void with_audit(const Route& route, Context& context) {
+  if (route.method == "GET") return;
+  auto row = std::make_shared<storage::AuditRow>();
+  row->actor = "admin";
+  row->client = context.request.client;
+  row->action = std::string(route.method) + " " + std::string(route.pattern);
+  row->target = context.request.path;
+  row->detail_json = members_of(context.body);
+  context.respond = [&plane = context.plane, row, reveals = route.audit == Audit::reveals,
+                     respond = std::move(context.respond)](Response response) {
+    row->at = plane.clock().wall_us();
+    row->status = response.status;
+    if (response.status >= 400) {
+      Arena arena;
+      const auto body = json::parse(response.body, arena);
+      if (body.ok()) row->error_code = (*body)["error"].str();
+    }
+    auto held = std::make_shared<Response>(std::move(response));
+    plane.work(
+        [row](storage::Store& store) -> Result<std::string> {
+          GP_CHECK(store.append_audit(*row));
+          return std::string();
+        },
+        [respond, held, reveals](Result<std::string> written) {
+          if (written.ok()) return respond(std::move(*held));
+          log::error("audit row not written", written.error());
+          // A change that is done is told as done; a secret is not shown unseen.
+          respond(reveals ? error_response(written.error()) : std::move(*held));
+        });
+  };
 }
 
 }  // namespace
 
-std::span<const Route> routes() { return kRoutes; }
+std::span<const Route> routes() {
+  return kRoutes;
+}
 
-int64_t Context::id(size_t index) const { return parse_int(parameters[index]).value_or(-1); }
+int64_t Context::id(size_t index) const {
+  return parse_int(parameters[index]).value_or(-1);
+}
 
-Response json_response(std::string body, int status) { return Response{status, std::move(body)}; }
-Response ok_response() { return Response{200, R"({"ok":true})"}; }
+Response json_response(std::string body, int status) {
+  return Response{status, std::move(body)};
+}
+Response ok_response() {
+  return Response{200, R"({"ok":true})"};
+}
 
 Response error_response(const Error& error) {
   Response r;
@@ -121,27 +203,36 @@ void dispatch(ControlPlane& plane, Request request, Respond respond) {
   }
   if (found == nullptr) {
     if (!allowed.empty()) {
-      respond(error_response(Error{ErrorKind::invalid, "method_not_allowed", "allowed here: " + allowed, {}, 405}));
+      respond(error_response(
+          Error{ErrorKind::invalid, "method_not_allowed", "allowed here: " + allowed, {}, 405}));
     } else {
       respond(error_response(Error{ErrorKind::not_found, "not_found", "no such admin route"}));
     }
     return;
   }
   if (how == Match::bad_id) {
-    respond(error_response(Error{ErrorKind::invalid, "invalid_id", "the id in the path must be an integer"}));
+    respond(error_response(
+        Error{ErrorKind::invalid, "invalid_id", "the id in the path must be an integer"}));
     return;
   }
-  auto context = std::make_shared<Context>(Context{plane, std::move(request), std::move(parameters),
-                                                   std::make_shared<Arena>(), {}, std::move(respond)});
+  auto context = std::make_shared<Context>(Context{plane,
+                                                   std::move(request),
+                                                   std::move(parameters),
+                                                   std::make_shared<Arena>(),
+                                                   {},
+                                                   std::move(respond)});
   if (found->body == Body::object) {
     const Request& r = context->request;
     if (!r.content_type.empty() && !is_json_type(r.content_type)) {
-      context->respond(error_response(
-          Error{ErrorKind::invalid, "unsupported_media_type", "content-type must be application/json", {}, 415}));
+      context->respond(error_response(Error{ErrorKind::invalid,
+                                            "unsupported_media_type",
+                                            "content-type must be application/json",
+                                            {},
+                                            415}));
       return;
     }
-    auto body = json::parse(r.body.empty() ? std::string_view("{}") : std::string_view(r.body), *context->arena,
-                            json::Limits{64, size_t{4} << 20});
+    auto body = json::parse(r.body.empty() ? std::string_view("{}") : std::string_view(r.body),
+                            *context->arena, json::Limits{64, size_t{4} << 20});
     if (!body.ok()) {
       context->respond(error_response(body.error()));
       return;
@@ -152,6 +243,7 @@ void dispatch(ControlPlane& plane, Request request, Respond respond) {
     }
     context->body = *body;
   }
+  with_audit(*found, *context);
   found->handler(std::move(context));
 }
 
@@ -180,31 +272,53 @@ Result<std::optional<bool>> opt_bool(const json::Value& body, std::string_view k
   return std::optional<bool>(v->as_bool());
 }
 
+std::optional<std::string> query_parameter(std::string_view query, std::string_view name) {
+  for (auto part : split(query, '&')) {
+    const size_t eq = part.find('=');
+    if (eq == std::string_view::npos || part.substr(0, eq) != name) continue;
+    auto value = percent_decode(part.substr(eq + 1), true);
+    if (!value) continue;
+    if (const auto text = trim(*value); !text.empty()) return std::string(text);
+  }
+  return std::nullopt;
+}
+
 Result<void> only_members(const json::Value& body, std::initializer_list<std::string_view> known) {
-  const std::vector<std::string_view> names(known);
+  return only_members(body, std::vector<std::string_view>(known));
+}
+
+Result<void> only_members(const json::Value& body, const std::vector<std::string_view>& names) {
   for (const auto& member : body.members()) {
     bool found = false;
     for (auto name : names) found = found || name == member.key;
     if (found) continue;
     const auto near = nearest(member.key, names);
-    return invalid_error("unknown member" + (near.empty() ? std::string() : ", did you mean " + std::string(near) + "?"),
-                         std::string(member.key));
+    return invalid_error(
+        "unknown member" +
+            (near.empty() ? std::string() : ", did you mean " + std::string(near) + "?"),
+        std::string(member.key));
   }
   return ok();
 }
 
 Result<void> check_origin(config::Origin origin, std::string_view what) {
   switch (origin) {
-    case config::Origin::db: return ok();
+    case config::Origin::db:
+      return ok();
     case config::Origin::file:
-      return Error{ErrorKind::conflict, "managed_by_file",
-                   "is declared in the configuration file: change it there, an edit here would be lost", std::string(what)};
+      return Error{
+          ErrorKind::conflict, "managed_by_file",
+          "is declared in the configuration file: change it there, an edit here would be lost",
+          std::string(what)};
     case config::Origin::env:
-      return Error{ErrorKind::conflict, "managed_by_env",
-                   "is declared by an environment variable: change it there, an edit here would be lost", std::string(what)};
+      return Error{
+          ErrorKind::conflict, "managed_by_env",
+          "is declared by an environment variable: change it there, an edit here would be lost",
+          std::string(what)};
     case config::Origin::cli:
       return Error{ErrorKind::conflict, "managed_by_cli",
-                   "is declared on the command line: change it there, an edit here would be lost", std::string(what)};
+                   "is declared on the command line: change it there, an edit here would be lost",
+                   std::string(what)};
   }
   return ok();
 }

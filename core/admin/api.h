@@ -1,5 +1,5 @@
-// The admin API: every route with its handler. Requests come from the loops (frontend.h), handlers run on
-// the main thread, answers go back to the loop that asked; none of them waits for the store.
+// The admin API: every route with its handler. Requests come from the loops (frontend.h), handlers
+// run on the main thread, answers go back to the loop that asked; none of them waits for the store.
 #pragma once
 
 #include <functional>
@@ -18,10 +18,11 @@ namespace gproxy::admin {
 
 struct Request {
   std::string method;
-  std::string path;          // without "/admin" and query
+  std::string path;  // without "/admin" and query
   std::string query;
   std::string content_type;
   std::string body;
+  std::string client;  // address, for the audit log
 };
 
 using Respond = std::function<void(Response)>;
@@ -30,17 +31,20 @@ using Respond = std::function<void(Response)>;
 struct Context {
   ControlPlane& plane;
   Request request;
-  std::vector<std::string> parameters;   // of the route's {placeholders}
-  std::shared_ptr<Arena> arena;          // of `body`
-  json::Value body;                      // null when there was none
+  std::vector<std::string> parameters;  // of the route's {placeholders}
+  std::shared_ptr<Arena> arena;         // of `body`
+  json::Value body;                     // null when there was none
   Respond respond;
 
-  int64_t id(size_t index) const;        // of a parameter that the route table checked
+  int64_t id(size_t index) const;  // of a parameter that the route table checked
 };
 using ContextPtr = std::shared_ptr<Context>;
 using Handler = void (*)(ContextPtr context);
 
 enum class Body : uint8_t { none, object };
+// When a call is written into the audit log: what changes something (anything but GET) once it is
+// done, what reveals a secret before it is answered; it is not without its row.
+enum class Audit : uint8_t { changes, reveals };
 
 struct Route {
   std::string_view method;
@@ -48,26 +52,33 @@ struct Route {
   Body body;
   Handler handler;
   std::string_view help;
+  Audit audit = Audit::changes;
 };
 // All of them; docs/routes.md is made from this table.
 std::span<const Route> routes();
+
+// All of them as OpenAPI 3.1.
+std::string openapi_json();
 
 // Finds the route, checks parameters and body, runs the handler. [main]
 void dispatch(ControlPlane& plane, Request request, Respond respond);
 
 // {"error": code, "detail": …} with the error's status.
 Response error_response(const Error& error);
-Response ok_response();                      // {"ok":true}
+Response ok_response();  // {"ok":true}
 Response json_response(std::string body, int status = 200);
 
-// Reading bodies: a member of the wrong type, or a required one that is missing, is an Error with its
-// path. Absent optional members give nothing.
+// Reading bodies: a member of the wrong type, or a required one that is missing, is an Error with
+// its path. Absent optional members give nothing.
 Result<std::string> need_string(const json::Value& body, std::string_view key);
 Result<bool> need_bool(const json::Value& body, std::string_view key);
 Result<std::optional<std::string>> opt_string(const json::Value& body, std::string_view key);
 Result<std::optional<bool>> opt_bool(const json::Value& body, std::string_view key);
 // Members that no field of this request has, with a did-you-mean.
 Result<void> only_members(const json::Value& body, std::initializer_list<std::string_view> known);
+Result<void> only_members(const json::Value& body, const std::vector<std::string_view>& known);
+// A parameter of the query, decoded and trimmed; nothing when it is absent or blank.
+std::optional<std::string> query_parameter(std::string_view query, std::string_view name);
 
 // 409 managed_by_<origin> when a row or setting is declared elsewhere.
 Result<void> check_origin(config::Origin origin, std::string_view what);
@@ -100,6 +111,17 @@ void post_user_key(ContextPtr c);
 void put_user_key(ContextPtr c);
 void put_user_key_enabled(ContextPtr c);
 void delete_user_key(ContextPtr c);
+void rotate_user_key(ContextPtr c);
+void reveal_user_key(ContextPtr c);
+void reveal_credential(ContextPtr c);
+void import_credentials(ContextPtr c);
+void refresh_credential(ContextPtr c);
+void test_credential(ContextPtr c);
+void post_export(ContextPtr c);
+void post_import(ContextPtr c);
+void reveal_global_config(ContextPtr c);
+void list_audit(ContextPtr c);
+void get_openapi(ContextPtr c);
 void list_modules(ContextPtr c);
 void reload_modules(ContextPtr c);
 void self_update(ContextPtr c);

@@ -40,7 +40,9 @@ Result<void> ensure_operator(storage::Store& store, const Secret& admin_key) {
   user.name = "user0";
   user.enabled = true;
   GP_TRY(auto rows, store.load_all());
-  const auto same_user = [](const storage::UserRow& u) { return u.id == 0 && u.name == "user0" && u.enabled; };
+  const auto same_user = [](const storage::UserRow& u) {
+    return u.id == 0 && u.name == "user0" && u.enabled;
+  };
   if (std::none_of(rows.users.begin(), rows.users.end(), same_user)) {
     GP_TRY([[maybe_unused]] auto stored, store.upsert_user(user));
   }
@@ -51,7 +53,8 @@ Result<void> ensure_operator(storage::Store& store, const Secret& admin_key) {
   }
   const int32_t all = stored_permissions(config::kAllPermissions);
   if (bootstrap_key != nullptr) {
-    if (bootstrap_key->digest != digest) GP_CHECK(store.replace_user_key(bootstrap_key->id, admin_key, 0));
+    if (bootstrap_key->digest != digest)
+      GP_CHECK(store.replace_user_key(bootstrap_key->id, admin_key, 0));
     if (bootstrap_key->permissions != all) {
       storage::UserKeyRow copy = *bootstrap_key;
       copy.permissions = all;
@@ -72,27 +75,37 @@ Result<void> ensure_operator(storage::Store& store, const Secret& admin_key) {
   return ok();
 }
 
-Result<void> apply_declared(storage::Store& store, const config::Declared& declared, BootstrapInputs::Left left,
-                            DeclaredSecrets& secrets, std::vector<std::string>& warnings) {
-  DeclaredSecrets now;
-  GP_TRY(auto rows, store.load_all());
-  const auto gone = [&](std::string what) {
-    warnings.push_back(what + (left == BootstrapInputs::Left::deleted ? " left the file and was deleted"
-                                                                        : " left the file and is an ordinary entry now"));
-  };
-  std::set<int64_t> kept_providers, kept_credentials, kept_users, kept_keys;
+namespace {
 
+struct Kept {
+  std::set<int64_t> providers, credentials, users, keys, routes;
+};
+
+// Makes the store agree with what is declared. `origin` file: secrets whose declaration did not
+// change since `secrets` stay as they are, `now` gets today's digests. `origin` db: what a file
+// declares is left alone, and a mask means the stored text.
+Result<void> put_declared(storage::Store& store, const storage::ConfigRows& rows,
+                          const config::Declared& declared, storage::Origin origin,
+                          const DeclaredSecrets& secrets, DeclaredSecrets& now, Kept& kept,
+                          std::vector<std::string>& notes) {
+  const auto left_alone = [&](bool exists, storage::Origin declared_by, const std::string& what) {
+    if (!exists || origin == storage::Origin::file || declared_by == storage::Origin::db)
+      return false;
+    notes.push_back(what + " is declared in the configuration file");
+    return true;
+  };
   for (const auto& provider : declared.providers) {
     storage::ProviderRow row;
     if (const auto* old = find_provider(rows, provider.name)) row = *old;
+    if (left_alone(row.id >= 0, row.origin, "provider " + provider.name)) continue;
     row.name = provider.name;
     row.kind = provider.kind;
     row.settings_json = provider.settings_json;
     row.pool_json = provider.pool_json;
     row.enabled = provider.enabled;
-    row.origin = storage::Origin::file;
+    row.origin = origin;
     GP_TRY(auto stored, store.upsert_provider(row));
-    kept_providers.insert(stored.id);
+    kept.providers.insert(stored.id);
     for (const auto& credential : provider.credentials) {
       const storage::CredentialRow* old = nullptr;
       for (const auto& c : rows.credentials) {
@@ -100,22 +113,34 @@ Result<void> apply_declared(storage::Store& store, const config::Declared& decla
       }
       storage::CredentialRow c;
       if (old != nullptr) c = *old;
+      const std::string place = provider.name + "/" + credential.name;
+      if (left_alone(old != nullptr, c.origin, "credential " + place)) continue;
       c.provider_id = stored.id;
       if (!credential.name.empty()) c.name = credential.name;
       c.settings_json = credential.settings_json;
       c.enabled = credential.enabled;
-      c.origin = storage::Origin::file;
-      const std::string place = provider.name + "/" + credential.name;
-      const Digest digest = store.key_hasher().digest(credential.secret_json.reveal());
-      now[place] = hex_encode(digest_view(digest));
-      const auto last = secrets.find(place);
-      if (old == nullptr || last == secrets.end() || last->second != now[place]) c.secret = credential.secret_json;
+      c.origin = origin;
+      if (origin == storage::Origin::file) {
+        const Digest digest = store.key_hasher().digest(credential.secret_json.reveal());
+        now[place] = hex_encode(digest_view(digest));
+        const auto last = secrets.find(place);
+        if (old == nullptr || last == secrets.end() || last->second != now[place])
+          c.secret = credential.secret_json;
+      } else {
+        const Secret text(unmask_json(credential.secret_json.reveal(),
+                                      old != nullptr ? old->secret.reveal() : "{}"));
+        if (text.reveal().find("\"****") != std::string_view::npos) {
+          notes.push_back("credential " + place + ": its secret is masked");
+          continue;
+        }
+        c.secret = text;
+      }
       if (old != nullptr) {
         GP_TRY(auto updated, store.update_credential(c));
-        kept_credentials.insert(updated.id);
+        kept.credentials.insert(updated.id);
       } else {
         GP_TRY(auto inserted, store.insert_credential(c));
-        kept_credentials.insert(inserted.id);
+        kept.credentials.insert(inserted.id);
       }
     }
   }
@@ -124,13 +149,14 @@ Result<void> apply_declared(storage::Store& store, const config::Declared& decla
     for (const auto& u : rows.users) {
       if (u.name == user.name) row = u;
     }
+    if (left_alone(row.id >= 0, row.origin, "user " + user.name)) continue;
     if (row.id < 0 && user.id >= 0) row.id = user.id;
     row.name = user.name;
     row.enabled = user.enabled;
     row.bounds_json = config::stored_bounds(user.bounds);
-    row.origin = row.id == 0 ? storage::Origin::db : storage::Origin::file;
+    row.origin = row.id == 0 ? storage::Origin::db : origin;
     GP_TRY(auto stored, store.upsert_user(row));
-    kept_users.insert(stored.id);
+    kept.users.insert(stored.id);
     for (const auto& key : user.keys) {
       const Digest digest = store.key_hasher().digest(key.key.reveal());
       const storage::UserKeyRow* old = nullptr;
@@ -144,12 +170,13 @@ Result<void> apply_declared(storage::Store& store, const config::Declared& decla
       }
       storage::UserKeyRow k;
       if (old != nullptr) k = *old;
+      if (left_alone(old != nullptr, k.origin, "key " + key.label + " of " + user.name)) continue;
       k.user_id = stored.id;
       if (!key.label.empty()) k.label = key.label;
       k.enabled = key.enabled;
       k.bounds_json = config::stored_bounds(key.bounds);
       k.permissions = stored_permissions(key.permissions);
-      k.origin = storage::Origin::file;
+      k.origin = origin;
       if (old == nullptr) {
         auto inserted = store.insert_user_key(k, key.key);
         if (!inserted.ok()) {
@@ -157,32 +184,61 @@ Result<void> apply_declared(storage::Store& store, const config::Declared& decla
           e.message = "key '" + key.label + "' of user '" + user.name + "': " + e.message;
           return e;
         }
-        kept_keys.insert(inserted->id);
+        kept.keys.insert(inserted->id);
       } else {
         if (old->digest != digest) GP_CHECK(store.replace_user_key(old->id, key.key, 0));
         GP_CHECK(store.update_user_key(k));
-        kept_keys.insert(old->id);
+        kept.keys.insert(old->id);
       }
     }
   }
 
-  std::set<int64_t> kept_routes;
   for (const auto& route : declared.routes) {
     storage::RouteRow row;
+    for (const auto& old : rows.routes) {
+      if (old.name == route.name) row = old;
+    }
+    if (left_alone(row.id >= 0, row.origin, "route " + route.name)) continue;
     row.name = route.name;
     row.body_json = route.body_json;
     row.enabled = route.enabled;
-    row.origin = storage::Origin::file;
+    row.origin = origin;
     GP_TRY(auto stored, store.upsert_route(row));
-    kept_routes.insert(stored.id);
+    kept.routes.insert(stored.id);
   }
+  return ok();
+}
+
+}  // namespace
+
+Result<void> import_declared(storage::Store& store, const config::Declared& declared,
+                             std::vector<std::string>& notes) {
+  GP_TRY(const auto rows, store.load_all());
+  DeclaredSecrets none;
+  Kept kept;
+  return put_declared(store, rows, declared, storage::Origin::db, {}, none, kept, notes);
+}
+
+Result<void> apply_declared(storage::Store& store, const config::Declared& declared,
+                            BootstrapInputs::Left left, DeclaredSecrets& secrets,
+                            std::vector<std::string>& warnings) {
+  DeclaredSecrets now;
+  GP_TRY(auto rows, store.load_all());
+  const auto gone = [&](std::string what) {
+    warnings.push_back(what + (left == BootstrapInputs::Left::deleted
+                                   ? " left the file and was deleted"
+                                   : " left the file and is an ordinary entry now"));
+  };
+  Kept kept;
+  GP_CHECK(
+      put_declared(store, rows, declared, storage::Origin::file, secrets, now, kept, warnings));
 
   secrets = std::move(now);
 
   // What the file declared once and does not any more.
   const bool prune = left == BootstrapInputs::Left::deleted;
   for (const auto& row : rows.credentials) {
-    if (row.origin != storage::Origin::file || kept_credentials.contains(row.id)) continue;
+    if (row.origin != storage::Origin::file || kept.credentials.contains(row.id)) continue;
     gone("credential " + std::to_string(row.id));
     if (prune) {
       GP_CHECK(store.delete_credential(row.id));
@@ -193,7 +249,7 @@ Result<void> apply_declared(storage::Store& store, const config::Declared& decla
     }
   }
   for (const auto& row : rows.providers) {
-    if (row.origin != storage::Origin::file || kept_providers.contains(row.id)) continue;
+    if (row.origin != storage::Origin::file || kept.providers.contains(row.id)) continue;
     gone("provider " + row.name);
     if (prune) {
       GP_CHECK(store.delete_provider(row.id));
@@ -204,7 +260,7 @@ Result<void> apply_declared(storage::Store& store, const config::Declared& decla
     }
   }
   for (const auto& row : rows.routes) {
-    if (row.origin != storage::Origin::file || kept_routes.contains(row.id)) continue;
+    if (row.origin != storage::Origin::file || kept.routes.contains(row.id)) continue;
     gone("route " + row.name);
     if (prune) {
       GP_CHECK(store.delete_route(row.id));
@@ -215,7 +271,7 @@ Result<void> apply_declared(storage::Store& store, const config::Declared& decla
     }
   }
   for (const auto& row : rows.user_keys) {
-    if (row.origin != storage::Origin::file || kept_keys.contains(row.id)) continue;
+    if (row.origin != storage::Origin::file || kept.keys.contains(row.id)) continue;
     gone("key " + std::to_string(row.id));
     if (prune) {
       GP_CHECK(store.delete_user_key(row.id));
@@ -226,7 +282,7 @@ Result<void> apply_declared(storage::Store& store, const config::Declared& decla
     }
   }
   for (const auto& row : rows.users) {
-    if (row.origin != storage::Origin::file || kept_users.contains(row.id)) continue;
+    if (row.origin != storage::Origin::file || kept.users.contains(row.id)) continue;
     gone("user " + row.name);
     if (prune && row.id != 0) {
       GP_CHECK(store.delete_user(row.id));
@@ -246,8 +302,11 @@ Result<Bootstrapped> bootstrap(storage::Store& store, const BootstrapInputs& inp
   if (rows.settings) {
     size_t dropped = 0;
     overlay_row(*rows.settings, settings, dropped);
-    if (dropped > 0) out.warnings.push_back(std::to_string(dropped) + " stored settings are unknown to this version");
-    // What was declared elsewhere last time is an ordinary setting unless it is declared again below.
+    if (dropped > 0)
+      out.warnings.push_back(std::to_string(dropped) +
+                             " stored settings are unknown to this version");
+    // What was declared elsewhere last time is an ordinary setting unless it is declared again
+    // below.
     for (auto& [name, origin] : settings.origins) origin = config::Origin::db;
   }
   config::Declared declared;
@@ -272,7 +331,8 @@ Result<Bootstrapped> bootstrap(storage::Store& store, const BootstrapInputs& inp
     GP_CHECK(seed_providers(store, inputs.seed_kinds));
     auto secrets = rows.settings ? declared_secrets_of(*rows.settings) : DeclaredSecrets{};
     GP_CHECK(apply_declared(store, declared, inputs.left_file, secrets, out.warnings));
-    GP_TRY([[maybe_unused]] auto row, store.put_settings(row_of(settings, store.shown_dsn(), secrets)));
+    GP_TRY([[maybe_unused]] auto row,
+           store.put_settings(row_of(settings, store.shown_dsn(), secrets)));
     return ok();
   }));
   GP_TRY(out.rows, store.load_all());

@@ -1,6 +1,6 @@
-// The start: what the store holds, overlaid by file, environment and command line, then written back;
-// user 0 and its key; rows for the kinds that ask for one; what the file declares. Also the file's part
-// again on reload. Runs on whichever thread owns the Store at that moment.
+// The start: what the store holds, overlaid by file, environment and command line, then written
+// back; user 0 and its key; rows for the kinds that ask for one; what the file declares. Also the
+// file's part again on reload. Runs on whichever thread owns the Store at that moment.
 #pragma once
 
 #include <functional>
@@ -25,8 +25,8 @@ struct Override {
 };
 
 struct BootstrapInputs {
-  std::string config_path;            // empty = no file
-  std::vector<Override> overrides;    // applied in order, the strongest last
+  std::string config_path;          // empty = no file
+  std::vector<Override> overrides;  // applied in order, the strongest last
   std::vector<std::string> seed_kinds;
   enum class Left : uint8_t { becomes_ordinary, deleted } left_file = Left::becomes_ordinary;
 };
@@ -45,8 +45,14 @@ Result<Bootstrapped> bootstrap(storage::Store& store, const BootstrapInputs& inp
 // Makes the stored entries agree with what the file declares: matched by provider name, (provider,
 // credential name), user name, key label. A secret is taken from the file only when the file's text
 // changed since the last time (`secrets`, brought up to date): a refreshed token is not set back.
-Result<void> apply_declared(storage::Store& store, const config::Declared& declared, BootstrapInputs::Left left,
-                            DeclaredSecrets& secrets, std::vector<std::string>& warnings);
+Result<void> apply_declared(storage::Store& store, const config::Declared& declared,
+                            BootstrapInputs::Left left, DeclaredSecrets& secrets,
+                            std::vector<std::string>& warnings);
+
+// The same for an import: entries become ordinary ones, nothing is taken away, and what a file
+// declares is left alone (`notes` says so).
+Result<void> import_declared(storage::Store& store, const config::Declared& declared,
+                             std::vector<std::string>& notes);
 
 // user 0 and its `bootstrap` key, which follows the admin key.
 Result<void> ensure_operator(storage::Store& store, const Secret& admin_key);

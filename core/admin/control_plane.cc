@@ -10,7 +10,9 @@
 namespace gproxy::admin {
 
 ControlPlane::ControlPlane(ControlPlaneDeps deps) : deps_(std::move(deps)) {}
-ControlPlane::~ControlPlane() { *alive_ = false; }
+ControlPlane::~ControlPlane() {
+  *alive_ = false;
+}
 
 Result<void> ControlPlane::start(storage::ConfigRows rows, config::Settings settings,
                                  const storage::KeyHasher& hasher) {
@@ -30,8 +32,9 @@ Result<config::Built> ControlPlane::build(const config::FindKind* find_kind) {
   inputs.users = std::move(declared.users);
   inputs.digest_key = [this](std::string_view key) { return hasher_.digest(key); };
   const config::Snapshot* previous = deps_.publisher.current().get();
-  return find_kind != nullptr ? config::build_snapshot(inputs, *find_kind, deps_.slots, previous, deps_.clock)
-                              : config::build_snapshot(inputs, deps_.registry, deps_.slots, previous, deps_.clock);
+  return find_kind != nullptr
+             ? config::build_snapshot(inputs, *find_kind, deps_.slots, previous, deps_.clock)
+             : config::build_snapshot(inputs, deps_.registry, deps_.slots, previous, deps_.clock);
 }
 
 Result<void> ControlPlane::rebuild(std::function<void()> published) {
@@ -48,7 +51,8 @@ bool ControlPlane::enqueue(std::unique_ptr<Waiting> waiting) {
     return false;
   }
   if (waiting_.size() >= kMaxWaiting) {
-    waiting->done(Error{ErrorKind::overloaded, "too_many_changes", "too many configuration changes are waiting"});
+    waiting->done(Error{ErrorKind::overloaded, "too_many_changes",
+                        "too many configuration changes are waiting"});
     return false;
   }
   waiting_.push_back(std::move(waiting));
@@ -76,16 +80,62 @@ void ControlPlane::change(Check check, Work work, Done done) {
   enqueue(std::move(w));
 }
 
+void ControlPlane::work(Work work, Done done) {
+  if (writer_ == nullptr) {
+    done(Error{ErrorKind::overloaded, "starting", "gproxy is still starting"});
+    return;
+  }
+  auto finished = std::make_shared<Done>(std::move(done));
+  auto posted = writer_->post([alive = alive_, post_main = deps_.post_main, work = std::move(work),
+                               finished](storage::Store& store) {
+    auto answer = std::make_shared<Result<std::string>>(std::string());
+    auto committed = store.transaction([&]() -> Result<void> {
+      *answer = work(store);
+      if (!answer->ok()) return answer->error();
+      return ok();
+    });
+    if (!committed.ok()) *answer = std::move(committed).error();
+    post_main([alive, answer, finished] {
+      if (*alive) (*finished)(std::move(*answer));
+    });
+  });
+  if (!posted.ok()) (*finished)(std::move(posted).error());
+}
+
+void ControlPlane::query(Query query, Done done) {
+  if (writer_ == nullptr) {
+    done(Error{ErrorKind::overloaded, "starting", "gproxy is still starting"});
+    return;
+  }
+  auto finished = std::make_shared<Done>(std::move(done));
+  auto posted = writer_->query([alive = alive_, post_main = deps_.post_main,
+                                query = std::move(query), finished](storage::Reader& reader) {
+    auto answer = std::make_shared<Result<std::string>>(query(reader));
+    post_main([alive, answer, finished] {
+      if (*alive) (*finished)(std::move(*answer));
+    });
+  });
+  if (!posted.ok()) (*finished)(std::move(posted).error());
+}
+
 void ControlPlane::change_settings(std::function<Result<void>(config::Settings&)> edit, Done done) {
+  change_settings(std::move(edit), {}, std::move(done));
+}
+
+void ControlPlane::change_settings(std::function<Result<void>(config::Settings&)> edit, Work work,
+                                   Done done) {
   auto w = std::make_unique<Waiting>();
   w->edit = std::move(edit);
+  w->work = std::move(work);
   w->done = std::move(done);
   enqueue(std::move(w));
 }
 
 void ControlPlane::reload_file(BootstrapInputs inputs, Done done) {
   auto w = std::make_unique<Waiting>();
-  w->run = [this, inputs = std::move(inputs)](std::shared_ptr<Waiting> waiting) { run_reload(std::move(waiting), inputs); };
+  w->run = [this, inputs = std::move(inputs)](std::shared_ptr<Waiting> waiting) {
+    run_reload(std::move(waiting), inputs);
+  };
   w->done = std::move(done);
   enqueue(std::move(w));
 }
@@ -109,8 +159,10 @@ void ControlPlane::run_next() {
   std::shared_ptr<config::Settings> edited;
   if (waiting->edit) {
     edited = std::make_shared<config::Settings>(settings_);
-    if (auto r = waiting->edit(*edited); !r.ok()) {
-      finish(*waiting, std::move(r).error());
+    auto good = waiting->edit(*edited);
+    if (good.ok() && try_settings) good = try_settings(settings_, *edited);
+    if (!good.ok()) {
+      finish(*waiting, std::move(good).error());
       return;
     }
   } else if (waiting->check) {
@@ -127,46 +179,51 @@ void ControlPlane::run_next() {
 
   auto alive = alive_;
   auto post_main = deps_.post_main;
-  auto posted = writer_->post([this, alive, post_main, waiting, edited, settings_row](storage::Store& store) {
-    auto outcome = std::make_shared<Outcome>();
-    auto done = store.transaction([&]() -> Result<void> {
-      if (settings_row) {
-        GP_TRY([[maybe_unused]] auto row, store.put_settings(*settings_row));
-        // user 0's key is the admin key: it changes with it.
-        GP_CHECK(ensure_operator(store, edited->admin_key));
-      } else {
-        outcome->answer = waiting->work(store);
-        if (!outcome->answer.ok()) return outcome->answer.error();
-      }
-      return ok();
-    });
-    if (!done.ok()) {
-      outcome->answer = std::move(done).error();
-    } else if (auto rows = store.load_all(); rows.ok()) {
-      outcome->rows = std::move(*rows);
-      outcome->committed = true;
-    } else {
-      // Committed but not readable: the next change, or the next start, will see it.
-      outcome->answer = std::move(rows).error();
-    }
-    post_main([this, alive, waiting, edited, outcome] {
-      if (!*alive) return;
-      if (!outcome->committed) {
-        finish(*waiting, std::move(outcome->answer));
-        return;
-      }
-      const config::Settings before = settings_;
-      rows_ = std::move(outcome->rows);
-      if (edited) settings_ = *edited;
-      auto answer = std::make_shared<Result<std::string>>(std::move(outcome->answer));
-      auto built = rebuild([this, alive, waiting, edited, before, answer] {
-        if (!*alive) return;
-        if (edited && on_settings) on_settings(before, settings_);
-        finish(*waiting, std::move(*answer));
+  auto posted =
+      writer_->post([this, alive, post_main, waiting, edited, settings_row](storage::Store& store) {
+        auto outcome = std::make_shared<Outcome>();
+        auto done = store.transaction([&]() -> Result<void> {
+          if (settings_row) {
+            GP_TRY([[maybe_unused]] auto row, store.put_settings(*settings_row));
+            // user 0's key is the admin key: it changes with it.
+            GP_CHECK(ensure_operator(store, edited->admin_key));
+          }
+          if (waiting->work) {
+            outcome->answer = waiting->work(store);
+            if (!outcome->answer.ok()) return outcome->answer.error();
+          }
+          return ok();
+        });
+        if (!done.ok()) {
+          outcome->answer = std::move(done).error();
+        } else if (auto rows = store.load_all(); rows.ok()) {
+          outcome->rows = std::move(*rows);
+          outcome->committed = true;
+        } else {
+          // Committed but not readable: the next change, or the next start, will see it.
+          outcome->answer = std::move(rows).error();
+        }
+        post_main([this, alive, waiting, edited, outcome] {
+          if (!*alive) return;
+          if (!outcome->committed) {
+            finish(*waiting, std::move(outcome->answer));
+            return;
+          }
+          const config::Settings before = settings_;
+          rows_ = std::move(outcome->rows);
+          if (edited) settings_ = *edited;
+          auto answer = std::make_shared<Result<std::string>>(std::move(outcome->answer));
+          auto built = rebuild([this, alive, waiting, edited, before, answer] {
+            if (!*alive) return;
+            const auto end = [this, alive, waiting, answer] {
+              if (*alive) finish(*waiting, std::move(*answer));
+            };
+            if (edited && on_settings) return on_settings(before, settings_, end);
+            end();
+          });
+          if (!built.ok()) finish(*waiting, std::move(built).error());
+        });
       });
-      if (!built.ok()) finish(*waiting, std::move(built).error());
-    });
-  });
   if (!posted.ok()) finish(*waiting, std::move(posted).error());
 }
 
@@ -176,33 +233,40 @@ void ControlPlane::finish(Waiting& waiting, Result<std::string> result) {
   if (done) done(std::move(result));
   // Not by recursion: a long queue of refused changes must not grow the stack.
   if (!waiting_.empty()) {
-    deps_.post_main([this, alive = alive_] { if (*alive) run_next(); });
+    deps_.post_main([this, alive = alive_] {
+      if (*alive) run_next();
+    });
   }
 }
 
 void ControlPlane::run_reload(std::shared_ptr<Waiting> waiting, BootstrapInputs inputs) {
   auto alive = alive_;
   auto post_main = deps_.post_main;
-  auto posted = writer_->post([this, alive, post_main, inputs = std::move(inputs), waiting](storage::Store& store) {
-    auto result = std::make_shared<Result<Bootstrapped>>(bootstrap(store, inputs));
-    post_main([this, alive, result, waiting] {
-      if (!*alive) return;
-      if (!result->ok()) {
-        finish(*waiting, std::move(*result).error());
-        return;
-      }
-      for (const auto& warning : (*result)->warnings) log::info("configuration file", {{"note", warning}});
-      const config::Settings before = settings_;
-      settings_ = std::move((*result)->settings);
-      rows_ = std::move((*result)->rows);
-      auto built = rebuild([this, alive, before, waiting] {
-        if (!*alive) return;
-        if (on_settings) on_settings(before, settings_);
-        finish(*waiting, std::string());
+  auto posted = writer_->post(
+      [this, alive, post_main, inputs = std::move(inputs), waiting](storage::Store& store) {
+        auto result = std::make_shared<Result<Bootstrapped>>(bootstrap(store, inputs));
+        post_main([this, alive, result, waiting] {
+          if (!*alive) return;
+          if (!result->ok()) {
+            finish(*waiting, std::move(*result).error());
+            return;
+          }
+          for (const auto& warning : (*result)->warnings)
+            log::info("configuration file", {{"note", warning}});
+          const config::Settings before = settings_;
+          settings_ = std::move((*result)->settings);
+          rows_ = std::move((*result)->rows);
+          auto built = rebuild([this, alive, before, waiting] {
+            if (!*alive) return;
+            const auto end = [this, alive, waiting] {
+              if (*alive) finish(*waiting, std::string());
+            };
+            if (on_settings) return on_settings(before, settings_, end);
+            end();
+          });
+          if (!built.ok()) finish(*waiting, std::move(built).error());
+        });
       });
-      if (!built.ok()) finish(*waiting, std::move(built).error());
-    });
-  });
   if (!posted.ok()) finish(*waiting, std::move(posted).error());
 }
 
@@ -210,10 +274,12 @@ void ControlPlane::reload_modules(Done done) {
   auto w = std::make_unique<Waiting>();
   w->run = [this](std::shared_ptr<Waiting> waiting) {
     auto candidate = deps_.registry.scan();
-    // A new generation that refuses what the old one took is not put into force: its module stays as it
-    // was. Each round takes back at least one, so this ends.
+    // A new generation that refuses what the old one took is not put into force: its module stays
+    // as it was. Each round takes back at least one, so this ends.
     for (;;) {
-      const config::FindKind find = [candidate](std::string_view kind) { return candidate->find_kind(kind); };
+      const config::FindKind find = [candidate](std::string_view kind) {
+        return candidate->find_kind(kind);
+      };
       auto built = build(&find);
       if (!built.ok()) {
         finish(*waiting, std::move(built).error());
@@ -224,7 +290,8 @@ void ControlPlane::reload_modules(Done done) {
         auto module = candidate->find_kind(lost.kind);
         auto present = deps_.registry.find_kind(lost.kind);
         if (present == nullptr || module == present) continue;
-        deps_.registry.revert(*candidate, present->id(), "provider " + lost.provider + ": " + lost.fault);
+        deps_.registry.revert(*candidate, present->id(),
+                              "provider " + lost.provider + ": " + lost.fault);
         reverted = true;
         break;
       }
@@ -246,7 +313,8 @@ void ControlPlane::reload_modules(Done done) {
       }
       json.end_array();
       json.end_object();
-      for (const auto& warning : built->warnings) log::warn("configuration", {{"warning", warning}});
+      for (const auto& warning : built->warnings)
+        log::warn("configuration", {{"warning", warning}});
       deps_.publisher.publish(std::move(built->snapshot), [this, alive = alive_, waiting, answer] {
         if (*alive) finish(*waiting, answer);
       });
@@ -257,11 +325,13 @@ void ControlPlane::reload_modules(Done done) {
   enqueue(std::move(w));
 }
 
-void ControlPlane::save_secret(int64_t credential_id, const Secret& secret_json, const std::string& settings_json,
+void ControlPlane::save_secret(int64_t credential_id, const Secret& secret_json,
+                               const std::string& settings_json,
                                std::function<void(Result<void>)> done) {
   const auto* row = find_credential(credential_id);
   if (row == nullptr || writer_ == nullptr) {
-    done(Error{ErrorKind::not_found, "credential_not_found", "the credential was deleted meanwhile"});
+    done(Error{ErrorKind::not_found, "credential_not_found",
+               "the credential was deleted meanwhile"});
     return;
   }
   struct Saved {
@@ -273,24 +343,26 @@ void ControlPlane::save_secret(int64_t credential_id, const Secret& secret_json,
   auto finished = std::make_shared<std::function<void(Result<void>)>>(std::move(done));
   auto post_main = deps_.post_main;
   auto alive = alive_;
-  auto posted = writer_->post([this, alive, post_main, saved, finished, secret_json, settings_json](storage::Store& store) {
-    auto version = store.replace_secret(saved->row.id, saved->row.version, secret_json, settings_json);
-    saved->result = version.ok() ? Result<void>() : Result<void>(version.error());
-    if (version.ok()) saved->row.version = *version;
-    post_main([this, alive, saved, finished, secret_json, settings_json] {
-      if (!*alive) return;
-      if (saved->result.ok()) {
-        for (auto& known : rows_.credentials) {
-          // Only what was saved: the rest of the row may have been edited meanwhile.
-          if (known.id != saved->row.id || known.version >= saved->row.version) continue;
-          known.version = saved->row.version;
-          known.secret = secret_json;
-          if (!settings_json.empty()) known.settings_json = settings_json;
-        }
-      }
-      (*finished)(std::move(saved->result));
-    });
-  });
+  auto posted = writer_->post(
+      [this, alive, post_main, saved, finished, secret_json, settings_json](storage::Store& store) {
+        auto version =
+            store.replace_secret(saved->row.id, saved->row.version, secret_json, settings_json);
+        saved->result = version.ok() ? Result<void>() : Result<void>(version.error());
+        if (version.ok()) saved->row.version = *version;
+        post_main([this, alive, saved, finished, secret_json, settings_json] {
+          if (!*alive) return;
+          if (saved->result.ok()) {
+            for (auto& known : rows_.credentials) {
+              // Only what was saved: the rest of the row may have been edited meanwhile.
+              if (known.id != saved->row.id || known.version >= saved->row.version) continue;
+              known.version = saved->row.version;
+              known.secret = secret_json;
+              if (!settings_json.empty()) known.settings_json = settings_json;
+            }
+          }
+          (*finished)(std::move(saved->result));
+        });
+      });
   if (!posted.ok()) (*finished)(std::move(posted).error());
 }
 
@@ -300,8 +372,8 @@ Result<void> ControlPlane::try_provider(const std::string& name, const std::stri
   if (module == nullptr) {
     std::string known;
     for (const auto& k : deps_.registry.kinds()) known += (known.empty() ? "" : ", ") + k;
-    return Error{ErrorKind::invalid, "unknown_kind", "no loaded module offers this kind (loaded: " + known + ")",
-                 "config_json.kind"};
+    return Error{ErrorKind::invalid, "unknown_kind",
+                 "no loaded module offers this kind (loaded: " + known + ")", "config_json.kind"};
   }
   modhost::ProviderSpec spec{name, kind, settings_json};
   auto provider = modhost::Provider::create(std::move(module), std::move(spec), deps_.clock);

@@ -1,6 +1,7 @@
-// The configuration in force and its one writer. Every change goes the same way: validated on the main
-// thread, committed on the storage thread, read back, built into a snapshot, published; the answer comes
-// after every loop has it. Changes run one after the other. Main thread; owned by the server.
+// The configuration in force and its one writer. Every change goes the same way: validated on the
+// main thread, committed on the storage thread, read back, built into a snapshot, published; the
+// answer comes after every loop has it. Changes run one after the other. Main thread; owned by the
+// server.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +47,8 @@ class ControlPlane {
   ControlPlane& operator=(const ControlPlane&) = delete;
 
   // The start, before any loop runs: rows as read, settings as merged. Builds and publishes.
-  Result<void> start(storage::ConfigRows rows, config::Settings settings, const storage::KeyHasher& hasher);
+  Result<void> start(storage::ConfigRows rows, config::Settings settings,
+                     const storage::KeyHasher& hasher);
   // From here on changes are possible.
   void attach(storage::WriterThread& writer) { writer_ = &writer; }
 
@@ -54,19 +56,29 @@ class ControlPlane {
   using Work = std::function<Result<std::string>(storage::Store&)>;
   using Done = std::function<void(Result<std::string>)>;
   // `check` runs on main when it is this change's turn; `work` on the storage thread, inside one
-  // transaction, and returns what the answer needs; `done` on main after publication. Errors of either
-  // reach `done` with nothing changed. At most kMaxWaiting changes wait: beyond, overloaded.
+  // transaction, and returns what the answer needs; `done` on main after publication. Errors of
+  // either reach `done` with nothing changed. At most kMaxWaiting changes wait: beyond, overloaded.
   void change(Check check, Work work, Done done);
+  // Something for the store that is no change of the configuration, in a transaction of its own;
+  // `done` on main. Reads of the admin API go to a reader: query().
+  void work(Work work, Done done);
+  using Query = std::function<Result<std::string>(storage::Reader&)>;
+  void query(Query query, Done done);
   // A change of settings: `edit` alters a copy on main (when its turn has come).
   void change_settings(std::function<Result<void>(config::Settings&)> edit, Done done);
-  // The configuration file again (SIGHUP): its settings over the stored ones, what the environment and
-  // the command line set over that, its entries into the store. With an error nothing has changed.
+  // The same with something for the store in the same transaction; its answer is the change's.
+  void change_settings(std::function<Result<void>(config::Settings&)> edit, Work work, Done done);
+  // The configuration file again (SIGHUP): its settings over the stored ones, what the environment
+  // and the command line set over that, its entries into the store. With an error nothing has
+  // changed.
   void reload_file(BootstrapInputs inputs, Done done);
-  // Scans the module folders and puts what is new into force; done gets what went wrong, one per line.
+  // Scans the module folders and puts what is new into force; done gets what went wrong, one per
+  // line.
   void reload_modules(Done done);
-  // A refreshed secret: committed when `done` runs (on main). Conflict when somebody changed it meanwhile.
-  void save_secret(int64_t credential_id, const Secret& secret_json, const std::string& settings_json,
-                   std::function<void(Result<void>)> done);
+  // A refreshed secret: committed when `done` runs (on main). Conflict when somebody changed it
+  // meanwhile.
+  void save_secret(int64_t credential_id, const Secret& secret_json,
+                   const std::string& settings_json, std::function<void(Result<void>)> done);
 
   // Runs `work` on a reader thread; its JSON or error goes to `respond` there, which may be called on
   // any thread. Refused (503) when too many questions wait.
@@ -84,9 +96,26 @@ class ControlPlane {
   Digest key_digest(std::string_view user_key) const { return hasher_.digest(user_key); }
 
   // Would this provider work? Makes an instance and lets it go again. Error: param = JSON path.
-  Result<void> try_provider(const std::string& name, const std::string& kind, const std::string& settings_json) const;
-  // Called on main after settings changed and were published (listeners rebind, proxies change).
-  std::function<void(const config::Settings& before, const config::Settings& after)> on_settings;
+  Result<void> try_provider(const std::string& name, const std::string& kind,
+                            const std::string& settings_json) const;
+  // On main, before changed settings are stored: could they be put into force (may the new address
+  // be bound)? An error refuses the change.
+  std::function<Result<void>(const config::Settings& before, const config::Settings& after)>
+      try_settings;
+  // Called on main after settings changed and were published (listeners rebind); the change is
+  // answered when `done` was called.
+  std::function<void(const config::Settings& before, const config::Settings& after,
+                     std::function<void()> done)>
+      on_settings;
+
+  // Asks a worker to do something with a credential as requests do it; `done` on main, with the
+  // answer's JSON. Set by the server; empty in tests without workers.
+  enum class Action : uint8_t { refresh, test };
+  std::function<void(int64_t credential_id, Action action, Done done)> on_credential_action;
+  void act_on_credential(int64_t credential_id, Action action, Done done) {
+    if (on_credential_action) return on_credential_action(credential_id, action, std::move(done));
+    done(Error{ErrorKind::overloaded, "starting", "gproxy is still starting"});
+  }
 
   // Rows found by what callers name. Null if unknown.
   const storage::ProviderRow* find_provider(std::string_view name) const;

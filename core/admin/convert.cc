@@ -8,8 +8,12 @@
 
 namespace gproxy::admin {
 
-storage::Origin to_storage(config::Origin origin) { return static_cast<storage::Origin>(origin); }
-config::Origin to_config(storage::Origin origin) { return static_cast<config::Origin>(origin); }
+storage::Origin to_storage(config::Origin origin) {
+  return static_cast<storage::Origin>(origin);
+}
+config::Origin to_config(storage::Origin origin) {
+  return static_cast<config::Origin>(origin);
+}
 static_assert(static_cast<int>(storage::Origin::db) == static_cast<int>(config::Origin::db));
 static_assert(static_cast<int>(storage::Origin::file) == static_cast<int>(config::Origin::file));
 static_assert(static_cast<int>(storage::Origin::env) == static_cast<int>(config::Origin::env));
@@ -90,7 +94,7 @@ namespace {
 
 struct Column {
   std::string_view setting;
-  storage::Origin storage::SettingsRow::* origin;
+  storage::Origin storage::SettingsRow::*origin;
 };
 constexpr Column kColumns[] = {
     {"host", &storage::SettingsRow::host_origin},
@@ -121,7 +125,10 @@ config::Origin parse_origin(std::string_view text) {
 }  // namespace
 
 void overlay_row(const storage::SettingsRow& row, config::Settings& settings, size_t& dropped) {
-  if (row.host) { settings.host = *row.host; settings.origins["host"] = to_config(row.host_origin); }
+  if (row.host) {
+    settings.host = *row.host;
+    settings.origins["host"] = to_config(row.host_origin);
+  }
   if (row.port) {
     settings.port = static_cast<uint16_t>(*row.port);
     settings.origins["port"] = to_config(row.port_origin);
@@ -130,12 +137,25 @@ void overlay_row(const storage::SettingsRow& row, config::Settings& settings, si
     settings.admin_key = row.admin_key;
     settings.origins["admin_key"] = to_config(row.admin_key_origin);
   }
-  if (row.proxy) { settings.proxy = *row.proxy; settings.origins["proxy"] = to_config(row.proxy_origin); }
+  if (row.proxy) {
+    settings.proxy = *row.proxy;
+    settings.origins["proxy"] = to_config(row.proxy_origin);
+  }
   if (row.event_redact_sensitive) {
     settings.event_redact_sensitive = *row.event_redact_sensitive;
     settings.origins["event_redact_sensitive"] = to_config(row.redact_origin);
   }
   Arena arena;
+  if (!row.secrets_json.empty()) {
+    auto secrets = json::parse(row.secrets_json.reveal(), arena);
+    if (secrets.ok()) {
+      for (const auto& member : secrets->members()) {
+        const auto origin = parse_origin(member.value["origin"].str());
+        if (!config::apply_setting(settings, member.key, member.value["value"], origin).ok())
+          ++dropped;
+      }
+    }
+  }
   auto extra = json::parse(row.extra_json, arena);
   if (!extra.ok()) return;
   for (const auto& member : extra->members()) {
@@ -173,12 +193,25 @@ storage::SettingsRow row_of(const config::Settings& settings, std::string_view s
   std::string extra;
   json::Writer w(extra);
   w.begin_object();
+  std::string secrets;  // what is stored sealed
+  json::Writer sealed(secrets);
+  sealed.begin_object();
+  bool any_secret = false;
   for (const auto& [name, origin] : settings.origins) {
     if (has_column(name)) continue;
     const auto* setting = config::find_setting(name);
     if (setting == nullptr) continue;
-    // Secrets among the settings are not stored: the file or a variable declares them anew.
-    if (std::holds_alternative<Secret*>(setting->slot(copy))) continue;
+    auto slot = setting->slot(copy);
+    if (auto* secret = std::get_if<Secret*>(&slot)) {
+      if ((*secret)->empty()) continue;
+      any_secret = true;
+      sealed.key(name);
+      sealed.begin_object();
+      sealed.field("value", (*secret)->reveal());
+      sealed.field("origin", config::name(origin));
+      sealed.end_object();
+      continue;
+    }
     w.key(name);
     w.begin_object();
     w.key("value");
@@ -194,6 +227,9 @@ storage::SettingsRow row_of(const config::Settings& settings, std::string_view s
   }
   w.end_object();
   row.extra_json = std::move(extra);
+  sealed.end_object();
+  if (any_secret) row.secrets_json = Secret(secrets);
+  wipe_memory(secrets.data(), secrets.size());
   return row;
 }
 
@@ -217,7 +253,8 @@ void mask_value(json::Value& value, Arena& arena) {
 
 void unmask_value(json::Value& incoming, const json::Value& stored) {
   if (incoming.is_string()) {
-    if (stored.is_string() && !stored.str().empty() && incoming.str() == mask_text(stored.str())) incoming = stored;
+    if (stored.is_string() && !stored.str().empty() && incoming.str() == mask_text(stored.str()))
+      incoming = stored;
   } else if (incoming.is_array()) {
     size_t i = 0;
     for (auto& item : incoming.items()) unmask_value(item, stored[i++]);

@@ -24,8 +24,9 @@ config::Declared declared_of(const storage::ConfigRows& rows);
 // What the row holds, over `settings`, with its origins; a row that an older version wrote and that
 // names a setting nobody knows any more loses that setting (`dropped` counts).
 void overlay_row(const storage::SettingsRow& row, config::Settings& settings, size_t& dropped);
-// Digests (hex) of the secrets that the file last declared, by "provider/credential": how a start tells
-// a secret that the operator changed in the file from one that a refresh has changed in the store.
+// Digests (hex) of the secrets that the file last declared, by "provider/credential": how a start
+// tells a secret that the operator changed in the file from one that a refresh has changed in the
+// store.
 using DeclaredSecrets = std::map<std::string, std::string>;
 DeclaredSecrets declared_secrets_of(const storage::SettingsRow& row);
 // The settings that are to be stored: the named columns and, as JSON, whatever else was set.
@@ -35,8 +36,8 @@ storage::SettingsRow row_of(const config::Settings& settings, std::string_view s
 // What GET shows of a secret: the same JSON with every text masked, its last four characters kept.
 std::string mask_text(std::string_view secret);
 std::string mask_json(std::string_view secret_json);
-// A masked text that comes back unchanged means "keep": texts of `incoming` that equal the mask of the
-// stored text at the same place are replaced by it.
+// A masked text that comes back unchanged means "keep": texts of `incoming` that equal the mask of
+// the stored text at the same place are replaced by it.
 std::string unmask_json(std::string_view incoming, std::string_view stored);
 // The same for a provider's settings, of which only some are secret: texts whose name ends with
 // token, secret, password, key, authorization or cookie (hf_token, client_secret, an extra header).

@@ -12,7 +12,9 @@ using Fields = gateway::HttpCall::Fields;
 
 // The answers are data for programs, never pages.
 Fields json_fields() {
-  return {{"content-type", "application/json"}, {"cache-control", "no-store"}, {"x-content-type-options", "nosniff"}};
+  return {{"content-type", "application/json"},
+          {"cache-control", "no-store"},
+          {"x-content-type-options", "nosniff"}};
 }
 
 std::string query_value(std::string_view query, std::string_view name) {
@@ -75,6 +77,7 @@ void Frontend::handle(std::shared_ptr<gateway::HttpCall> call) {
   request.query = std::string(in.query);
   request.content_type = std::string(http::find(in.headers, "content-type"));
   request.body = std::string(in.body);
+  request.client = in.peer;
   net::Loop& loop = call->loop();
   // The answer is posted to the call's own loop, where alone it may be touched.
   auto respond = [call, &loop](Response response) {

@@ -1,5 +1,6 @@
-// Where admin requests enter: on a worker's loop it checks the admin key, copies the request and hands it
-// to the main thread; the answer goes back to that loop. One for the process, used by every loop.
+// Where admin requests enter: on a worker's loop it checks the admin key, copies the request and
+// hands it to the main thread; the answer goes back to that loop. One for the process, used by
+// every loop.
 #pragma once
 
 #include <functional>

@@ -28,9 +28,12 @@ void write_route(json::Writer& w, const ControlPlane& plane, const storage::Rout
     for (const auto& tier : route->tiers) {
       for (const auto& target : tier) {
         const auto* provider = plane.snapshot().find_provider(target.provider);
-        if (provider == nullptr) w.string("no provider is called " + target.provider);
-        else if (!provider->enabled) w.string("the provider " + target.provider + " is disabled");
-        else if (!provider->fault.empty()) w.string(target.provider + ": " + provider->fault);
+        if (provider == nullptr)
+          w.string("no provider is called " + target.provider);
+        else if (!provider->enabled)
+          w.string("the provider " + target.provider + " is disabled");
+        else if (!provider->fault.empty())
+          w.string(target.provider + ": " + provider->fault);
       }
     }
   } else {
@@ -83,12 +86,14 @@ void get_route(ContextPtr c) {
 void put_route(ContextPtr c) {
   auto row = std::make_shared<storage::RouteRow>();
   auto parse = [&]() -> Result<void> {
-    GP_CHECK(only_members(c->body, {"enabled", "body", "id", "name", "origin", "faults", "created_at", "updated_at"}));
+    GP_CHECK(only_members(c->body, {"enabled", "body", "id", "name", "origin", "faults",
+                                    "created_at", "updated_at"}));
     row->name = c->parameters[0];
     GP_TRY(auto enabled, opt_bool(c->body, "enabled"));
     row->enabled = enabled.value_or(true);
     const json::Value& body = c->body["body"];
-    if (!body.is_object()) return invalid_error("must be an object {tiers, aliases, users, keys, listed}", "body");
+    if (!body.is_object())
+      return invalid_error("must be an object {tiers, aliases, users, keys, listed}", "body");
     row->body_json = json::write(body);
     auto route = config::parse_route(config_of(*row));
     if (!route.ok()) {
@@ -114,13 +119,16 @@ void put_route(ContextPtr c) {
           const auto theirs = config::parse_route(config_of(other));
           if (!theirs.ok()) continue;
           const auto takes = [&](const std::string& name) {
-            return theirs->name == name ||
-                   std::find(theirs->aliases.begin(), theirs->aliases.end(), name) != theirs->aliases.end();
+            return theirs->name == name || std::find(theirs->aliases.begin(), theirs->aliases.end(),
+                                                     name) != theirs->aliases.end();
           };
-          if (takes(mine->name)) return Error{ErrorKind::conflict, "conflict", "route " + other.name + " has this name as an alias", "name"};
+          if (takes(mine->name))
+            return Error{ErrorKind::conflict, "conflict",
+                         "route " + other.name + " has this name as an alias", "name"};
           for (size_t i = 0; i < mine->aliases.size(); ++i) {
             if (takes(mine->aliases[i]))
-              return Error{ErrorKind::conflict, "conflict", "route " + other.name + " has this name",
+              return Error{ErrorKind::conflict, "conflict",
+                           "route " + other.name + " has this name",
                            "body.aliases[" + std::to_string(i) + "]"};
           }
         }

@@ -9,7 +9,8 @@ void list_modules(ContextPtr c) {
   w.begin_object();
   w.key("modules");
   w.begin_array();
-  for (const auto& module : c->plane.registry().modules()) w.raw(modhost::inspection_json(modhost::inspect(module)));
+  for (const auto& module : c->plane.registry().modules())
+    w.raw(modhost::inspection_json(modhost::inspect(module)));
   w.end_array();
   w.key("faults");
   w.begin_array();

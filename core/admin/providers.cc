@@ -7,7 +7,8 @@
 namespace gproxy::admin {
 namespace {
 
-void write_provider(json::Writer& w, const ControlPlane& plane, const storage::ProviderRow& row, bool with_config) {
+void write_provider(json::Writer& w, const ControlPlane& plane, const storage::ProviderRow& row,
+                    bool with_config) {
   w.begin_object();
   w.field("id", row.id);
   w.field("name", row.name);
@@ -27,15 +28,18 @@ void write_provider(json::Writer& w, const ControlPlane& plane, const storage::P
   }
   const auto* entry = plane.snapshot().find_provider(row.name);
   w.key("fault");
-  if (entry != nullptr && !entry->fault.empty()) w.string(entry->fault);
-  else w.null();
+  if (entry != nullptr && !entry->fault.empty())
+    w.string(entry->fault);
+  else
+    w.null();
   w.field("created_at", rfc3339(row.created_at));
   w.field("updated_at", rfc3339(row.updated_at));
   w.end_object();
 }
 
 Error not_found(std::string_view name) {
-  return Error{ErrorKind::not_found, "provider_not_found", "no provider is called " + std::string(name)};
+  return Error{ErrorKind::not_found, "provider_not_found",
+               "no provider is called " + std::string(name)};
 }
 
 void answer(const ContextPtr& c, Result<std::string> r) {
@@ -68,12 +72,14 @@ void get_provider(ContextPtr c) {
 void put_provider(ContextPtr c) {
   auto row = std::make_shared<storage::ProviderRow>();
   auto parse = [&]() -> Result<void> {
-    GP_CHECK(only_members(c->body, {"enabled", "config_json", "id", "name", "updated_at", "created_at", "kind", "origin", "fault", "pool"}));
+    GP_CHECK(only_members(c->body, {"enabled", "config_json", "id", "name", "updated_at",
+                                    "created_at", "kind", "origin", "fault", "pool"}));
     row->name = c->parameters[0];
     GP_CHECK(config::check_provider_name(row->name));
     GP_TRY(row->enabled, need_bool(c->body, "enabled"));
     const json::Value& config = c->body["config_json"];
-    if (!config.is_object()) return invalid_error("must be an object {kind, channel_settings}", "config_json");
+    if (!config.is_object())
+      return invalid_error("must be an object {kind, channel_settings}", "config_json");
     if (!config["kind"].is_string()) return invalid_error("must be a string", "config_json.kind");
     for (const auto& member : config.members()) {
       if (member.key != "kind" && member.key != "channel_settings") {
@@ -103,16 +109,20 @@ void put_provider(ContextPtr c) {
       [c, row]() -> Result<void> {
         if (const auto* old = c->plane.find_provider(row->name)) {
           // What was shown masked and comes back so is kept.
-          if (old->kind == row->kind) row->settings_json = unmask_json(row->settings_json, old->settings_json);
+          if (old->kind == row->kind)
+            row->settings_json = unmask_json(row->settings_json, old->settings_json);
           if (row->pool_json.empty()) row->pool_json = old->pool_json;
-          const bool same = old->pool_json == row->pool_json && old->kind == row->kind && old->settings_json == row->settings_json && old->enabled == row->enabled;
+          const bool same = old->pool_json == row->pool_json && old->kind == row->kind &&
+                            old->settings_json == row->settings_json &&
+                            old->enabled == row->enabled;
           if (!same) GP_CHECK(check_origin(to_config(old->origin), "provider " + row->name));
           row->origin = old->origin;
           if (old->kind != row->kind) {
             for (const auto& cred : c->plane.rows().credentials) {
               if (cred.provider_id == old->id) {
                 return Error{ErrorKind::conflict, "kind_in_use",
-                             "the provider has credentials of its present kind: delete them first", "config_json.kind"};
+                             "the provider has credentials of its present kind: delete them first",
+                             "config_json.kind"};
               }
             }
           }
@@ -125,7 +135,8 @@ void put_provider(ContextPtr c) {
           Error e = std::move(tried).error();
           if (e.code != "unknown_kind") {
             e.code = "provider_config_invalid";
-            e.param = "config_json.channel_settings" + (e.param.empty() ? std::string() : "." + e.param);
+            e.param =
+                "config_json.channel_settings" + (e.param.empty() ? std::string() : "." + e.param);
             e.kind = ErrorKind::invalid;
             e.status = 400;
           }
@@ -153,8 +164,8 @@ void delete_provider(ContextPtr c) {
         const auto* row = c->plane.find_provider(c->parameters[0]);
         if (row == nullptr) return not_found(c->parameters[0]);
         GP_CHECK(check_origin(to_config(row->origin), "provider " + row->name));
-        // Kinds that get a row at every start can only be disabled. A row whose kind nobody knows any
-        // more is not one of them: it must not be stuck.
+        // Kinds that get a row at every start can only be disabled. A row whose kind nobody knows
+        // any more is not one of them: it must not be stuck.
         auto module = c->plane.registry().find_kind(row->kind);
         const auto* kind = module ? module->info().find_kind(row->kind) : nullptr;
         if (kind != nullptr && kind->seed && row->name == row->kind) {

@@ -3,6 +3,7 @@
 #include <uv.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 
 namespace gproxy::app {
@@ -71,6 +72,13 @@ storage::StoreOptions store_options_of(const Options& options, const storage::Ds
   out.dsn = dsn.text;
   out.master_key.key = Secret(options.master_key);
   out.master_key.key_file = options.master_key_file;
+  // systemd puts LoadCredential=gproxy-master-key:… there.
+  if (const char* credentials = std::getenv("CREDENTIALS_DIRECTORY");
+      credentials != nullptr && options.master_key.empty() && options.master_key_file.empty()) {
+    const auto file = std::filesystem::path(credentials) / "gproxy-master-key";
+    std::error_code error;
+    if (std::filesystem::exists(file, error)) out.master_key.key_file = file.string();
+  }
   out.master_key.data_dir = storage::data_directory(dsn, options.data_dir);
   return out;
 }

@@ -39,7 +39,8 @@
 namespace gproxy::app {
 namespace {
 
-// One loop on one thread, with everything that lives there. Members go in reverse order on that thread.
+// One loop on one thread, with everything that lives there. Members go in reverse order on that
+// thread.
 struct WorkerThread {
   net::Loop loop;
   Metrics metrics;
@@ -51,7 +52,8 @@ struct WorkerThread {
   std::thread thread;
 
   void publish_turns() {
-    metrics.gauge("gproxy_loop_longest_turn_seconds", "longest turn of an event loop since the start")
+    metrics
+        .gauge("gproxy_loop_longest_turn_seconds", "longest turn of an event loop since the start")
         .set(static_cast<double>(loop.stats().longest_turn_ms) / 1000);
   }
 };
@@ -112,6 +114,12 @@ struct Server::State {
   void stop_everything();
   void fill_gauges(Metrics& into);
   Result<uint16_t> open_listeners(const config::Settings& settings);
+  Result<void> try_address(const config::Settings& before, const config::Settings& after);
+  void rebind(const config::Settings& before, const config::Settings& after,
+              std::function<void()> done);
+  void rebind_next(size_t index, uint16_t port, std::function<void()> done);
+  void act_on_credential(int64_t id, admin::ControlPlane::Action action,
+                         admin::ControlPlane::Done done);
 };
 
 // What must be known before modules are loaded: the stored settings with the file's over them.
@@ -130,7 +138,8 @@ void Server::State::apply_log_settings(const config::Settings& settings) {
   log::Level level = log::Level::info;
   log::parse_level(settings.log_level, level);
   log::configure(options.log_level.value_or(level),
-                 options.log_format.value_or(settings.log_format == "json" ? log::Format::json : log::Format::text));
+                 options.log_format.value_or(settings.log_format == "json" ? log::Format::json
+                                                                           : log::Format::text));
 }
 
 // What rows cost, and how long they are kept.
@@ -173,13 +182,15 @@ Result<void> Server::State::start() {
   apply_log_settings(early);
   registry.set_directories(module_directories(options, early.modules_dirs));
   registry.load_all();
-  for (const auto& fault : registry.faults()) log::warn("module not loaded", {{"path", fault.path}, {"error", fault.message}});
+  for (const auto& fault : registry.faults())
+    log::warn("module not loaded", {{"path", fault.path}, {"error", fault.message}});
 
   admin::BootstrapInputs inputs;
   inputs.config_path = options.config_file;
   inputs.overrides = overrides_of(options);
   inputs.seed_kinds = seed_kinds(registry);
-  inputs.left_file = options.prune ? admin::BootstrapInputs::Left::deleted : admin::BootstrapInputs::Left::becomes_ordinary;
+  inputs.left_file = options.prune ? admin::BootstrapInputs::Left::deleted
+                                   : admin::BootstrapInputs::Left::becomes_ordinary;
   auto booted = admin::bootstrap(**store, inputs);
   if (!booted.ok()) return with_exit(booted.error(), kExitConfig);
   for (const auto& warning : booted->warnings) log::info("configuration", {{"note", warning}});
@@ -209,9 +220,18 @@ Result<void> Server::State::start() {
   plane = std::make_unique<admin::ControlPlane>(
       admin::ControlPlaneDeps{registry, publisher, slots, Clock::system(), to_main});
   plane->set_shown_dsn(shown_dsn);
-  plane->on_settings = [this](const config::Settings&, const config::Settings& now) {
-    apply_log_settings(now);
-    apply_book_settings(now);
+  plane->try_settings = [this](const config::Settings& before, const config::Settings& after) {
+    return try_address(before, after);
+  };
+  plane->on_settings = [this](const config::Settings& before, const config::Settings& after,
+                              std::function<void()> done) {
+    apply_log_settings(after);
+    apply_book_settings(after);
+    rebind(before, after, std::move(done));
+  };
+  plane->on_credential_action = [this](int64_t id, admin::ControlPlane::Action action,
+                                       admin::ControlPlane::Done done) {
+    act_on_credential(id, action, std::move(done));
   };
   apply_book_settings(settings);
   frontend = std::make_unique<admin::Frontend>(*plane, to_main);
@@ -236,7 +256,8 @@ Result<void> Server::State::start() {
     curl.max_decode_ratio = at_start.limits.max_decompress_ratio;
     if (!at_start.upstream_tls_verify) {
       curl.verify = upstream::CurlConfig::Verify::nothing;
-      if (i == 0) log::warn("upstream certificates are not verified", {{"setting", "upstream_tls_verify"}});
+      if (i == 0)
+        log::warn("upstream certificates are not verified", {{"setting", "upstream_tls_verify"}});
     }
     w->client = std::make_unique<upstream::CurlClient>(w->loop, std::move(curl));
     gateway::WorkerDeps deps;
@@ -261,14 +282,19 @@ Result<void> Server::State::start() {
   // The first request must not wait for it on a loop.
   if (auto trusted = ca->wait(); !trusted.ok())
     log::warn("no certificate authority is trusted", {{"error", trusted.error().message}});
-  // Before anybody can know that we listen: a signal that comes right then must not kill the process.
+  // Before anybody can know that we listen: a signal that comes right then must not kill the
+  // process.
   watch_signals();
   GP_TRY(const uint16_t port, open_listeners(plane->settings()));
-  if (options.print_admin_key) std::printf("admin key: %s\n", std::string(plane->settings().admin_key.reveal()).c_str());
+  if (options.print_admin_key)
+    std::printf("admin key: %s\n", std::string(plane->settings().admin_key.reveal()).c_str());
   std::printf("listening on %s:%u\n", bracketed(plane->settings().host).c_str(), port);
   std::fflush(stdout);
-  log::info("started", {{"version", GPROXY_VERSION}, {"workers", count}, {"port", port},
-                        {"modules", registry.modules().size()}, {"providers", publisher.current()->providers().size()}});
+  log::info("started", {{"version", GPROXY_VERSION},
+                        {"workers", count},
+                        {"port", port},
+                        {"modules", registry.modules().size()},
+                        {"providers", publisher.current()->providers().size()}});
 
   for (auto& w : workers) {
     WorkerThread* raw = w.get();
@@ -298,23 +324,89 @@ Result<uint16_t> Server::State::open_listeners(const config::Settings& settings)
   return port;
 }
 
+// May the new address be bound? Tried before the change is stored, so that a typing error costs
+// nothing. Workers share a port, and so does this socket, which is closed again at once.
+Result<void> Server::State::try_address(const config::Settings& before,
+                                        const config::Settings& after) {
+  if (before.host == after.host && before.port == after.port) return ok();
+  net::ListenerConfig config;
+  config.host = after.host;
+  config.port = after.port;
+  auto listener = net::Listener::open(main_loop, config, [](net::Connection::Ptr) {});
+  if (listener.ok()) return ok();
+  Error error = listener.error();
+  error.kind = ErrorKind::conflict;
+  error.code = "cannot_bind";
+  error.param = before.host != after.host ? "host" : "port";
+  error.status = 409;
+  return error;
+}
+
+// All workers listen on the new address, one after the other; what is open stays open.
+void Server::State::rebind(const config::Settings& before, const config::Settings& after,
+                           std::function<void()> done) {
+  const bool same = before.host == after.host && before.port == after.port;
+  if (same || !threads_running || draining) return done();
+  log::info("listening on another address", {{"host", after.host}, {"port", after.port}});
+  rebind_next(0, after.port, std::move(done));
+}
+
+void Server::State::rebind_next(size_t index, uint16_t port, std::function<void()> done) {
+  if (index == workers.size()) return done();
+  gateway::Worker* worker = workers[index]->worker.get();
+  const std::string host = plane->settings().host;
+  workers[index]->loop.post([this, worker, host, port, index, done = std::move(done)]() mutable {
+    auto bound = worker->listen(host, port, net::ListenerConfig::Reuse::share_port);
+    post_main([this, index, port, bound = std::move(bound), done = std::move(done)]() mutable {
+      // It was bound a moment ago: this worker goes on where it listens, the others follow.
+      if (!bound.ok()) log::error("a worker keeps its old address", bound.error());
+      rebind_next(index + 1, bound.ok() ? *bound : port, std::move(done));
+    });
+  });
+}
+
+void Server::State::act_on_credential(int64_t id, admin::ControlPlane::Action action,
+                                      admin::ControlPlane::Done done) {
+  if (!threads_running || draining) {
+    return done(Error{ErrorKind::overloaded, "starting", "gproxy is starting or ending"});
+  }
+  const auto what = action == admin::ControlPlane::Action::refresh
+                        ? gateway::CredentialAction::refresh
+                        : gateway::CredentialAction::test;
+  gateway::Worker* worker = workers.front()->worker.get();
+  workers.front()->loop.post([this, worker, id, what, done = std::move(done)]() mutable {
+    worker->act_on_credential(id, what, [this, done](Result<std::string> answer) {
+      post_main([done, answer = std::move(answer)]() mutable { done(std::move(answer)); });
+    });
+  });
+}
+
 void Server::State::fill_gauges(Metrics& into) {
-  into.gauge("gproxy_build_info", "constant 1, with the version", {{"version", GPROXY_VERSION}}).set(1);
+  into.gauge("gproxy_build_info", "constant 1, with the version", {{"version", GPROXY_VERSION}})
+      .set(1);
   const auto& health = writer->health();
-  into.gauge("gproxy_storage_up", "1 = the database takes rows").set(health.state.load() == storage::HealthState::ok ? 1 : 0);
-  into.gauge("gproxy_db_rows_written_total", "rows written to the database").set(static_cast<double>(health.rows.load()));
-  into.gauge("gproxy_db_failed_batches_total", "batches that failed and were tried again").set(static_cast<double>(health.failed_batches.load()));
-  into.gauge("gproxy_log_queue_level", "fill of the fullest usage ring, 0 to 1").set(recorders->level());
-  into.gauge("gproxy_log_dropped_total", "request log rows dropped because the ring was full").set(static_cast<double>(recorders->dropped_logs()));
-  into.gauge("gproxy_usage_lost_total", "usage rows lost; must stay 0").set(static_cast<double>(recorders->lost_usage()));
-  into.gauge("gproxy_open_connections", "client connections").set(static_cast<double>(shared.connections.open()));
+  into.gauge("gproxy_storage_up", "1 = the database takes rows")
+      .set(health.state.load() == storage::HealthState::ok ? 1 : 0);
+  into.gauge("gproxy_db_rows_written_total", "rows written to the database")
+      .set(static_cast<double>(health.rows.load()));
+  into.gauge("gproxy_db_failed_batches_total", "batches that failed and were tried again")
+      .set(static_cast<double>(health.failed_batches.load()));
+  into.gauge("gproxy_log_queue_level", "fill of the fullest usage ring, 0 to 1")
+      .set(recorders->level());
+  into.gauge("gproxy_log_dropped_total", "request log rows dropped because the ring was full")
+      .set(static_cast<double>(recorders->dropped_logs()));
+  into.gauge("gproxy_usage_lost_total", "usage rows lost; must stay 0")
+      .set(static_cast<double>(recorders->lost_usage()));
+  into.gauge("gproxy_open_connections", "client connections")
+      .set(static_cast<double>(shared.connections.open()));
   into.gauge("gproxy_workers", "event loops that serve").set(static_cast<double>(workers.size()));
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   into.gauge("process_cpu_seconds_total", "user and system CPU time")
       .set(static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
            static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
-  into.gauge("process_resident_memory_peak_bytes", "largest resident size so far").set(static_cast<double>(usage.ru_maxrss) * 1024);
+  into.gauge("process_resident_memory_peak_bytes", "largest resident size so far")
+      .set(static_cast<double>(usage.ru_maxrss) * 1024);
 }
 
 void Server::State::keep_house() {
@@ -323,10 +415,12 @@ void Server::State::keep_house() {
   const auto& health = writer->health();
   const auto state = health.state.load();
   const char* why = health.last_error.load();
-  shared.readiness.set_degraded("storage", state == storage::HealthState::ok ? "" : (why != nullptr ? why : "failing"));
+  shared.readiness.set_degraded(
+      "storage", state == storage::HealthState::ok ? "" : (why != nullptr ? why : "failing"));
   for (const auto& provider : publisher.current()->providers()) {
     if (provider.provider == nullptr) continue;
-    shared.readiness.set_degraded("provider " + provider.name, provider.provider->healthy() ? "" : "its module fails");
+    shared.readiness.set_degraded("provider " + provider.name,
+                                  provider.provider->healthy() ? "" : "its module fails");
   }
   shared.readiness.set_refusing(recorders->level() > storage::Recorder::kRefuseAbove);
   if (idle_release.due(shared.connections.open())) IdleRelease::release();
@@ -337,17 +431,22 @@ void Server::State::reload() {
   admin::BootstrapInputs inputs;
   inputs.config_path = options.config_file;
   inputs.overrides = overrides_of(options);
-  inputs.left_file = options.prune ? admin::BootstrapInputs::Left::deleted : admin::BootstrapInputs::Left::becomes_ordinary;
+  inputs.left_file = options.prune ? admin::BootstrapInputs::Left::deleted
+                                   : admin::BootstrapInputs::Left::becomes_ordinary;
   plane->reload_modules([this, inputs = std::move(inputs)](Result<std::string> modules) mutable {
     auto& total = main_metrics;
     if (!modules.ok()) log::error("modules not reloaded", modules.error());
     inputs.seed_kinds = seed_kinds(registry);
-    plane->reload_file(std::move(inputs), [&total, modules_ok = modules.ok()](Result<std::string> file) {
-      if (!file.ok()) log::error("configuration not reloaded: the old one stays", file.error());
-      const bool good = file.ok() && modules_ok;
-      total.counter("gproxy_config_reload_total", "reloads by result", {{"result", good ? "ok" : "error"}}).add();
-      if (good) log::info("reloaded");
-    });
+    plane->reload_file(
+        std::move(inputs), [&total, modules_ok = modules.ok()](Result<std::string> file) {
+          if (!file.ok()) log::error("configuration not reloaded: the old one stays", file.error());
+          const bool good = file.ok() && modules_ok;
+          total
+              .counter("gproxy_config_reload_total", "reloads by result",
+                       {{"result", good ? "ok" : "error"}})
+              .add();
+          if (good) log::info("reloaded");
+        });
   });
 }
 
@@ -386,11 +485,12 @@ void Server::State::stop_everything() {
   }
   slots.listen(nullptr);
   // Requests have ended: what their rows wait for is the writer alone.
-  if (writer != nullptr && !writer->stop()) log::error("rows stay in the journal and are written at the next start");
+  if (writer != nullptr && !writer->stop())
+    log::error("rows stay in the journal and are written at the next start");
   housekeeping.reset();
   signals.clear();
-  // From here on this function drains the reaper itself; what it has posted until now runs below, while
-  // everything it needs is there.
+  // From here on this function drains the reaper itself; what it has posted until now runs below,
+  // while everything it needs is there.
   registry.reaper()->set_wake({});
   for (int i = 0; i < 3; ++i) main_loop.run_once(net::Loop::Wait::no);
   // Snapshots end before the modules they use: loops, publisher, then what they left to the reaper.
@@ -428,6 +528,8 @@ Result<std::unique_ptr<Server>> Server::start(const Options& options) {
   return std::unique_ptr<Server>(new Server(std::move(state)));
 }
 
-int Server::run() { return state_->run(); }
+int Server::run() {
+  return state_->run();
+}
 
 }  // namespace gproxy::app

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "gateway/refresh_ahead.h"
+#include "gateway/credential_action.h"
 #include "gateway/session.h"
 #include "gateway/step_runner.h"
 #include "gateway/worker_context.h"
@@ -127,6 +128,15 @@ void Worker::finish_drain() {
 
 void Worker::look_ahead() {
   if (refresh_ahead_ != nullptr) refresh_ahead_->look();
+}
+
+void Worker::act_on_credential(int64_t credential_id, CredentialAction action,
+                               CredentialActionDone done) {
+  if (action == CredentialAction::refresh) {
+    refresh_now(*context_, credential_id, std::move(done));
+  } else {
+    test_now(context_, credential_id, std::move(done));
+  }
 }
 
 WorkerStats Worker::stats() const {

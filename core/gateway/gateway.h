@@ -59,6 +59,10 @@ struct WorkerStats {
 
 struct WorkerContext;
 class RefreshAhead;
+
+enum class CredentialAction : uint8_t { refresh, test };
+// Gets the answer's JSON, on the worker's loop.
+using CredentialActionDone = std::function<void(Result<std::string>)>;
 class Session;
 
 class Worker {
@@ -85,6 +89,8 @@ class Worker {
 
   // Looks for credentials that end soon, as its timer does from time to time.
   void look_ahead();
+  // For the operator: renews or tries a credential (credential_action.h).
+  void act_on_credential(int64_t credential_id, CredentialAction action, CredentialActionDone done);
 
   WorkerStats stats() const;
   net::Loop& loop();
