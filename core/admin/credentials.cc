@@ -291,7 +291,9 @@ Result<void> check_import(const ContextPtr& c, Import& import) {
   import.provider_id = provider->id;
   std::vector<ImportItem> items;
   const auto& text = c->body["text"];
-  if (text.is_string()) GP_TRY(items, import_text(kind, text.str()));
+  if (text.is_string()) {
+    GP_TRY(items, import_text(kind, text.str()));
+  }
   for (const auto& item : c->body["items"].items()) {
     items.push_back(import_value(kind, item, *c->arena));
   }

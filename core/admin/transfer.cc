@@ -2,6 +2,8 @@
 // declares, from one gproxy to another.
 #include <fmt/format.h>
 
+#include <set>
+
 #include "admin/api.h"
 #include "admin/convert.h"
 #include "config/parse.h"
@@ -52,11 +54,15 @@ void write_providers(json::Writer& w, const storage::ConfigRows& rows, Secrets s
     w.raw(row.settings_json);
     w.key("credentials");
     w.begin_array();
+    std::set<std::string> names;
     for (const auto& credential : rows.credentials) {
       if (credential.provider_id != row.id || !credential.readable) continue;
       w.begin_object();
-      // A file finds a credential again by its name.
-      w.field("name", credential.name.value_or("credential-" + std::to_string(credential.id)));
+      // A file finds a credential again by its name: each has one, and none twice.
+      std::string name = credential.name.value_or("");
+      if (name.empty()) name = "credential-" + std::to_string(credential.id);
+      if (!names.insert(name).second) names.insert(name += "-" + std::to_string(credential.id));
+      w.field("name", name);
       w.field("enabled", credential.enabled);
       w.key("settings");
       w.raw(credential.settings_json);
@@ -161,6 +167,14 @@ Result<void> check_with_modules(const ControlPlane& plane, const config::Declare
   return ok();
 }
 
+bool same_value(config::Settings a, config::Settings b, const config::SettingRow& row) {
+  auto one = row.slot(a), other = row.slot(b);
+  if (auto* secret = std::get_if<Secret*>(&one)) {
+    return (*secret)->equals(std::get<Secret*>(other)->reveal());
+  }
+  return config::setting_json(a, row) == config::setting_json(b, row);
+}
+
 // A file may name files of its machine; an import may not.
 bool names_a_file(const json::Value& value) {
   for (const auto& member : value.members()) {
@@ -234,8 +248,7 @@ void post_import(ContextPtr c) {
       if (origin != config::Origin::file || row == nullptr) continue;
       // Declared by the file of this very gproxy, or by the import: told apart by what was before.
       origin = before.origins.contains(name) ? before.origin_of(name) : config::Origin::db;
-      const bool same =
-          config::setting_json(before, *row) == config::setting_json(file.settings, *row);
+      const bool same = same_value(before, file.settings, *row);
       if (!same) GP_CHECK(check_origin(origin, name));
     }
     settings = std::move(file.settings);

@@ -163,6 +163,15 @@ struct SnapshotBuilder {
     return ok();
   }
 
+  // Under a changed limit nothing is used yet: who raises it wants to be served at once.
+  void start_afresh(const Bounds& before, const Bounds& now, RateSlot& rate) const {
+    const auto reset = [&](MinuteMeter& meter, int64_t old_limit, int64_t limit) {
+      if (old_limit > 0 && old_limit != limit) meter.adjust(-old_limit, old_limit, clock.now_us());
+    };
+    reset(rate.requests, before.requests_per_minute, now.requests_per_minute);
+    reset(rate.tokens, before.tokens_per_minute, now.tokens_per_minute);
+  }
+
   Result<void> add_key(const UserConfig& user, const std::shared_ptr<const Bounds>& user_bounds,
                        const KeyConfig& config) {
     Digest digest{};
@@ -185,6 +194,10 @@ struct SnapshotBuilder {
     key.user_bounds = user_bounds;
     key.rate = slots.rates().key(config.id);
     key.user_rate = slots.rates().user(user.id);
+    if (const auto* before = previous != nullptr ? previous->find_key(digest) : nullptr) {
+      start_afresh(*before->bounds, config.bounds, *key.rate);
+      start_afresh(*before->user_bounds, *user_bounds, *key.user_rate);
+    }
     for (const auto* bounds : {&config.bounds, user_bounds.get()}) {
       key.limited = key.limited || bounds->limits_rate();
       key.restricted = key.restricted || !bounds->providers.empty() || !bounds->models.empty();

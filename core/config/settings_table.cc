@@ -32,8 +32,8 @@ constexpr int64_t kMany = 1'000'000;
 
 // clang-format off: one row, one line
 const SettingRow kRows[] = {
-    GP_SETTING("host", host, 0, 0, "", Applies::restart, "address to listen on"),
-    GP_SETTING("port", port, 0, 65535, "", Applies::restart, "port to listen on; 0 = any free one"),
+    GP_SETTING("host", host, 0, 0, "", Applies::at_once, "address to listen on"),
+    GP_SETTING("port", port, 0, 65535, "", Applies::at_once, "port to listen on; 0 = any free one"),
     GP_SETTING("admin_key", admin_key, 0, 0, "", Applies::at_once,
                "key of the admin API; generated at the first start when not set"),
     GP_SETTING("proxy", proxy, 0, 0, "", Applies::at_once,

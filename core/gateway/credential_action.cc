@@ -1,5 +1,6 @@
 #include "gateway/credential_action.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/arena.h"

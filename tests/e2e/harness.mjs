@@ -13,13 +13,15 @@ process.on('exit', () => { for (const c of children) c.kill('SIGKILL'); });
 export const ADMIN = 'admin-key-for-tests';
 export const KEY = 'sk-user-key-for-tests';
 
-export async function startGproxy({ config = {}, args = [], env = {}, dataDir, workers = Number(process.env.GPROXY_TEST_WORKERS ?? 1) } = {}) {
+export async function startGproxy({ config = {}, args = [], env = {}, dataDir, plainAddress = false, workers = Number(process.env.GPROXY_TEST_WORKERS ?? 1) } = {}) {
   const dir = dataDir ?? fs.mkdtempSync(path.join(os.tmpdir(), 'gproxy-e2e-'));
   const file = path.join(dir, 'gproxy.jsonc');
   fs.writeFileSync(file, JSON.stringify(config));
   const lib = process.env.GPROXY_LIB;
+  // Port 0 by the command line cannot be changed by the admin API; a stored one can.
+  const address = plainAddress ? [] : ['--host', '127.0.0.1', '--port', '0'];
   const child = spawn(process.env.GPROXY_BIN, [
-    '--host', '127.0.0.1', '--port', '0', '--admin-key', ADMIN, '--config', file, '--workers', String(workers),
+    ...address, '--admin-key', ADMIN, '--config', file, '--workers', String(workers),
     '--modules-dir', path.join(lib, 'modules'), '--modules-dir', path.join(lib, 'examples'), ...args,
   ], { env: { ...process.env, GPROXY_DATA_DIR: dir, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   let out = '';

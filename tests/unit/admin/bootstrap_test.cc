@@ -52,7 +52,8 @@ TEST_CASE("a first start makes an admin key, user 0 with that key, and rows for 
   REQUIRE(first->rows.user_keys.size() == 1);
   CHECK(first->rows.user_keys[0].digest ==
         store->key_hasher().digest(first->settings.admin_key.reveal()));
-  CHECK(first->rows.user_keys[0].permissions == (storage::kMayStartLogins | storage::kMayReadQuota));
+  CHECK(first->rows.user_keys[0].permissions ==
+        (storage::kMayStartLogins | storage::kMayReadQuota));
   CHECK(first->rows.providers.size() == 2);
 
   SUBCASE("the second start keeps all of it") {

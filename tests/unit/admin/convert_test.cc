@@ -47,6 +47,20 @@ TEST_CASE("settings survive the way into the store and back, with their origins"
   CHECK(declared_secrets_of(row) == DeclaredSecrets{{"openai/main", "00ff"}});
 }
 
+TEST_CASE("secret settings go into the sealed part, with their origins") {
+  config::Settings s;
+  s.metrics_token = Secret("scrape-me");
+  s.origins = {{"metrics_token", config::Origin::db}};
+  const auto row = row_of(s, "sqlite://x", {});
+  CHECK(row.extra_json.find("scrape-me") == std::string::npos);
+  config::Settings back;
+  size_t dropped = 0;
+  overlay_row(row, back, dropped);
+  CHECK(dropped == 0);
+  CHECK(back.metrics_token.equals("scrape-me"));
+  CHECK(back.origins.contains("metrics_token"));
+}
+
 TEST_CASE("a stored setting that nobody knows any more is dropped and counted, the others stay") {
   storage::SettingsRow row;
   row.extra_json =

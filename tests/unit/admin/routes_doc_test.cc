@@ -26,3 +26,20 @@ TEST_CASE("docs/routes.md is what the route tables say") {
     CHECK(found);
   }
 }
+
+TEST_CASE("the OpenAPI document has each route of the table once, and nothing else") {
+  gproxy::Arena arena;
+  const auto document = gproxy::json::parse(gproxy::admin::openapi_json(), arena);
+  REQUIRE(document.ok());
+  size_t operations = 0;
+  for (const auto& path : (*document)["paths"].members()) operations += path.value.size();
+  CHECK(operations == gproxy::admin::routes().size());
+  for (const auto& route : gproxy::admin::routes()) {
+    std::string method(route.method);
+    for (auto& c : method) c = static_cast<char>(c - 'A' + 'a');
+    INFO(method, " ", std::string(route.pattern));
+    const auto& operation = (*document)["paths"][route.pattern][method];
+    CHECK(operation.is_object());
+    CHECK(operation.has("requestBody") == (route.body == gproxy::admin::Body::object));
+  }
+}

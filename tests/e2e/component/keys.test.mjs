@@ -1,0 +1,298 @@
+// Users and keys through the running gateway: bounds, limits, permissions, rotation, audit, imports,
+// export, rebinding.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { ADMIN, KEY, startAll, startGproxy } from '../harness.mjs';
+
+let all;
+before(async () => { all = await startAll(); });
+after(async () => { await all?.stop(); });
+const admin = (...a) => all.gproxy.admin(...a);
+const chat = (key, model = 'm', provider = 'openai') => fetch(`${all.gproxy.url}/${provider}/v1/chat/completions`, {
+  method: 'POST', headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+  body: JSON.stringify({ model, messages: [{ role: 'user', content: 'hi' }] }),
+});
+let nextUser = 100;
+async function newKey(key = {}, user = {}) {
+  const id = nextUser++;
+  const put = await admin('PUT', `/users/${id}`, { name: `user-${id}`, enabled: true, ...user });
+  assert.equal(put.status, 200, JSON.stringify(put.body));
+  const made = await admin('POST', `/users/${id}/keys`, { label: 'l', ...key });
+  assert.equal(made.status, 200, JSON.stringify(made.body));
+  return { user: id, id: made.body.id, key: made.body.key };
+}
+const listed = async (k) => (await admin('GET', `/users/${k.user}/keys`)).body.keys.find((row) => row.id === k.id);
+
+describe('bounds', () => {
+  test('are shown as they were set, kept when absent, taken away by null', async () => {
+    const k = await newKey({ expires_at: '2099-01-01T00:00:00Z', allowed_models: ['m*'], requests_per_minute: 50, permissions: ['quota'] }, { tokens_per_minute: 100000 });
+    let row = await listed(k);
+    assert.equal(row.expires_at, '2099-01-01T00:00:00.000000Z');
+    assert.deepEqual(row.allowed_models, ['m*']);
+    assert.equal(row.allowed_providers, null);
+    assert.deepEqual(row.permissions, ['quota']);
+    assert.deepEqual(row.in_use, { concurrent_requests: 0, requests_left: 50, tokens_left: null });
+    assert.equal((await admin('PUT', `/user_keys/${k.id}`, { label: 'x', requests_per_minute: 9 })).status, 200);
+    row = await listed(k);
+    assert.deepEqual([row.label, row.requests_per_minute, row.allowed_models], ['x', 9, ['m*']]);
+    assert.equal((await admin('PUT', `/user_keys/${k.id}`, { ...row, requests_per_minute: null, permissions: [] })).status, 200);
+    row = await listed(k);
+    assert.deepEqual([row.requests_per_minute, row.permissions], [null, []]);
+    const users = (await admin('GET', '/users')).body.users;
+    const user = users.find((u) => u.id === k.user);
+    assert.deepEqual([user.tokens_per_minute, user.key_count], [100000, 1]);
+    assert.equal((await admin('PUT', `/users/${k.user}`, { ...user, name: 'renamed', tokens_per_minute: null })).status, 200);
+  });
+
+  test('bad ones are refused by name', async () => {
+    const k = await newKey();
+    for (const [body, name] of [
+      [{ expires_at: 'soon' }, 'expires_at'], [{ allowed_models: [] }, 'allowed_models'], [{ requests_per_minute: 0 }, 'requests_per_minute'],
+      [{ tokens_per_minute: 'many' }, 'tokens_per_minute'], [{ permissions: ['all'] }, 'permissions[0]'], [{ alowed_models: ['m'] }, 'did you mean'],
+    ]) {
+      const r = await admin('PUT', `/user_keys/${k.id}`, body);
+      assert.equal(r.status, 400, JSON.stringify(body));
+      assert.ok(r.body.detail.includes(name), r.body.detail);
+      assert.equal((await admin('POST', `/users/${k.user}/keys`, body)).status, 400);
+    }
+    assert.equal((await admin('PUT', `/users/${k.user}`, { name: 'n', enabled: true, concurrent_requests: -1 })).status, 400);
+    assert.equal((await admin('PUT', '/user_keys/99999', { label: 'x' })).body.error, 'user_key_not_found');
+  });
+
+  test('an expired key is 401, another model or provider 403 in the client protocol', async () => {
+    const k = await newKey({ allowed_models: ['good'], allowed_providers: ['openai'] });
+    assert.equal((await chat(k.key, 'good')).status, 200);
+    const model = await chat(k.key, 'bad');
+    assert.equal(model.status, 403);
+    assert.equal(model.headers.get('x-gproxy-error'), 'model_not_allowed');
+    const claude = await fetch(`${all.gproxy.url}/claude/v1/messages`, { method: 'POST', headers: { 'x-api-key': k.key, 'content-type': 'application/json' }, body: '{"model":"good","max_tokens":5,"messages":[]}' });
+    assert.equal(claude.status, 403);
+    assert.equal((await claude.json()).error.type, 'permission_error');
+    await admin('PUT', `/user_keys/${k.id}`, { expires_at: '2020-01-01T00:00:00Z' });
+    assert.equal((await chat(k.key, 'good')).status, 401);
+  });
+
+  test('a key sees in the list of all models what it may use', async () => {
+    const k = await newKey({ allowed_providers: ['claude'] });
+    const { data } = await (await fetch(`${all.gproxy.url}/v1/models`, { headers: { authorization: `Bearer ${k.key}` } })).json();
+    assert.ok(data.length > 0);
+    assert.ok(data.every((m) => m.id.startsWith('claude/')), JSON.stringify(data));
+  });
+});
+
+describe('limits', () => {
+  test('requests a minute: headers while there is room, then 429 with retry-after', async () => {
+    const k = await newKey({ requests_per_minute: 2 });
+    const first = await chat(k.key);
+    assert.equal(first.headers.get('x-ratelimit-limit-requests'), '2');
+    assert.equal(first.headers.get('x-ratelimit-remaining-requests'), '1');
+    assert.equal((await chat(k.key)).status, 200);
+    const third = await chat(k.key);
+    assert.equal(third.status, 429);
+    assert.ok(Number(third.headers.get('retry-after')) >= 1);
+    assert.equal((await third.json()).error.code, 'rate_limit_exceeded');
+    await admin('PUT', `/user_keys/${k.id}`, { requests_per_minute: 1000 });
+    assert.equal((await chat(k.key)).status, 200);
+  });
+  test('a limit of the user counts all of its keys', async () => {
+    const k = await newKey({}, { requests_per_minute: 1 });
+    const other = (await admin('POST', `/users/${k.user}/keys`, { label: 'second' })).body.key;
+    assert.equal((await chat(k.key)).status, 200);
+    assert.equal((await chat(other)).status, 429);
+  });
+  test('tokens are settled with what the upstream counted', async () => {
+    const k = await newKey({ tokens_per_minute: 100000 });
+    await (await chat(k.key)).text();
+    const left = (await listed(k)).in_use.tokens_left;
+    assert.ok(left < 100000 && left > 99000, String(left));
+  });
+});
+
+describe('rotation', () => {
+  test('both texts work within the grace, only the new one without', async () => {
+    const k = await newKey();
+    const rotated = await admin('POST', `/user_keys/${k.id}/rotate`, { grace_secs: 3600 });
+    assert.equal(rotated.status, 200, JSON.stringify(rotated.body));
+    assert.notEqual(rotated.body.key, k.key);
+    assert.ok(rotated.body.previous_valid_until.endsWith('Z'));
+    assert.equal((await chat(k.key)).status, 200);
+    assert.equal((await chat(rotated.body.key)).status, 200);
+    const again = await admin('POST', `/user_keys/${k.id}/rotate`, { key: 'chosen-by-the-operator' });
+    assert.equal(again.body.previous_valid_until, null);
+    assert.equal((await chat(rotated.body.key)).status, 401);
+    assert.equal((await chat(k.key)).status, 401);
+    assert.equal((await chat('chosen-by-the-operator')).status, 200);
+    assert.equal((await admin('POST', `/user_keys/${k.id}/rotate`, { key: 'chosen-by-the-operator' })).status, 409);
+    assert.equal((await admin('POST', `/user_keys/${k.id}/rotate`, { grace_secs: -1 })).status, 400);
+    assert.equal((await admin('POST', '/user_keys/99999/rotate', {})).status, 404);
+  });
+});
+
+describe('secrets', () => {
+  test('are revealed by an audited call only', async () => {
+    const k = await newKey({ keep_copy: true });
+    assert.equal((await admin('POST', `/user_keys/${k.id}/reveal`)).body.key, k.key);
+    const plain = await newKey();
+    assert.equal((await admin('POST', `/user_keys/${plain.id}/reveal`)).status, 409);
+    const credential = (await admin('GET', '/providers/openai/credentials')).body.credentials[0];
+    assert.ok(!JSON.stringify(credential).includes('sk-up-openai'));
+    assert.equal((await admin('POST', `/credentials/${credential.id}/reveal`)).body.secret_json.OpenAI.api_key, 'sk-up-openai');
+    assert.equal((await admin('POST', '/global_config/reveal')).body.admin_key, ADMIN);
+    const { rows } = (await admin('GET', '/audit?target_contains=reveal')).body;
+    assert.deepEqual(rows.map((r) => [r.action, r.status]).reverse(), [
+      ['POST /user_keys/{id}/reveal', 200], ['POST /user_keys/{id}/reveal', 409], ['POST /credentials/{id}/reveal', 200], ['POST /global_config/reveal', 200]]);
+    assert.ok(!JSON.stringify(rows).includes(k.key));
+  });
+  test('metrics_token is set, masked and cleared here', async () => {
+    assert.equal((await admin('PUT', '/global_config', { settings: { metrics_token: 'scrape-token-123' } })).status, 200);
+    const { settings } = (await admin('GET', '/global_config')).body;
+    assert.equal(settings.metrics_token, '****-123');
+    assert.equal((await admin('PUT', '/global_config', { settings: { metrics_token: settings.metrics_token } })).status, 200);
+    assert.equal((await admin('POST', '/global_config/reveal')).body.metrics_token, 'scrape-token-123');
+    assert.equal((await admin('PUT', '/global_config', { settings: { metrics_token: null } })).status, 200);
+    assert.equal((await admin('GET', '/global_config')).body.settings.metrics_token, null);
+  });
+});
+
+describe('audit log', () => {
+  test('holds changes with their outcome, newest first, in pages, without values', async () => {
+    await admin('PUT', '/users/500', { name: 'audited-name', enabled: true });
+    await admin('DELETE', '/users/77777');
+    const { body } = await admin('GET', '/audit?limit=1');
+    assert.deepEqual([body.rows[0].action, body.rows[0].target, body.rows[0].status, body.rows[0].error], ['DELETE /users/{id}', '/users/77777', 404, 'user_not_found']);
+    assert.equal(body.has_more, true);
+    const next = (await admin('GET', `/audit?limit=1&cursor_at=${encodeURIComponent(body.next_cursor_at)}&cursor_id=${body.next_cursor_id}`)).body;
+    assert.deepEqual([next.rows[0].action, next.rows[0].detail], ['PUT /users/{id}', { members: ['name', 'enabled'] }]);
+    assert.ok(next.rows[0].client);
+    for (const [query, error] of [['from=x', 'invalid_from'], ['to=x', 'invalid_to'], ['cursor_at=2026-01-01T00:00:00Z', 'invalid_cursor'], ['from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z', 'invalid_range']]) {
+      assert.equal((await admin('GET', `/audit?${query}`)).body.error, error);
+    }
+  });
+});
+
+describe('import of credentials', () => {
+  const into = async (name, kind) => admin('PUT', `/providers/${name}`, { enabled: true, config_json: { kind, channel_settings: { base_url: `http://127.0.0.1:${all.upstream.port}` } } });
+  test('one key per line, without doubles, a result for each', async () => {
+    await into('lines', 'openai');
+    const key = (n) => `sk-imported-key-number-${n}-of-many-others`;
+    const r = await admin('POST', '/providers/lines/credentials/import', { text: `${key(1)}\n\n ${key(2)} \n${key(1)}\n` });
+    assert.equal(r.status, 200, JSON.stringify(r.body));
+    assert.deepEqual([r.body.created, r.body.duplicates, r.body.errors], [2, 1, 0]);
+    assert.equal(r.body.rows[2].id, r.body.rows[0].id);
+    assert.ok(!JSON.stringify(r.body).includes(key(1)));
+    const again = await admin('POST', '/providers/lines/credentials/import', { items: [key(2), key(3), {}, 7] });
+    assert.deepEqual(again.body.rows.map((x) => x.status), ['duplicate', 'created', 'error', 'error']);
+    assert.equal((await admin('GET', '/providers/lines/credentials')).body.credentials.length, 3);
+  });
+  test('JSON documents, tagged or not, placeholders left out', async () => {
+    await into('docs', 'openai');
+    const text = '{"OpenAI":{"api_key":"sk-document-one-1234567890"}} [{"api_key":"sk-document-two-1234567890","organization":"<optional>"},{"Claude":{"api_key":"x"}}]';
+    const r = await admin('POST', '/providers/docs/credentials/import', { text });
+    assert.deepEqual(r.body.rows.map((x) => x.status), ['created', 'created', 'error'], JSON.stringify(r.body));
+    for (const [body, status] of [[{ text: '{"a":' }, 400], [{}, 400], [{ items: 'x' }, 400], [{ txt: '' }, 400]]) {
+      assert.equal((await admin('POST', '/providers/docs/credentials/import', body)).status, status, JSON.stringify(body));
+    }
+    assert.equal((await admin('POST', '/providers/nope/credentials/import', { text: 'k' })).status, 404);
+  });
+});
+
+describe('credential actions', () => {
+  test('test asks the upstream and tells what it said; refresh is refused where there is nothing to renew', async () => {
+    const id = (await admin('GET', '/providers/openai/credentials')).body.credentials[0].id;
+    const r = await admin('POST', `/credentials/${id}/test`);
+    assert.deepEqual([r.status, r.body.ok, r.body.status, r.body.error], [200, true, 200, null], JSON.stringify(r.body));
+    assert.equal(all.upstream.last().headers.authorization, 'Bearer sk-up-openai');
+    assert.equal((await admin('POST', `/credentials/${id}/refresh`)).body.error, 'not_refreshable');
+    assert.equal((await admin('POST', '/credentials/99999/test')).status, 404);
+    assert.equal((await admin('POST', '/credentials/99999/refresh')).status, 404);
+  });
+});
+
+describe('export and import', () => {
+  test('what one gproxy exports another takes, and what a file declares is left alone', async () => {
+    const k = await newKey({ keep_copy: true, label: 'moves', requests_per_minute: 7 });
+    await newKey({ label: 'stays' });
+    await admin('PUT', '/global_config', { settings: { 'timeouts.list_ms': 4321 } });
+    const masked = (await admin('POST', '/export', {})).body;
+    assert.ok(!JSON.stringify(masked).includes(k.key) && !JSON.stringify(masked).includes('sk-up-openai'));
+    const { body } = await admin('POST', '/export', { secrets: true });
+    assert.equal(body.config.settings.timeouts.list_ms, 4321);
+    assert.ok(body.keys_left_out.some((x) => x.label === 'stays'));
+    const other = await startGproxy({});
+    try {
+      const config = { ...body.config };
+      delete config.settings.admin_key;
+      delete config.settings.host;
+      delete config.settings.port;
+      const r = await other.admin('POST', '/import', { config });
+      assert.equal(r.status, 200, JSON.stringify(r.body));
+      const row = (await other.admin('GET', '/providers/openai')).body;
+      assert.equal(row.origin, 'db');
+      const asked = await fetch(`${other.url}/openai/v1/chat/completions`, { method: 'POST', headers: { authorization: `Bearer ${k.key}`, 'content-type': 'application/json' }, body: '{"model":"m","messages":[]}' });
+      assert.equal(asked.status, 200);
+      assert.equal(asked.headers.get('x-ratelimit-limit-requests'), '7');
+      assert.equal((await other.admin('GET', '/global_config')).body.settings['timeouts.list_ms'], 4321);
+      const twice = await other.admin('POST', '/import', { config });
+      assert.equal(twice.status, 200, JSON.stringify(twice.body));
+    } finally { await other.stop(); }
+    const own = await admin('POST', '/import', { config: { providers: [{ name: 'openai', kind: 'openai', enabled: false }] } });
+    assert.equal(own.status, 200, JSON.stringify(own.body));
+    assert.match(own.body.left_alone.join(), /provider openai/);
+    assert.equal((await admin('GET', '/providers/openai')).body.enabled, true);
+    for (const config of [{ providers: [{ name: 'x', kind: 'nope' }] }, { provders: [] }, { users: [{ name: 'u', keys: [{ label: 'l', key_file: '/etc/hostname' }] }] }, 5]) {
+      assert.equal((await admin('POST', '/import', { config })).status, 400, JSON.stringify(config));
+    }
+  });
+});
+
+describe('openapi.json', () => {
+  test('says every route that answers, and each it says answers', async () => {
+    const { body } = await admin('GET', '/openapi.json');
+    assert.equal(body.openapi, '3.1.0');
+    const ids = new Set();
+    let operations = 0;
+    for (const [pattern, methods] of Object.entries(body.paths)) {
+      for (const [method, operation] of Object.entries(methods)) {
+        operations++;
+        assert.ok(!ids.has(operation.operationId), operation.operationId);
+        ids.add(operation.operationId);
+        // An id that nobody has: 404 of the resource, never "no such admin route".
+        const p = pattern.replace(/\{id\}/g, '987654').replace(/\{\w+\}/g, 'nobody');
+        if (pattern.includes('tail') || pattern.includes('reload') || pattern.includes('rekey')) continue;
+        const r = await admin(method.toUpperCase(), p, method === 'get' || method === 'delete' ? undefined : {});
+        assert.notEqual(r.body?.error, 'not_found', `${method} ${p}`);
+        assert.notEqual(r.body?.error, 'method_not_allowed', `${method} ${p}`);
+      }
+    }
+    assert.ok(operations > 30);
+    assert.equal((await admin('POST', '/system/self_update')).body.error, 'self_update_disabled');
+  });
+});
+
+describe('address', () => {
+  const freePort = () => new Promise((done) => { const s = net.createServer().listen(0, '127.0.0.1', () => { const { port } = s.address(); s.close(() => done(port)); }); });
+  test('a changed port is bound at once, the old one is let go, a taken one is refused', async () => {
+    // The first start stores an address of its own; the second finds it as an ordinary setting.
+    const [first, port] = [await freePort(), await freePort()];
+    const dataDir = fs.mkdtempSync(path.join(os.tmpdir(), 'gproxy-e2e-'));
+    await (await startGproxy({ dataDir, plainAddress: true, args: ['--host', '127.0.0.1', '--port', String(first)] })).stop();
+    const g = await startGproxy({ dataDir, plainAddress: true, config: { users: [{ name: 't', keys: [{ label: 'l', key: KEY }] }] } });
+    try {
+      const put = (body) => fetch(`${g.url}/admin/global_config`, { method: 'PUT', headers: { 'x-admin-key': ADMIN, 'content-type': 'application/json' }, body: JSON.stringify(body) });
+      const taken = net.createServer();
+      await new Promise((done) => taken.listen(0, '127.0.0.1', done));
+      const refused = await put({ port: taken.address().port });
+      assert.equal(refused.status, 409);
+      assert.equal((await refused.json()).error, 'cannot_bind');
+      taken.close();
+      const moved = await put({ port });
+      assert.equal(moved.status, 200, await moved.text());
+      assert.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200);
+      await assert.rejects(new Promise((done, fail) => { const s = net.connect(g.port, '127.0.0.1', done); s.on('error', fail); }));
+    } finally { await g.stop(); fs.rmSync(dataDir, { recursive: true, force: true }); }
+  });
+});
