@@ -137,8 +137,9 @@ void refresh_now(WorkerContext& context, int64_t credential_id, CredentialAction
     return done(Error{ErrorKind::conflict, "not_refreshable",
                       "credentials of this kind, or this one, cannot be renewed"});
   }
-  refresh_credential(context, found->snapshot, *found->provider, *found->credential, found->handle,
-                     kCauseExpiring, [done = std::move(done)](const Result<void>& refreshed) {
+  refresh_credential(context, found->snapshot,
+                     {*found->provider, *found->credential, found->handle, kCauseExpiring},
+                     [done = std::move(done)](const Result<void>& refreshed) {
                        if (refreshed.ok()) return done(std::string(R"({"ok":true})"));
                        Error error = refreshed.error();
                        if (error.http() < 500) error.status = 502;
