@@ -409,7 +409,10 @@ Result<void> Exchange::index_request() {
       if (!routed) return missing_provider_prefix();
     }
   }
-  GP_CHECK(check_allowed(match_.provider, model_));
+  // A route is allowed by the name it is asked for; its targets by their providers.
+  if (!match_.provider.empty()) {
+    GP_CHECK(check_allowed(match_.provider, plan_ != nullptr ? plan_->asked : model_));
+  }
   usage_row_ = translate::is_generate(operation_);
   return ok();
 }

@@ -89,6 +89,7 @@ const config::RouteTarget* Exchange::peek_target(size_t& at) const {
   for (; plan_ != nullptr && at < plan_->order.size(); ++at) {
     const auto* entry = (*snapshot_)->find_provider(plan_->order[at]->provider);
     if (entry == nullptr || !entry->usable()) continue;
+    if (!check_allowed(entry->name, {}).ok()) continue;
     if (entry->provider->route(match_.protocol, operation_).supported()) return plan_->order[at];
   }
   return nullptr;
