@@ -234,6 +234,8 @@ Error Provider::breach(std::string_view hook, std::string_view what) const {
   auto now = clock_.now_ms();
   bool was_healthy = health_.healthy(now);
   health_.record(now);
+  log::warn("module failed",
+            {{"module", module_->id()}, {"provider", name()}, {"hook", hook}, {"error", what}});
   if (was_healthy && !health_.healthy(now)) {
     log::warn("provider unhealthy: its module failed three times in a minute",
               {{"module", module_->id()}, {"provider", name()}, {"hook", hook}, {"last", what}});

@@ -17,7 +17,12 @@ before(async () => {
   sims = await startVendors(kinds);
   gproxy = await startGproxy({ config: { providers: kinds.flatMap((k) => [sims[k].row(), sims[k].row({ name: `${k}-two` })]), users } });
 });
-after(async () => { await gproxy.stop(); await sims.close(); });
+after(async () => {
+  await gproxy.stop();
+  await sims.close();
+  // Whose answers could not be read stands in the log, by name.
+  for (const kind of ['geminicli', 'antigravity']) assert.match(gproxy.stderr(), new RegExp(`module failed .*module=dev.gproxy.${kind} `));
+});
 
 for (const kind of kinds) {
   for (const provider of [kind, `${kind}-two`]) {
