@@ -162,6 +162,9 @@ ResponsePath::Options Exchange::translated_options(translate::Framing framing, m
   options.translator = translation_->translator();
   options.whole = !translation_->context().stream;
   options.max_whole_bytes = settings().limits.max_buffered_bytes;
+  // Of an answer that is only collected or cut into events the client gets the upstream's own id.
+  options.report_id = resolved_.target_protocol == translate::Protocol::openai_response &&
+                      match_.protocol == translate::Protocol::openai_response;
   return options;
 }
 

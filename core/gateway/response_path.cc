@@ -46,6 +46,7 @@ Result<void> ResponsePath::native(std::string_view bytes) {
   if (bytes.empty()) return ok();
   if (options_.translator != nullptr) {
     scan_.feed(bytes);
+    tell_id();
     return translate(bytes);
   }
   if (options_.model_provider.empty() && !options_.strip_usage_chunk) {
@@ -62,7 +63,8 @@ Result<void> ResponsePath::translate(std::string_view bytes) {
   // What came is kept until the first event is understood: the module judges a failure by it.
   if (!open_) held_.append(bytes.substr(0, kMaxGateBytes - std::min(held_.size(), kMaxGateBytes)));
   auto fed = translator.feed(bytes, translated_);
-  if (fed.ok() && options_.whole && translator.held_bytes() + translated_.size() > options_.max_whole_bytes) {
+  if (fed.ok() && options_.whole &&
+      translator.held_bytes() + translated_.size() > options_.max_whole_bytes) {
     Error error{ErrorKind::server, "response_too_large", "the upstream's answer is too large"};
     error.status = 502;
     fed = std::move(error);
@@ -155,11 +157,15 @@ void ResponsePath::settle_model() {
   settling_ = false;
 }
 
+// Before the bytes that tell it to the client go out.
+void ResponsePath::tell_id() {
+  if (!options_.report_id || scan_.response_id().empty()) return;
+  options_.report_id = false;
+  receiver_.on_response_id(scan_.response_id());
+}
+
 void ResponsePath::emit(std::string_view bytes) {
-  if (options_.report_id && !scan_.response_id().empty()) {
-    options_.report_id = false;
-    receiver_.on_response_id(scan_.response_id());
-  }
+  tell_id();
   if (open_) {
     if (!bytes.empty()) receiver_.on_answer(bytes);
     return;

@@ -100,6 +100,7 @@ class ResponsePath final : private modhost::DataSink {
   void edit(std::string_view bytes);
   void settle_model();
   void emit(std::string_view bytes);
+  void tell_id();
   bool held_edit() const { return edited_.empty(); }
 
   Options options_;
