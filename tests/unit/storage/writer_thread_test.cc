@@ -158,6 +158,7 @@ TEST_CASE("a locked database degrades, keeps the rows, and recovers by itself") 
   Running run(folder, impatient(), /*busy_timeout_ms=*/1);
   sqlite3* other = nullptr;
   REQUIRE(sqlite3_open(folder.file("gproxy.db").c_str(), &other) == SQLITE_OK);
+  sqlite3_busy_timeout(other, 10'000);  // the writer may be at its own work
   REQUIRE(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK);
   for (int i = 0; i < 10; ++i) REQUIRE(run.recorder().usage(a_usage_row()));
   const Health& health = run.writer->health();
@@ -189,6 +190,7 @@ TEST_CASE("a database that is gone shows although nobody writes") {
   sqlite3* other = nullptr;
   REQUIRE(sqlite3_open(folder.file("gproxy.db").c_str(), &other) == SQLITE_OK);
   sqlite3_busy_timeout(other, 5'000);
+  sqlite3_busy_timeout(other, 10'000);  // the writer may be at its own work
   REQUIRE(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK);
   CHECK(eventually([&] { return run.writer->health().state.load() == HealthState::down; }));
   sqlite3_close(other);
@@ -228,6 +230,7 @@ TEST_CASE("stop gives up on a dead database in time, and the next start writes t
     options.drain_timeout_ms = 50;
     Running run(folder, options, /*busy_timeout_ms=*/1);
     REQUIRE(sqlite3_open(folder.file("gproxy.db").c_str(), &other) == SQLITE_OK);
+    sqlite3_busy_timeout(other, 10'000);  // the writer may be at its own work
     REQUIRE(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK);
     for (int i = 0; i < 10; ++i) REQUIRE(run.recorder().usage(a_usage_row()));
     CHECK_FALSE(run.writer->stop());
