@@ -45,16 +45,7 @@ struct Limits {
   size_t max_exchange_bytes = 256 * 1024 * 1024;  // memory of one exchange: the arena's bound
   // Request bodies and answers in hand, whole process; 503 above this.
   size_t memory_budget_bytes = size_t{2} << 30;
-  size_t max_transfers = 16'384;  // running upstream transfers of the process
-  // Per loop and upstream host over HTTP/1.1; 0 = no own limit.
-  size_t max_transfers_per_host = 0;
-  // Rows per loop between it and the writer thread; 503 above 90 %.
-  size_t usage_ring_rows = 8192;
-  size_t log_ring_rows = 4096;                    // beyond: request logs are dropped and counted
-  size_t max_log_body_bytes = 256 * 1024;         // of each body in a request log
   size_t max_admin_body_bytes = 2 * 1024 * 1024;  // of an admin request; 413 above this
-  // Admin queries waiting for the store; 503 above this.
-  size_t max_admin_queue = 256;
 };
 
 // Times in milliseconds; 0 = none.
