@@ -70,7 +70,7 @@ bool fill(Store& store, DataClock& clock, int64_t rows) {
     std::vector<UpstreamRequestRow> upstream;
     for (int64_t i = 0; i < kBatch; ++i) {
       at += step;
-      char trace[40];
+      char trace[48];
       std::snprintf(trace, sizeof trace, "01980000-%04x-7000-8000-%012llx",
                     static_cast<unsigned>(random.next(65536)), static_cast<unsigned long long>(id));
       traces[static_cast<size_t>(i)] = trace;
