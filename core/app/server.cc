@@ -279,9 +279,6 @@ Result<void> Server::State::start() {
   shared.metrics.push_back(&main_metrics);
   shared.on_scrape = [this](Metrics& into) { fill_gauges(into); };
 
-  // The first request must not wait for it on a loop.
-  if (auto trusted = ca->wait(); !trusted.ok())
-    log::warn("no certificate authority is trusted", {{"error", trusted.error().message}});
   // Before anybody can know that we listen: a signal that comes right then must not kill the
   // process.
   watch_signals();

@@ -11,8 +11,9 @@
 namespace gproxy::gateway {
 namespace {
 
-// Up to here output is collected for the turn; larger pieces go to the socket as they are.
-constexpr size_t kCollectBytes = 8 * 1024;
+// Up to here output is collected for the turn; what is more goes to the socket with it. libcurl
+// hands out 16 KiB at a time: four of them in one write cost less than the copy of three.
+constexpr size_t kCollectBytes = 60 * 1024;
 constexpr int64_t kWatchMs = 1000;
 constexpr int64_t kMemoryPollMs = 100;
 

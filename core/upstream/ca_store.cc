@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <future>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "upstream/tls_warm_up.h"
@@ -52,12 +53,16 @@ int add_file(X509_STORE* store, const std::string& path) {
 }
 
 // Every file of the folder, read now: OpenSSL's own folder lookup would read files during a
-// handshake on the loop.
+// handshake on the loop. Each one once: a folder for OpenSSL holds links by hash to its own files.
 int add_folder(X509_STORE* store, const std::string& path) {
   std::error_code error;
+  std::set<std::filesystem::path> seen;
   int count = 0;
   for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
     if (!entry.is_regular_file(error)) continue;
+    std::error_code unresolved;
+    if (!seen.insert(std::filesystem::canonical(entry.path(), unresolved)).second && !unresolved)
+      continue;
     if (const int added = add_file(store, entry.path().string()); added > 0) count += added;
   }
   return error ? -1 : count;
