@@ -39,6 +39,8 @@
 namespace gproxy::app {
 namespace {
 
+constexpr int64_t kCertificatesMs = 50;  // of the start, at most
+
 // One loop on one thread, with everything that lives there. Members go in reverse order on that
 // thread.
 struct WorkerThread {
@@ -279,6 +281,8 @@ Result<void> Server::State::start() {
   shared.metrics.push_back(&main_metrics);
   shared.on_scrape = [this](Metrics& into) { fill_gauges(into); };
 
+  // A first request would wait for it on a loop. Usually it is there by now.
+  ca->wait_at_most(kCertificatesMs);
   // Before anybody can know that we listen: a signal that comes right then must not kill the
   // process.
   watch_signals();

@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509_vfy.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <future>
@@ -183,6 +184,10 @@ Result<void> CaStore::wait() const {
   state_->done.wait();
   if (state_->error) return *state_->error;
   return ok();
+}
+
+bool CaStore::wait_at_most(int64_t ms) const {
+  return state_->done.wait_for(std::chrono::milliseconds(ms)) == std::future_status::ready;
 }
 
 x509_store_st* CaStore::native() const {

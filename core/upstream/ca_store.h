@@ -3,6 +3,7 @@
 // blocked loop). Made by the application, shared by all loops; immutable once loaded.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -38,6 +39,8 @@ class CaStore {
 
   // Waits until the files are read; says why they could not be.
   Result<void> wait() const;
+  // The same, but no longer than this. Says whether they are read.
+  bool wait_at_most(int64_t ms) const;
   // Null when loading failed: then nothing is trusted. Any thread.
   x509_store_st* native() const;
   size_t certificates() const;
