@@ -55,10 +55,10 @@ std::string_view timing(Arena& arena, int64_t own_us, int64_t upstream_us) {
 // The upstream's headers that may go down, and ours.
 std::span<const http::HeaderView> Exchange::answer_headers(
     std::span<const http::HeaderView> upstream) {
-  auto list = arena_.array<http::HeaderView>(upstream.size() + 11 + Admission::kHeaders);
+  // Only until begin_answer() has written them: a stream's arena need not hold them for minutes.
+  const auto list = context_.header_list(upstream.size() + 11 + Admission::kHeaders);
   size_t n = 0;
   bool has_cache_control = false, has_buffering = false;
-  if (list.empty()) return {};
   for (const auto& header : upstream) {
     const std::string_view name = header.name;
     if (is_dropped_response_header(name)) continue;

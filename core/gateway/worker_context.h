@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <random>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/reasoning_cache.h"
+#include "http/headers.h"
 
 namespace gproxy::gateway {
 
@@ -48,11 +50,11 @@ struct WorkerContext : std::enable_shared_from_this<WorkerContext> {
   config::SnapshotSlot snapshots;
   ReasoningCache reasoning;
   const uint32_t number = shared.next_worker.fetch_add(1);  // among the workers: CredentialPool
-  std::mt19937_64 random;  // jitter and ids, nothing secret
-  size_t exchanges = 0;    // running ones that may write rows
+  std::mt19937_64 random;                                   // jitter and ids, nothing secret
+  size_t exchanges = 0;                                     // running ones that may write rows
   uint64_t requests = 0;
   bool draining = false;
-  std::vector<std::shared_ptr<StepRunner>> runners;  // running step machines
+  std::vector<std::shared_ptr<StepRunner>> runners;                // running step machines
   std::vector<std::shared_ptr<TokenizerFetch>> tokenizer_fetches;  // running ones
 
   // Output strings go from hand to hand: a stream that is silent holds none.
@@ -67,6 +69,11 @@ struct WorkerContext : std::enable_shared_from_this<WorkerContext> {
     text.clear();
     spare_.push_back(std::move(text));
   }
+  // Room for the fields of one answer's head, valid until the next call.
+  std::span<http::HeaderView> header_list(size_t fields) {
+    if (headers_.size() < fields) headers_.resize(fields);
+    return {headers_.data(), fields};
+  }
   // Deletes at the tail of the turn.
   template <class T>
   void bury(std::unique_ptr<T> corpse) {
@@ -78,6 +85,7 @@ struct WorkerContext : std::enable_shared_from_this<WorkerContext> {
   static constexpr size_t kSpareStrings = 64;
   static constexpr size_t kSpareBytes = 64 * 1024;
   std::vector<std::string> spare_;
+  std::vector<http::HeaderView> headers_;
 };
 
 }  // namespace gproxy::gateway

@@ -349,7 +349,6 @@ bool CurlTransfer::deliver_head() {
   const int status = head_->status();
   const bool has_body = !no_body_ && status != 204 && status != 304;
   decoded_ = has_body && head_->is_encoded();
-  release_sent_body();
   const int64_t idle_end = activity_ms_ + timeouts_.idle_ms;
   if (timeouts_.idle_ms > 0 && (!timer_.active() || timer_.deadline_ms() > idle_end)) {
     timer_.start(timeouts_.idle_ms);
@@ -360,6 +359,8 @@ bool CurlTransfer::deliver_head() {
       head_->fields(decoded_ ? ResponseHead::Coding::removed : ResponseHead::Coding::as_sent);
   head.decoded = decoded_;
   head.version = head_->major_version() >= 2 ? HttpVersion::http2 : HttpVersion::http1;
+  // What has no length is a stream, and may be one of thousands.
+  release_sent_body(http::find(head.headers, "content-length").empty() ? 0 : kKeptFlatBytes);
   sink_->on_head(head);
   host_.give_back(std::move(head_));
   return sink_ != nullptr;
@@ -367,9 +368,9 @@ bool CurlTransfer::deliver_head() {
 
 // Once the answer has begun nothing is sent again, so a body that went out whole is not needed: a
 // stream may run for minutes.
-void CurlTransfer::release_sent_body() {
+void CurlTransfer::release_sent_body(size_t kept_bytes) {
   if (body_piece_ == body_.size()) body_ = {};
-  if (flat_capacity_ <= kKeptFlatBytes) return;
+  if (flat_capacity_ <= kept_bytes) return;
   curl_off_t sent = 0;
   curl_easy_getinfo(easy_, CURLINFO_SIZE_UPLOAD_T, &sent);
   if (static_cast<size_t>(sent) < flat_size_) return;

@@ -129,7 +129,7 @@ class CurlTransfer {
   curl_socket_t on_open_socket(curl_sockaddr* address);
 
   bool deliver_head();
-  void release_sent_body();
+  void release_sent_body(size_t kept_bytes);
   bool over_ratio() const;
   void fail_later(FailureKind kind, std::string message);
   void abort();
