@@ -25,7 +25,6 @@ struct CurlConfig {
   int64_t idle_multi_ms =
       60'000;  // an unused multi beyond the first two goes, with its connections
   int64_t dns_cache_s = 60;
-  int64_t expect_timeout_ms = 500;     // bodies over 1 MiB wait this long for 100-continue
   size_t max_head_bytes = 128 * 1024;  // response head; beyond it the transfer fails: too_large
   size_t max_head_fields = 256;
   // An encoded answer (never asked for) may grow by this factor once it is over the free size.

@@ -35,6 +35,12 @@ int64_t info_us(CURL* easy, CURLINFO which) {
   return value;
 }
 
+size_t body_bytes_of(const Request& request) {
+  size_t bytes = 0;
+  for (const auto piece : request.body) bytes += piece.size();
+  return bytes;
+}
+
 long info_long(CURL* easy, CURLINFO which) {
   long value = 0;
   curl_easy_getinfo(easy, which, &value);
@@ -102,7 +108,6 @@ void CurlTransfer::set_constant_options(CURLSH* share) {
   set(CURLOPT_NOPROXY, "");
   // An encoding that was not asked for is undone; the header that asks is the caller's own.
   set(CURLOPT_ACCEPT_ENCODING, "");
-  set(CURLOPT_EXPECT_100_TIMEOUT_MS, static_cast<long>(config.expect_timeout_ms));
   set(CURLOPT_DNS_CACHE_TIMEOUT, static_cast<long>(config.dns_cache_s));
   set(CURLOPT_TCP_KEEPALIVE, 1L);
   set(CURLOPT_TCP_KEEPIDLE, kKeepAliveIdleS);
@@ -175,7 +180,7 @@ std::unique_ptr<Transfer> CurlTransfer::begin(const Request& request,
   decoded_bytes_ = 0;
   error_[0] = '\0';
 
-  curl_slist* list = headers_.build(request.headers);
+  curl_slist* list = headers_.build(request.headers, body_bytes_of(request));
   if (!url.ok() || list == nullptr) {
     fail_later(FailureKind::other,
                url.ok() ? "a request header is not valid" : url.error().message);
@@ -220,8 +225,7 @@ void CurlTransfer::enter_multi() {
 }
 
 void CurlTransfer::apply(const Request& request) {
-  size_t body_bytes = 0;
-  for (const auto piece : request.body) body_bytes += piece.size();
+  const size_t body_bytes = body_bytes_of(request);
   apply_method(request, body_bytes);
   if (applied_.version != request.version || applied_.tls != url_->tls) {
     applied_.version = request.version;

@@ -10,19 +10,22 @@ namespace {
 constexpr size_t kUsualBytes = 4096;
 constexpr size_t kStep = 512;
 
-// libcurl sends these by itself unless a custom header of that name exists; "Name:" takes it away. What
-// is relayed must arrive as it is, so no encoding is asked for where the caller asks for none.
+// libcurl sends these by itself unless a custom header of that name exists; "Name:" takes it away.
+// What is relayed must arrive as it is, so no encoding is asked for where the caller asks for none.
 constexpr std::string_view kImpliedNames[] = {"Accept", "Accept-Encoding", "Content-Type"};
 constexpr std::string_view kImplied[] = {"Accept:", "Accept-Encoding: identity", "Content-Type:"};
+constexpr std::string_view kNoExpect = "Expect:";
+constexpr size_t kExpectsAbove = 1024 * 1024;
 
 }  // namespace
 
-curl_slist* HeaderBlock::build(std::span<const http::HeaderView> headers) {
+curl_slist* HeaderBlock::build(std::span<const http::HeaderView> headers, size_t body_bytes) {
   constexpr size_t kImpliedCount = std::size(kImplied);
-  const size_t nodes = headers.size() + kImpliedCount;
+  const size_t nodes = headers.size() + kImpliedCount + 1;
   size_t bytes = nodes * sizeof(curl_slist);
   for (const auto& header : headers) bytes += header.name.len + header.value.len + 3;
   for (const auto line : kImplied) bytes += line.size() + 1;
+  bytes += kNoExpect.size() + 1;
   if (bytes > capacity_) {
     capacity_ = (bytes + kStep - 1) / kStep * kStep;
     memory_ = std::make_unique_for_overwrite<char[]>(capacity_);
@@ -47,7 +50,8 @@ curl_slist* HeaderBlock::build(std::span<const http::HeaderView> headers) {
     const std::string_view name = header.name;
     const std::string_view value = header.value;
     if (!http::is_token(name) || (!value.empty() && !http::is_field_value(value))) return nullptr;
-    for (size_t i = 0; i < kImpliedCount; ++i) given[i] = given[i] || iequals(name, kImpliedNames[i]);
+    for (size_t i = 0; i < kImpliedCount; ++i)
+      given[i] = given[i] || iequals(name, kImpliedNames[i]);
     char* begin = text;
     append(name);
     if (value.empty()) {
@@ -62,6 +66,11 @@ curl_slist* HeaderBlock::build(std::span<const http::HeaderView> headers) {
     if (given[i]) continue;
     char* begin = text;
     append(kImplied[i]);
+    finish(begin);
+  }
+  if (body_bytes > kExpectsAbove) {
+    char* begin = text;
+    append(kNoExpect);
     finish(begin);
   }
   if (node == first) return nullptr;

@@ -51,8 +51,9 @@ bool SocketPolls::want(CurlMulti& multi, curl_socket_t fd, int what) {
     by_fd_[index] = poll;
     ++count_;
   }
-  // libcurl asks anew after the first send of each transfer, and whenever it has more to send.
-  sends_.touch(fd);
+  // libcurl asks anew after the first send of each transfer, and after the last of a long body. In
+  // between it waits to write, and more follows by itself.
+  if ((what & CURL_POLL_OUT) == 0) sends_.touch(fd);
   poll->multi = &multi;
   poll->wanted = ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
                  ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0);
@@ -117,7 +118,6 @@ void SocketPolls::on_event(Poll& poll, int status, int events) {
     bits = ((poll.wanted & UV_READABLE) != 0 ? CURL_CSELECT_IN : 0) |
            ((poll.wanted & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0);
   }
-  if ((bits & CURL_CSELECT_OUT) != 0) poll.owner->sends_.touch(poll.fd);
   poll.multi->on_socket(poll.fd, bits);
   // The poll's memory outlives this call even when it was dropped: libuv frees in a later phase.
   if (!poll.dropped && poll.armed == 0 && poll.wanted != 0) poll.owner->arm(poll, poll.wanted);

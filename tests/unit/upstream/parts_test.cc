@@ -103,13 +103,13 @@ TEST_CASE("header blocks are rebuilt in place") {
   HeaderBlock block;
   const http::HeaderView first[] = {{"a", "1"}, {"Accept", "x/y"}};
   std::string all;
-  for (auto* node = block.build(first); node != nullptr; node = node->next) {
+  for (auto* node = block.build(first, 10); node != nullptr; node = node->next) {
     all += std::string(node->data) + "|";
   }
   CHECK(all == "a: 1|Accept: x/y|Accept-Encoding: identity|Content-Type:|");
   const http::HeaderView second[] = {{"b", ""}};
   all.clear();
-  for (auto* node = block.build(second); node != nullptr; node = node->next) {
+  for (auto* node = block.build(second, 10); node != nullptr; node = node->next) {
     all += std::string(node->data) + "|";
   }
   CHECK(all == "b;|Accept:|Accept-Encoding: identity|Content-Type:|");
