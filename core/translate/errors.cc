@@ -75,18 +75,30 @@ std::string_view gemini_name(const Row& row, int status) {
   return row.gemini_name;
 }
 
+// Our own complaints name the field in the words that people read; an upstream's stay as they came.
+bool names_field(const Error& error) {
+  return error.code != kUpstreamError && !error.param.empty();
+}
+
+std::string message_of(const Error& error) {
+  if (!names_field(error) || error.message.find(error.param) != std::string::npos) {
+    return error.message;
+  }
+  return error.param + ": " + error.message;
+}
+
 std::string claude_message(const Error& error) {
   // Agents compact their history when they read these words.
   constexpr std::string_view kContext = "prompt is too long: ";
   if (error.kind == ErrorKind::context && !error.message.starts_with("prompt is too long")) {
     return std::string(kContext) + error.message;
   }
-  return error.message;
+  return message_of(error);
 }
 
 void write_openai(json::Writer& w, const Row& row, const Error& error) {
   w.begin_object();
-  w.field("message", error.message);
+  w.field("message", message_of(error));
   w.field("type", row.openai_type);
   w.key("param");
   error.param.empty() ? w.null() : w.string(error.param);
@@ -127,7 +139,7 @@ std::string seconds_text(int64_t ms) {
 void write_gemini(json::Writer& w, const Row& row, const Error& error, int status) {
   w.begin_object();
   w.field("code", status);
-  w.field("message", error.message);
+  w.field("message", message_of(error));
   w.field("status", gemini_name(row, status));
   const auto own = own_code(error);
   const bool violation = error.kind == ErrorKind::unsupported && !error.param.empty();

@@ -19,6 +19,19 @@ Error an_error(ErrorKind kind, std::string_view code = kUpstreamError) {
 
 }  // namespace
 
+TEST_CASE("our own complaints name the field in the message, once; an upstream's words stay") {
+  const Error ours{ErrorKind::invalid, "invalid_type", "expected an object", "tools[0]"};
+  const Error told{ErrorKind::invalid, "missing_required_parameter", "missing required field model",
+                   "model"};
+  const Error theirs{ErrorKind::invalid, kUpstreamError, "bad tool", "tools[0]"};
+  for (const auto protocol :
+       {Protocol::openai_chat, Protocol::openai_response, Protocol::claude, Protocol::gemini}) {
+    CHECK(has(encode_error(protocol, ours, ""), "\"message\":\"tools[0]: expected an object\""));
+    CHECK(has(encode_error(protocol, told, ""), "\"message\":\"missing required field model\""));
+    CHECK(has(encode_error(protocol, theirs, ""), "\"message\":\"bad tool\""));
+  }
+}
+
 TEST_CASE("each protocol has its own status and type for a kind") {
   struct Row {
     ErrorKind kind;
