@@ -124,8 +124,9 @@ struct Loop::State final : TimerWheel::Host {
 
   // libuv reads its clock when the poll returns and when a turn begins, so the distance to it is
   // the time spent in callbacks: one clock read per turn.
+  int64_t busy_ms() const { return Loop::now_us() / 1000 - now_ms() + skipped_ms; }
   void measure() {
-    const int64_t busy = Loop::now_us() / 1000 - now_ms() + skipped_ms;
+    const int64_t busy = busy_ms();
     skipped_ms = 0;
     if (busy > stats.longest_turn_ms) stats.longest_turn_ms = busy;
     if (config.slow_turn_ms <= 0 || busy < config.slow_turn_ms) return;
@@ -280,6 +281,10 @@ int64_t Loop::now_ms() const {
 }
 int64_t Loop::now_us() {
   return static_cast<int64_t>(uv_hrtime() / 1000);
+}
+
+int64_t Loop::busy_ms() const {
+  return state_->busy_ms();
 }
 
 void Loop::update_time() {

@@ -96,6 +96,9 @@ class Loop {
   int64_t now_ms() const;
   // The exact time, for measuring; costs a clock read.
   static int64_t now_us();
+  // How long the callbacks of this turn have run by now, in milliseconds; costs a clock read. Who
+  // can put off the rest of a heavy piece of work looks here.
+  int64_t busy_ms() const;
   // Makes now_ms() exact again after something slow.
   void update_time();
 

@@ -24,7 +24,7 @@ void SendBatch::forget(curl_socket_t fd) {
 }
 
 void SendBatch::touch(curl_socket_t fd) {
-  if (fd < 0 || static_cast<size_t>(fd) >= held_.size() || !held_[static_cast<size_t>(fd)]) return;
+  if (!holds(fd)) return;
   if (!touched_.empty() && touched_.back() == fd) return;
   touched_.push_back(fd);
   loop_.at_turn_end(hook_);

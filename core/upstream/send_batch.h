@@ -25,6 +25,9 @@ class SendBatch {
   void hold(curl_socket_t fd);
   // The descriptor got a new meaning or none.
   void forget(curl_socket_t fd);
+  bool holds(curl_socket_t fd) const {
+    return fd >= 0 && static_cast<size_t>(fd) < held_.size() && held_[static_cast<size_t>(fd)];
+  }
   // Something may have been sent, or is about to be in this turn.
   void touch(curl_socket_t fd);
 

@@ -7,6 +7,11 @@
 #include "upstream/curl_multi.h"
 
 namespace gproxy::upstream {
+namespace {
+
+constexpr int64_t kBusyMs = 2;
+
+}  // namespace
 
 struct SocketPolls::Poll {
   uv_poll_t handle{};
@@ -103,6 +108,17 @@ void SocketPolls::drop(curl_socket_t fd) {
            [](uv_handle_t* handle) { delete static_cast<Poll*>(handle->data); });
 }
 
+// A step of a TLS handshake takes the better part of a millisecond, and a burst of them must not
+// hold up everything else on the loop. The kernel tells of the event again in the next turn; one a
+// turn is always served.
+bool SocketPolls::put_off(curl_socket_t fd) {
+  if (sends_.holds(fd)) return false;  // cleartext
+  const uint64_t turn = loop_.stats().turns;
+  if (turn == served_in_turn_ && loop_.busy_ms() >= kBusyMs) return true;
+  served_in_turn_ = turn;
+  return false;
+}
+
 void SocketPolls::on_event(Poll& poll, int status, int events) {
   if (status != 0) poll.armed = 0;  // libuv has stopped it
   if (poll.wanted == 0) {
@@ -111,6 +127,7 @@ void SocketPolls::on_event(Poll& poll, int status, int events) {
     poll.owner->arm(poll, 0);
     return;
   }
+  if (status == 0 && poll.owner->put_off(poll.fd)) return;
   int bits = ((events & UV_READABLE) != 0 ? CURL_CSELECT_IN : 0) |
              ((events & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0);
   // An error is left to libcurl's own read or write, which knows the errno and may retry.

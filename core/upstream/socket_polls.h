@@ -45,8 +45,11 @@ class SocketPolls {
   void drop(curl_socket_t fd);
   static void on_event(Poll& poll, int status, int events);
 
+  bool put_off(curl_socket_t fd);
+
   net::Loop& loop_;
   SendBatch& sends_;
+  uint64_t served_in_turn_ = 0;  // the turn in which an event that could wait was last served
   std::vector<Poll*> by_fd_;
   size_t count_ = 0;
 };
