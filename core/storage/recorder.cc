@@ -110,6 +110,10 @@ bool Recorder::body(const BodyRow& row) {
   return log_row(row);
 }
 
+bool Recorder::decision(const DecisionRow& row) {
+  return log_row(row);
+}
+
 double Recorder::level() const {
   return usage_.fill();
 }

@@ -46,6 +46,7 @@ class Recorder {
   bool upstream(const UpstreamRequestRow& row);
   bool event(const InternalEvent& row);
   bool body(const BodyRow& row);
+  bool decision(const DecisionRow& row);
 
   // Fill of the usage ring, 0 .. 1.
   double level() const;

@@ -292,6 +292,15 @@ struct BodyRow {
   std::string_view body;
 };
 
+// Why a request went the way it went, as GET /admin/requests/{trace_id}/why tells it.
+struct DecisionRow {
+  int64_t id = 0;
+  int64_t at = 0;  // when the request began
+  std::string_view trace_id;
+  std::string_view request_id;  // the client's own name for it; empty = none
+  std::string_view decision_json;
+};
+
 // Something that happened inside: cooldown start and end, for instance.
 struct InternalEvent {
   int64_t id = 0;

@@ -26,6 +26,7 @@ void RingDrain::Rows::clear() {
   events.clear();
   responses.clear();
   bodies.clear();
+  decisions.clear();
 }
 
 bool RingDrain::take(uint32_t type, std::string_view payload, Rows& rows) {
@@ -42,6 +43,8 @@ bool RingDrain::take(uint32_t type, std::string_view payload, Rows& rows) {
       return take_row(payload, rows.responses);
     case FrameType::body_1:
       return take_row(payload, rows.bodies);
+    case FrameType::decision_1:
+      return take_row(payload, rows.decisions);
   }
   return false;
 }
@@ -118,6 +121,8 @@ Result<size_t> RingDrain::one_by_one(Store& store) {
                 [&](auto one) { return store.append_batch({.responses = one}); }));
   GP_CHECK(
       each(rows_.bodies, rejected, [&](auto one) { return store.append_batch({.bodies = one}); }));
+  GP_CHECK(each(rows_.decisions, rejected,
+                [&](auto one) { return store.append_batch({.decisions = one}); }));
   return rejected;
 }
 

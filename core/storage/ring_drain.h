@@ -45,6 +45,7 @@ class RingDrain {
     std::vector<InternalEvent> events;
     std::vector<ResponseRow> responses;
     std::vector<BodyRow> bodies;
+    std::vector<DecisionRow> decisions;
     size_t size() const { return batch().rows(); }
     void clear();
     Batch batch() const {
@@ -53,7 +54,8 @@ class RingDrain {
               .upstream = upstream,
               .events = events,
               .responses = responses,
-              .bodies = bodies};
+              .bodies = bodies,
+              .decisions = decisions};
     }
   };
   // Adds what the frame holds; false when it holds no row.

@@ -14,6 +14,8 @@ constexpr size_t kMessage = 1024;
 constexpr size_t kHeaders = 16 * 1024;
 constexpr size_t kPayload = 16 * 1024;
 constexpr size_t kBody = 64 * 1024;
+constexpr size_t kRequestId = 128;
+constexpr size_t kDecision = 64 * 1024;
 
 struct UsageFixed {
   int64_t id, at, provider_id, credential_id, user_id, user_key_id;
@@ -50,6 +52,10 @@ struct BodyFixed {
   int64_t id, at, total_bytes;
   int32_t attempt_no;
   uint8_t direction, reserved[3];
+};
+
+struct DecisionFixed {
+  int64_t id, at;
 };
 
 static_assert(sizeof(UsageFixed) == 128 && sizeof(RequestFixed) == 88 &&
@@ -341,6 +347,24 @@ bool decode(std::string_view payload, BodyRow& r) {
   r.direction = f.direction == 0 ? BodyRow::Direction::request : BodyRow::Direction::response;
   r.trace_id = texts[0];
   r.body = texts[1];
+  return true;
+}
+
+bool push(Ring& ring, const DecisionRow& r) {
+  return put(ring, FrameType::decision_1, DecisionFixed{r.id, r.at},
+             std::array{cut(r.trace_id, kName), cut(r.request_id, kRequestId),
+                        whole(r.decision_json, kDecision)});
+}
+
+bool decode(std::string_view payload, DecisionRow& r) {
+  DecisionFixed f;
+  std::array<std::string_view, 3> texts;
+  if (!get(payload, f, texts)) return false;
+  r.id = f.id;
+  r.at = f.at;
+  r.trace_id = texts[0];
+  r.request_id = texts[1];
+  r.decision_json = texts[2];
   return true;
 }
 

@@ -18,6 +18,7 @@ enum class FrameType : uint32_t {
   event_1 = 4,
   response_1 = 5,
   body_1 = 6,
+  decision_1 = 7,
 };
 
 // Publishes the row; false when the ring is full. Text over its bound is cut at a character's
@@ -28,6 +29,7 @@ bool push(Ring& ring, const UpstreamRequestRow& row);
 bool push(Ring& ring, const InternalEvent& row);
 bool push(Ring& ring, const ResponseRow& row);
 bool push(Ring& ring, const BodyRow& row);
+bool push(Ring& ring, const DecisionRow& row);
 
 // Views point into `payload`. False when it is no such row.
 bool decode(std::string_view payload, UsageRow& out);
@@ -36,5 +38,6 @@ bool decode(std::string_view payload, UpstreamRequestRow& out);
 bool decode(std::string_view payload, InternalEvent& out);
 bool decode(std::string_view payload, ResponseRow& out);
 bool decode(std::string_view payload, BodyRow& out);
+bool decode(std::string_view payload, DecisionRow& out);
 
 }  // namespace gproxy::storage

@@ -140,6 +140,14 @@ constexpr const char* kBodiesInsert =
     "INSERT INTO request_bodies (id, at, trace_id, attempt_no, direction, total_bytes, "
     "body) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING";
 
+constexpr BulkColumn kDecisionsColumns[] = {
+    {"id", "bigint"},       {"at", "bigint"},          {"trace_id", "text"},
+    {"request_id", "text"}, {"decision_json", "text"},
+};
+constexpr const char* kDecisionsInsert =
+    "INSERT INTO request_decisions (id, at, trace_id, request_id, decision_json) VALUES ($1, $2, "
+    "$3, $4, $5) ON CONFLICT (id) DO NOTHING";
+
 template <class To>
 void bind(To& to, const UsageRow& r) {
   to.with(r.id).with(r.at).with_text_or_null(r.trace_id).with(r.attempt_no).with(r.final);
@@ -188,6 +196,11 @@ void bind(To& to, const BodyRow& r) {
   to.with(static_cast<int32_t>(r.direction)).with(r.total_bytes).with_blob(r.body);
 }
 
+template <class To>
+void bind(To& to, const DecisionRow& r) {
+  to.with(r.id).with(r.at).with(r.trace_id).with_text_or_null(r.request_id).with(r.decision_json);
+}
+
 }  // namespace
 
 // `fresh`, when asked for, gets the rows that were not there before.
@@ -230,6 +243,8 @@ Result<void> SqlStore::append_batch(const Batch& batch) {
     GP_CHECK(append_rows(batch.upstream, kUpstreamInsert, "upstream_requests", kUpstreamColumns));
     GP_CHECK(append_rows(batch.events, kEventsInsert, "internal_events", kEventsColumns));
     GP_CHECK(append_rows(batch.bodies, kBodiesInsert, "request_bodies", kBodiesColumns));
+    GP_CHECK(
+        append_rows(batch.decisions, kDecisionsInsert, "request_decisions", kDecisionsColumns));
     return append_responses(batch.responses);
   });
 }

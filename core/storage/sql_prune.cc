@@ -32,7 +32,8 @@ Result<int64_t> SqlStore::log_bytes() {
   GP_TRY(const int64_t rows,
          db_->number_of("SELECT coalesce(sum(n_live_tup), 0)::bigint FROM pg_stat_user_tables WHERE"
                         " relname IN ('downstream_requests', 'upstream_requests')"));
-  GP_TRY(const int64_t bodies, db_->number_of("SELECT pg_total_relation_size('request_bodies')"));
+  GP_TRY(const int64_t bodies, db_->number_of("SELECT pg_total_relation_size('request_bodies') + "
+                                              "pg_total_relation_size('request_decisions')"));
   return rows * kLogRowBytes + bodies;
 }
 
@@ -48,6 +49,7 @@ Result<bool> SqlStore::prune(const Retention& retention, int64_t now_us) {
   GP_CHECK(old("downstream_requests", retention.logs_us));
   GP_CHECK(old("upstream_requests", retention.logs_us));
   GP_CHECK(old("internal_events", retention.logs_us));
+  GP_CHECK(old("request_decisions", retention.logs_us));
   GP_CHECK(old("request_bodies", retention.bodies_us));
   if (more || retention.logs_bytes <= 0) return more;
   if (excess_rows_ <= 0) {
@@ -58,7 +60,8 @@ Result<bool> SqlStore::prune(const Retention& retention, int64_t now_us) {
     if (excess_rows_ <= 0) return false;
   }
   int64_t deleted = 0;
-  for (const char* table : {"request_bodies", "downstream_requests", "upstream_requests"}) {
+  for (const char* table :
+       {"request_bodies", "request_decisions", "downstream_requests", "upstream_requests"}) {
     // The oldest of each table; which of them goes first does not matter.
     GP_TRY([[maybe_unused]] const bool left, prune_table(table, now_us));
     deleted += db_->changes();

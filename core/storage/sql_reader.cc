@@ -205,6 +205,18 @@ Result<std::vector<LogBody>> SqlReader::bodies_of(const std::string& trace_id) {
   }
 }
 
+Result<std::optional<std::string>> SqlReader::decision_of(std::string_view id) {
+  for (const char* sql :
+       {"SELECT decision_json FROM request_decisions WHERE trace_id = $1 ORDER BY id DESC LIMIT 1",
+        "SELECT decision_json FROM request_decisions WHERE request_id = $1 ORDER BY id DESC LIMIT "
+        "1"}) {
+    Query query(*db_, sql);
+    GP_TRY(const bool found, query.with(id).step());
+    if (found) return std::optional<std::string>(query.string(0));
+  }
+  return std::optional<std::string>();
+}
+
 Result<int64_t> SqlReader::count_rows(Table table) {
   const char* sql = nullptr;
   switch (table) {
@@ -222,6 +234,9 @@ Result<int64_t> SqlReader::count_rows(Table table) {
       break;
     case Table::bodies:
       sql = "SELECT count(*) FROM request_bodies";
+      break;
+    case Table::decisions:
+      sql = "SELECT count(*) FROM request_decisions";
       break;
   }
   if (sql == nullptr) return internal_error("no such table");

@@ -25,6 +25,7 @@ class SqlReader final : public Reader {
   Result<UsagePage> list_usage(const UsageListQuery& query) override;
   Result<LogPage> list_logs(const LogQuery& query) override;
   Result<std::vector<LogBody>> bodies_of(const std::string& trace_id) override;
+  Result<std::optional<std::string>> decision_of(std::string_view id) override;
   Result<int64_t> count_rows(Table table) override;
   Result<std::vector<AuditRow>> list_audit(const AuditFilter& filter) override;
   Result<std::optional<ResponseOwner>> response_owner(std::string_view response_id,

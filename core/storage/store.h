@@ -38,19 +38,27 @@ struct Batch {
   std::span<const InternalEvent> events = {};
   std::span<const ResponseRow> responses = {};
   std::span<const BodyRow> bodies = {};
+  std::span<const DecisionRow> decisions = {};
 
   size_t rows() const {
     return usage.size() + requests.size() + upstream.size() + events.size() + responses.size() +
-           bodies.size();
+           bodies.size() + decisions.size();
   }
 };
 
-enum class Table : uint8_t { usage, requests, upstream_requests, internal_events, bodies };
+enum class Table : uint8_t {
+  usage,
+  requests,
+  upstream_requests,
+  internal_events,
+  bodies,
+  decisions
+};
 
 // What housekeeping may delete. 0 = keep for ever.
 struct Retention {
   int64_t usage_us = 0;   // usage rows; their sums stay, whole five minutes from then on
-  int64_t logs_us = 0;    // request rows and events
+  int64_t logs_us = 0;    // request rows, decisions and events
   int64_t bodies_us = 0;  // bodies
   // About so much of logs; the oldest go first. SQLite: of the whole database.
   int64_t logs_bytes = 0;
@@ -70,6 +78,9 @@ class Reader {
   virtual Result<LogPage> list_logs(const LogQuery& query) = 0;
   // Bodies of the rows with this trace id, oldest first.
   virtual Result<std::vector<LogBody>> bodies_of(const std::string& trace_id) = 0;
+  // The decision of the request with this trace id, or the newest with this name of the client's,
+  // as JSON; nothing when none is kept.
+  virtual Result<std::optional<std::string>> decision_of(std::string_view id) = 0;
   virtual Result<int64_t> count_rows(Table table) = 0;
   // Newest first, by (at, id); at most filter.limit.
   virtual Result<std::vector<AuditRow>> list_audit(const AuditFilter& filter) = 0;

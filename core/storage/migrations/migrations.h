@@ -25,6 +25,7 @@ extern const Migration kMigration0002;
 extern const Migration kMigration0003;
 extern const Migration kMigration0004;
 extern const Migration kMigration0005;
+extern const Migration kMigration0006;
 
 // In order, without gaps, from 1.
 std::span<const Migration> migrations();

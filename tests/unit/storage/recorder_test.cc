@@ -191,6 +191,19 @@ TEST_CASE("every field of every row survives the ring") {
   const InternalEvent e = rows_of<InternalEvent>(*recorders->rings()[1]).at(0);
   CHECK(e.event_type == "unavailable_start");
   CHECK(e.payload_json == "{}");
+
+  DecisionRow decision;
+  decision.at = 12;
+  decision.trace_id = "t";
+  decision.request_id = "mine";
+  decision.decision_json = R"({"attempts":[]})";
+  REQUIRE(recorder.decision(decision));
+  const DecisionRow d = rows_of<DecisionRow>(*recorders->rings()[1]).at(0);
+  CHECK(d.id > e.id);
+  CHECK(d.at == 12);
+  CHECK(d.trace_id == "t");
+  CHECK(d.request_id == "mine");
+  CHECK(d.decision_json == decision.decision_json);
 }
 
 TEST_CASE("a payload cut anywhere is refused, not misread") {

@@ -581,6 +581,32 @@ TEST_CASE("requests, attempts and events are journalled") {
   CHECK(rows_in(**store, Table::internal_events) == 1);
 }
 
+TEST_CASE("a decision is found by the trace id and by the client's own name, the newest first") {
+  auto store = open_fresh();
+  REQUIRE(store);
+  const auto row = [](int64_t id, std::string_view trace, std::string_view name,
+                      std::string_view json) {
+    return DecisionRow{id, id * 1'000'000, trace, name, json};
+  };
+  const std::array rows = {row(1, "t1", "", "{\"n\":1}"), row(2, "t2", "mine", "{\"n\":2}"),
+                           row(3, "t3", "mine", "{\"n\":3}")};
+  REQUIRE((*store)->append_batch({.decisions = rows}));
+  REQUIRE((*store)->append_batch({.decisions = rows}));  // again: left alone
+  auto reader = (*store)->open_reader();
+  REQUIRE(reader);
+  CHECK(rows_in(**store, Table::decisions) == 3);
+  CHECK(*(*reader)->decision_of("t1") == "{\"n\":1}");
+  CHECK(*(*reader)->decision_of("mine") == "{\"n\":3}");
+  CHECK_FALSE((*reader)->decision_of("t4")->has_value());
+  CHECK_FALSE((*reader)->decision_of("")->has_value());
+
+  // They go with the rows of requests.
+  Retention keep;
+  keep.logs_us = int64_t{24} * 3600 * 1'000'000;
+  REQUIRE((*store)->maintain(keep));
+  CHECK(rows_in(**store, Table::decisions) == 0);
+}
+
 TEST_CASE("a query is ended when its thread is told to stop") {
   auto store = open_fresh();
   REQUIRE(store);
