@@ -40,6 +40,7 @@ Lease& Lease::operator=(Lease&& other) noexcept {
   pool_ = std::exchange(other.pool_, nullptr);
   index_ = other.index_;
   loop_ = other.loop_;
+  binding_ = other.binding_;
   return *this;
 }
 
@@ -262,14 +263,20 @@ Lease CredentialPool::pick_now(const Ask& ask, int64_t now) {
   }
   // What belongs to one account is not found at another.
   if (ask.pinned != 0) return pick_known(ask.pinned, ask, now);
+  using enum Lease::Binding;
   int64_t home = 0;
   bool bind = false;
+  auto binding = none;
   if (settings_.strategy == Strategy::sticky && ask.conversation != 0) {
     home = affinity_->find(ask.conversation);
     if (home != 0) {
-      if (auto found = pick_known(home, ask, now)) return found;
+      if (auto found = pick_known(home, ask, now)) {
+        found.binding_ = kept;
+        return found;
+      }
     }
     bind = home == 0 || moves_for_good(home, ask, now);
+    binding = home == 0 ? made : bind ? moved : away;
   }
   auto& mine = local(ask.loop);
   for (size_t tries = 0; tries <= members_.size(); ++tries) {
@@ -282,11 +289,14 @@ Lease CredentialPool::pick_now(const Ask& ask, int64_t now) {
           index + 1 == members_.size() && settings_.strategy != Strategy::weighted ? 0 : index + 1,
           kRelaxed);
       if (bind) affinity_->bind(ask.conversation, members_[index].slot->id());
-      return lease(index, ask.loop);
+      auto taken = lease(index, ask.loop);
+      taken.binding_ = binding;
+      return taken;
     }
     note(index, verdict, ask, now);
   }
   auto found = pick_slowly(ask, now);
+  found.binding_ = binding;
   if (found && bind) affinity_->bind(ask.conversation, found.slot().id());
   return found;
 }
@@ -539,16 +549,38 @@ bool CredentialPool::hope(const Ask& ask) const {
   return false;
 }
 
-std::string CredentialPool::skipped(size_t index, const Ask& ask) const {
-  const auto& member = members_[index];
-  if (std::find(ask.tried.begin(), ask.tried.end(), member.slot->id()) != ask.tried.end())
-    return "tried";
-  const auto now = clock_.now_ms();
-  for (const auto& rest : member.slot->cool_downs(now)) {
-    if (rest.scope.empty() || rest.scope == ask.model || rest.scope == ask.operation)
-      return rest.reason;
+size_t CredentialPool::skipped(const Ask& ask, std::span<Skip> out) const {
+  const auto masks = masks_for(ask);
+  size_t all = 0, told = 0;
+  int64_t now = 0;
+  for (size_t word = 0; word < words_; ++word) {
+    auto away = ~usable(word, masks);
+    if (const auto rest = members_.size() - word * 64; rest < 64) away &= (uint64_t{1} << rest) - 1;
+    if (away == 0) continue;
+    if (now == 0) now = clock_.now_ms();
+    all += static_cast<size_t>(std::popcount(away));
+    for (; away != 0 && told < out.size(); away &= away - 1) {
+      const auto index = word * 64 + static_cast<size_t>(std::countr_zero(away));
+      const auto& member = members_[index];
+      const auto id = member.slot->id();
+      auto& skip = out[told];
+      skip.rest = member.slot->rest_note(now, ask.model, ask.operation);
+      const bool rests = skip.rest.until_ms != 0;
+      const bool full = !rests && member.limit != 0 && member.slot->in_use() >= member.limit;
+      // A bit may be behind the times; and what this request has used up is told as an attempt.
+      if ((!rests && !full) ||
+          std::find(ask.tried.begin(), ask.tried.end(), id) != ask.tried.end()) {
+        --all;
+        continue;
+      }
+      skip.index = index;
+      skip.why = full                              ? Skip::Why::full
+                 : skip.rest.until_ms == INT64_MAX ? Skip::Why::dead
+                                                   : Skip::Why::rests;
+      ++told;
+    }
   }
-  return member.limit != 0 && member.slot->in_use() >= member.limit ? "limit" : "";
+  return all;
 }
 
 uint32_t CredentialPool::in_flight(size_t index) const {

@@ -39,6 +39,15 @@ class Lease {
   Lease& operator=(Lease&& other) noexcept;
   ~Lease() { release(); }
   explicit operator bool() const { return pool_ != nullptr; }
+  // What the strategy `sticky` made of the conversation.
+  enum class Binding : uint8_t {
+    none,   // no conversation, or another strategy
+    made,   // its first credential
+    kept,   // the one it is with
+    moved,  // another one from now on
+    away,   // another one, this once
+  };
+  Binding binding() const { return binding_; }
   // Its place in ProviderEntry::credentials.
   size_t position() const;
   CredentialSlot& slot() const;
@@ -50,6 +59,7 @@ class Lease {
       : pool_(&pool), index_(index), loop_(loop) {}
   CredentialPool* pool_ = nullptr;
   uint32_t index_ = 0, loop_ = 0;
+  Binding binding_ = Binding::none;
 };
 
 class CredentialPool : public std::enable_shared_from_this<CredentialPool> {
@@ -76,9 +86,9 @@ class CredentialPool : public std::enable_shared_from_this<CredentialPool> {
     std::string_view model = {};          // empty: none is named
     std::string_view operation = {};      // a scope word, "@generate"
     std::span<const int64_t> tried = {};  // ids this request has used up
-    uint64_t conversation = 0;       // for sticky; 0 = none
-    int64_t pinned = 0;              // this one or nobody; 0 = any
-    uint32_t loop = 0;               // the caller's number: WorkerContext::number
+    uint64_t conversation = 0;            // for sticky; 0 = none
+    int64_t pinned = 0;                   // this one or nobody; 0 = any
+    uint32_t loop = 0;                    // the caller's number: WorkerContext::number
   };
   // Empty when none may be used now, or when others have waited longer for the same.
   Lease pick(const Ask& ask);
@@ -88,8 +98,17 @@ class CredentialPool : public std::enable_shared_from_this<CredentialPool> {
   int64_t wait_ms(std::string_view model, std::string_view operation) const;
   // Is there somebody for this who may become free: not tried, not out of use?
   bool hope(const Ask& ask) const;
-  // Why this member is of no use for `ask` now: a rest's reason, "limit", "tried"; empty = it is.
-  std::string skipped(size_t index, const Ask& ask) const;
+  // A member that a pick passes over.
+  struct Skip {
+    enum class Why : uint8_t { rests, dead, full };
+    size_t index = 0;  // of members()
+    Why why = Why::rests;
+    RestNote rest;  // of what rests or is dead
+  };
+  // Those that a pick for `ask` passes over now, the first `out.size()` of them; `ask.tried` is not
+  // among them. Returns how many there are in all. No memory is allocated, and next to nothing is
+  // done while nobody rests.
+  size_t skipped(const Ask& ask, std::span<Skip> out) const;
 
   // ---- waiting, where the operator wants a queue ----------------------------------------------
   // Told once, on any thread and without a lock held; it may be the one that asks.

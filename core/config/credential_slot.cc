@@ -32,7 +32,7 @@ Result<modhost::CredentialHandle> CredentialSlot::replace(Secret secret_json,
     opened_.assign(1, handle);
     version_.store(next, std::memory_order_release);
   }
-  reset_health();
+  end_rests();
   return handle;
 }
 
@@ -131,6 +131,11 @@ bool CredentialSlot::put(const CoolDown& rest) {
 }
 
 void CredentialSlot::reset_health() {
+  auth_rests_.store(0, std::memory_order_relaxed);
+  end_rests();
+}
+
+void CredentialSlot::end_rests() {
   {
     std::lock_guard lock(health_mutex_);
     const bool rested = until_ms_.load(std::memory_order_relaxed) != 0 || !models_.empty();
@@ -158,8 +163,41 @@ std::vector<CoolDown> CredentialSlot::cool_downs(int64_t now_ms) const {
   return out;
 }
 
-CredentialSlot::Row CredentialSlot::record_failure(int status) {
+RestNote CredentialSlot::rest_note(int64_t now_ms, std::string_view model,
+                                   std::string_view operation) const {
+  RestNote note;
+  const auto take = [&](int64_t until_ms, RestNote::Scope scope, std::string_view reason) {
+    note.until_ms = until_ms;
+    note.scope = scope;
+    note.length = static_cast<uint8_t>(std::min(reason.size(), note.text.size()));
+    std::copy_n(reason.begin(), note.length, note.text.begin());
+  };
+  std::lock_guard lock(health_mutex_);
+  if (const auto until = until_ms_.load(std::memory_order_relaxed); now_ms < until) {
+    take(until, RestNote::Scope::credential, reason_);
+    return note;
+  }
+  if (now_ms >= models_until_ms_.load(std::memory_order_relaxed)) return note;
+  for (const auto scope : {RestNote::Scope::model, RestNote::Scope::operation}) {
+    const auto name = scope == RestNote::Scope::model ? model : operation;
+    const auto at = name.empty() ? models_.end() : models_.find(name);
+    if (at == models_.end() || now_ms >= at->second.until_ms) continue;
+    take(at->second.until_ms, scope, at->second.reason);
+    return note;
+  }
+  return note;
+}
+
+CredentialSlot::Row CredentialSlot::record_failure(int status, int64_t now_ms) {
   Row row;
+  const int before = failures_.load(std::memory_order_relaxed);
+  if (before > 0 && now_ms < until_ms_.load(std::memory_order_relaxed)) {
+    row.consecutive = before - 1;
+    if (last_status_.load(std::memory_order_relaxed) == status) {
+      row.same_status = std::max(same_status_.load(std::memory_order_relaxed) - 1, 0);
+    }
+    return row;
+  }
   row.consecutive = failures_.fetch_add(1, std::memory_order_relaxed);
   if (last_status_.exchange(status, std::memory_order_relaxed) == status) {
     row.same_status = same_status_.fetch_add(1, std::memory_order_relaxed);
@@ -169,9 +207,23 @@ CredentialSlot::Row CredentialSlot::record_failure(int status) {
   return row;
 }
 
+int CredentialSlot::auth_rests(int64_t now_ms) const {
+  const int rests = auth_rests_.load(std::memory_order_relaxed);
+  return now_ms < until_ms_.load(std::memory_order_relaxed) ? std::max(rests - 1, 0) : rests;
+}
+
+void CredentialSlot::count_auth_rest(int64_t now_ms) {
+  if (now_ms >= until_ms_.load(std::memory_order_relaxed))
+    auth_rests_.fetch_add(1, std::memory_order_relaxed);
+}
+
 void CredentialSlot::record_success() {
   // Read first: the line is shared by all cores, and success is the common case.
-  if (failures_.load(std::memory_order_relaxed) == 0) return;
+  if (failures_.load(std::memory_order_relaxed) == 0 &&
+      auth_rests_.load(std::memory_order_relaxed) == 0) {
+    return;
+  }
+  auth_rests_.store(0, std::memory_order_relaxed);
   failures_.store(0, std::memory_order_relaxed);
   same_status_.store(0, std::memory_order_relaxed);
   last_status_.store(0, std::memory_order_relaxed);

@@ -3,6 +3,7 @@
 // which the snapshots share.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <map>
@@ -26,6 +27,17 @@ struct CoolDown {
   std::string scope;  // the model's name; empty = the credential
   std::string reason;
   int64_t until_ms = 0;  // monotonic; INT64_MAX = until it is changed
+};
+
+// The same without memory of its own, for records that must not allocate.
+struct RestNote {
+  enum class Scope : uint8_t { credential, model, operation };
+  int64_t until_ms = 0;  // 0 = nothing rests
+  Scope scope = Scope::credential;
+  uint8_t length = 0;
+  std::array<char, 30> text{};  // the reason, cut
+
+  std::string_view reason() const { return {text.data(), length}; }
 };
 
 // Hears what becomes of the credentials' health: the rows in the store, the events. Any thread; it
@@ -59,7 +71,7 @@ class CredentialSlot {
   // loops keep the result (LoopSnapshot).
   Result<modhost::CredentialHandle> open(const modhost::Provider& provider);
   // A refresh or an edit: the new version is in force when this returns, and the health starts
-  // anew. Error: the provider refuses the secret; nothing changed.
+  // anew, but for auth_rests(). Error: the provider refuses the secret; nothing changed.
   Result<modhost::CredentialHandle> replace(Secret secret_json, const modhost::Provider& provider);
   // From the store, without opening it. False, and nothing changed, when it is equal or `revision`
   // is older than the last one.
@@ -85,16 +97,24 @@ class CredentialSlot {
   int64_t rests_until(int64_t now_ms, std::string_view model, std::string_view operation) const;
   int64_t until_ms() const { return until_ms_.load(std::memory_order_acquire); }
   int64_t scope_until(std::string_view scope) const;  // 0 = none
+  // What keeps it from serving, with its reason; of several the credential's own.
+  RestNote rest_note(int64_t now_ms, std::string_view model, std::string_view operation) const;
   const std::shared_ptr<HealthSignal>& signal() const { return signal_; }
   // Live entries only; the credential's own first, then models by name. [display]
   std::vector<CoolDown> cool_downs(int64_t now_ms) const;
 
   // Failures in a row; a success ends the row. Returns the count before this failure, and of these
-  // the number with the same status.
+  // the number with the same status. What was under way when the credential was put to rest as a
+  // whole tells nothing new: it counts as the failure that began the rest.
   struct Row {
     int consecutive = 0, same_status = 0;
   };
-  Row record_failure(int status);
+  Row record_failure(int status, int64_t now_ms);
+  // Rests after a 401, without a success between them; a rest that is in force does not count yet.
+  // A refresh does not end this row: what it brought must prove itself.
+  int auth_rests(int64_t now_ms) const;
+  // Before the rest is put in force.
+  void count_auth_rest(int64_t now_ms);
   void record_success();
 
   // --- a limit of running requests; the pool's. 0 = none: nothing is counted then ---
@@ -112,6 +132,7 @@ class CredentialSlot {
 
  private:
   bool put(const CoolDown& rest);
+  void end_rests();
 
   static constexpr size_t kMaxModels = 256;  // model cooldowns kept; the soonest to end goes first
 
@@ -131,6 +152,7 @@ class CredentialSlot {
   std::atomic<int> failures_{0};
   std::atomic<int> last_status_{0};
   std::atomic<int> same_status_{0};
+  std::atomic<int> auth_rests_{0};
   std::atomic<uint32_t> in_use_{0};
   mutable std::mutex health_mutex_;  // guards reason_ and models_
   std::string reason_;

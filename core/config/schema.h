@@ -80,6 +80,10 @@ struct Retry {
   // Cooldown of a credential after several server errors in a row.
   int64_t server_error_ms = 10'000;
   size_t server_errors = 3;              // that many
+  // Rests after a 401, one after the other without a success, before the credential is given up as
+  // dead; 0 = never.
+  size_t auth_failures = 5;
+  int64_t billing_ms = 600'000;          // rest of a credential after a 402 that names no time
   int64_t min_cool_down_ms = 1'000;      // of any rest
   int64_t max_cool_down_ms = 3'600'000;  // what a Retry-After may cause
 };
@@ -126,6 +130,8 @@ struct Settings {
   // False accepts any certificate: for measuring and closed networks only.
   bool upstream_tls_verify = true;
   bool request_log = true;  // keep a row per request and attempt
+  // Whose decisions are stored: none, problems (failures, fallbacks, waits), all.
+  std::string decision_log = "problems";
   // With event_redact_sensitive off: keep the bodies as well, up to 64 KiB of each.
   bool log_bodies = true;
   std::string prices_file;  // of the operator, before the built-in table; empty = none

@@ -54,6 +54,9 @@ const SettingRow kRows[] = {
                "HTTP version towards upstreams"),
     GP_SETTING("request_log", request_log, 0, 0, "", Applies::at_once,
                "keep a row per request and attempt"),
+    GP_SETTING(
+        "decision_log", decision_log, 0, 0, "none problems all", Applies::at_once,
+        "whose decisions are stored: of requests with a failure, a fallback or a wait, or all"),
     GP_SETTING("log_bodies", log_bodies, 0, 0, "", Applies::at_once,
                "keep bodies in the log, while event_redact_sensitive is off"),
     GP_SETTING("prices_file", prices_file, 0, 0, "", Applies::at_once,
@@ -126,6 +129,10 @@ const SettingRow kRows[] = {
     GP_RETRY(server_error_ms, 1'000, kDayMs,
              "rest of a credential after several server errors in a row"),
     GP_RETRY(server_errors, 1, 100, "server errors in a row that make a credential rest"),
+    GP_RETRY(
+        auth_failures, 0, 1000,
+        "rests after a 401 without a success between them, before a credential is dead; 0 = never"),
+    GP_RETRY(billing_ms, 1'000, kDayMs, "rest of a credential after a 402 that names no time"),
     GP_RETRY(min_cool_down_ms, 100, kDayMs, "shortest rest of a credential"),
     GP_RETRY(max_cool_down_ms, 1'000, 30 * kDayMs, "longest rest that a Retry-After may cause"),
 

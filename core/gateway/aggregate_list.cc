@@ -91,12 +91,14 @@ class AggregateList::Fetch final : public upstream::TransferSink {
     failure.operation = translate::Operation::model_list;
     failure.credential = handle_.get();
     failure.wall_ms = context.clock.wall_ms();
-    const auto row = credential_->slot->record_failure(failure.status);
+    const auto row = credential_->slot->record_failure(failure.status, context.clock.now_ms());
     failure.consecutive = row.consecutive;
     failure.same_status = row.same_status;
+    failure.auth_rests = credential_->slot->auth_rests(context.clock.now_ms());
     const auto verdict =
         call_.classify(failure, cool_down_limits(list_.exchange_.settings().retry));
-    apply_verdict(context, provider_, *credential_, verdict, {}, failure.operation);
+    apply_verdict(context, provider_, *credential_,
+                  {verdict, failure.status, {}, failure.operation});
     if (verdict.action == modhost::Action::deliver || tried_.size() + 1 >= kMaxTries) return false;
     tried_.push_back(credential_->id);
     call_.release();

@@ -6,10 +6,14 @@
 #include <cstring>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "gateway/block_pool.h"
 
 namespace gproxy::gateway {
+
+// Shorter ones are not charged to the memory budget: the number of connections bounds them.
+inline constexpr size_t kUnchargedBytes = 4096;
 
 class BodyBuffer {
  public:
@@ -45,6 +49,11 @@ class BodyBuffer {
     if (block_.data != nullptr) blocks_.give(block_);
     block_ = {};
     size_ = 0;
+  }
+  // With one of the same pool.
+  void swap(BodyBuffer& other) {
+    std::swap(block_, other.block_);
+    std::swap(size_, other.size_);
   }
   std::string_view view() const { return {block_.data, size_}; }
   size_t size() const { return size_; }

@@ -22,7 +22,6 @@ namespace gproxy::gateway {
 namespace {
 
 constexpr size_t kArenaBlock = 3584;
-constexpr size_t kUnchargedBytes = 4096;  // small bodies are bounded by the number of connections
 constexpr size_t kDirectRead = 16 * 1024;   // with less to come, a copy is cheaper than two reads
 constexpr size_t kLongestRead = 256 * 1024;
 constexpr size_t kTrustedLength = 8 << 20;  // room made ahead for a body on its word
@@ -309,6 +308,11 @@ std::span<char> Exchange::body_room() {
 
 void Exchange::release_request_body() {
   body_.release();
+  if (plan_ != nullptr) {  // nothing is asked of a further target from here on
+    plan_->client_body.release();
+    plan_->charged = 0;
+    plan_->stuck = true;
+  }
   if (charged_ > 0) context_.shared.memory.give_back(std::exchange(charged_, 0));
 }
 
@@ -336,6 +340,7 @@ void Exchange::fail_request(const Error& error, const http::RequestHead* head) {
 
 void Exchange::run() {
   if (phase_ == Phase::done) return;
+  run_us_ = mark_us_ = net::Loop::now_us();
   if (refusal_) {
     reply_error(*refusal_);
     return;

@@ -3,6 +3,7 @@
 // with it to the end. Everything ends in finish(), once.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -13,11 +14,12 @@
 
 #include "base/arena.h"
 #include "base/result.h"
+#include "config/credential_pool.h"
 #include "config/publisher.h"
 #include "gateway/admission.h"
 #include "gateway/auth.h"
 #include "gateway/body_buffer.h"
-#include "config/credential_pool.h"
+#include "gateway/decision.h"
 #include "gateway/local_reply.h"
 #include "gateway/response_path.h"
 #include "gateway/retry.h"
@@ -158,7 +160,9 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   // exchange_route.cc: the operator's own model names
   Result<bool> plan_route();
   const config::RouteTarget* peek_target(size_t& at) const;
+  std::string_view target_fault(const config::RouteTarget& target) const;
   bool has_next_target() const;
+  bool next_target_ready() const;
   bool next_target();
   bool fail_over();
   void enter_target();
@@ -174,6 +178,28 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   // The attempt's usage row, once: at its end, or before the write that may complete the answer.
   void record_usage(storage::Outcome outcome, bool final);
   void on_timer();
+
+  // exchange_why.cc: what is remembered of the way
+  enum class Pausing : uint8_t { no, queue, backoff, refresh };
+  DecisionNotes* notes();
+  DecisionSkip describe(const config::CredentialPool::Skip& from) const;
+  void note_skips();
+  void note_who_was_skipped();
+  void note_skip(const DecisionSkip& skip, size_t attempt);
+  void note_unusable(std::string_view why);
+  void note_target(const config::RouteTarget& target, std::string_view why);
+  void note_verdict(const modhost::Failure& failure, const modhost::Verdict& verdict,
+                    std::string_view then, int64_t backoff_ms);
+  void note_attempt(storage::Outcome outcome, const Error* error);
+  void note_wait(std::string_view ended);
+  void note_sent();
+  void note_connection(const upstream::Completion& completion);
+  void begin_pause(Pausing what);
+  void end_pause();
+  uint8_t tier_of(const config::RouteTarget* target) const;
+  uint8_t tier() const;
+  void fill_decision(DecisionRecord& record, storage::Outcome outcome) const;
+  void record_decision(storage::Outcome outcome);
 
   // exchange_translate.cc: routes whose upstream speaks otherwise
   bool translates() const {
@@ -332,6 +358,24 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   int64_t overhead_us_ = -1;  // the gateway's own share until the answer's head
   int64_t upstream_us_ = 0;   // spent waiting for upstreams until the head went down
   int64_t last_write_ms_ = 0;
+
+  // For the decision's record; microseconds of Loop::now_us(), or a sum of them.
+  DecisionNotes* notes_ = nullptr;  // of arena_, where there is more to tell
+  std::span<DecisionSkip> skips_;   // at the first pick
+  uint32_t skipped_ = 0;            // at the last one
+  config::Lease::Binding binding_ = config::Lease::Binding::none;
+  Pausing pause_ = Pausing::no;
+  int64_t pause_began_us_ = 0;
+  std::array<int64_t, 3> paused_us_{};  // by Pausing, without `no`
+  int64_t run_us_ = 0;                  // the request was complete
+  int64_t mark_us_ = 0;                 // from here on gproxy works on the next attempt
+  int64_t mark_paused_us_ = 0;          // of that, paused before
+  int64_t sent_us_ = 0;                 // the last attempt
+  int64_t ended_us_ = 0;                // it ended
+  int64_t prepare_us_ = 0;
+  int64_t failed_us_ = 0;
+  int64_t connect_us_ = -1;
+  bool last_failed_ = false;  // the last attempt
 
   net::Timer timer_;  // backoff, pieces of a local answer
   net::Timer ping_;

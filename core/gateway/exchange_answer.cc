@@ -364,7 +364,10 @@ void Exchange::finish(storage::Outcome outcome) {
   list_.reset();
   local_.reset();
   if (admission_) admission_->leave(net::Loop::now_us());
-  if (head_ != nullptr) record_request(outcome);
+  if (head_ != nullptr) {
+    record_decision(outcome);
+    record_request(outcome);
+  }
   release_request_body();
   const bool answered = phase_ == Phase::draining && writer_.ended();
   enter(Phase::done);

@@ -177,6 +177,7 @@ modhost::CallRequest Exchange::call_request() {
 // waits, or has answered.
 void Exchange::start_attempt() {
   if (phase_ == Phase::done) return;
+  end_pause();
   if (phase_ == Phase::waiting) enter(Phase::attempt);
   const auto& provider = *provider_->provider;
   const bool needs_credential = !provider.kind_info().credential_tag.empty();
@@ -184,6 +185,10 @@ void Exchange::start_attempt() {
     handle_.reset();
     if (needs_credential && credential_ == nullptr) {
       if (!take_credential()) {
+        if (has_next_target()) {
+          note_skips();
+          note_target(*plan_->order[plan_->next - 1], "no_credential");
+        }
         if (fail_over()) {
           enter_target();
         } else if (!wait_for_credential()) {
@@ -198,6 +203,7 @@ void Exchange::start_attempt() {
         log::warn("credential does not open", {{"provider", provider_->name},
                                                {"credential", credential_->id},
                                                {"error", opened.error().message}});
+        note_unusable("secret");
         tried_.push_back(credential_->id);
         drop_credential();
         continue;
@@ -231,6 +237,7 @@ void Exchange::start_attempt() {
     }
     if (credential_ != nullptr &&
         (error.code == "credential_expired" || error.code == "credential_unusable")) {
+      note_unusable(error.code);
       tried_.push_back(credential_->id);
       drop_credential();
       if (tried_.size() < kMaxUnbilled) {
@@ -247,6 +254,7 @@ void Exchange::start_attempt() {
     if (plan_ != nullptr && (error.code == "unsupported_operation" || error.code == "model_not_found" ||
                              error.code == "module_error")) {
       const Error why = error;
+      note_target(*plan_->order[plan_->next - 1], arena_.copy(why.code));
       if (fail_over()) {
         last_error_ = why;
         enter_target();
@@ -288,6 +296,7 @@ void Exchange::send() {
   upstream_headers_ = {};
   collected_.clear();
   path_.reset();
+  note_sent();
   transfer_ = context_.client.start(request, *this);
   watch_first_token();
   if (session_.output_full()) on_output_full();
@@ -416,6 +425,7 @@ void Exchange::on_complete(const upstream::Completion& completion) {
   if (transfer_ != nullptr) context_.loop.defer_delete(std::move(transfer_));
   first_token_.stop();
   if (phase_ == Phase::done || phase_ == Phase::draining) return;
+  note_connection(completion);
   // What breaks off after its end is complete.
   const bool failed = completion.failure != upstream::FailureKind::none &&
                       !(mode_ == Mode::relay && path_ && path_->translated_end());

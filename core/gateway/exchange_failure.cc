@@ -31,6 +31,23 @@ bool looks_json(std::string_view body) {
   return first != std::string_view::npos && (body[first] == '{' || body[first] == '[');
 }
 
+std::string_view word(Decision::Next next) {
+  using Next = Decision::Next;
+  switch (next) {
+    case Next::same:
+      return "same";
+    case Next::patch:
+      return "patch";
+    case Next::refresh:
+      return "refresh";
+    case Next::other:
+      return "other";
+    case Next::deliver:
+      break;
+  }
+  return "deliver";
+}
+
 // Failures that no credential is to blame for, after which a route goes on to its next target.
 constexpr size_t kTargetFailures = 2;
 
@@ -84,14 +101,16 @@ void Exchange::fail_attempt(const Failure& what) {
   failure.can_refresh =
       credential_ != nullptr && provider_->provider->can_refresh() && !budget_.refreshed;
   if (credential_ != nullptr) {
-    const auto row = credential_->slot->record_failure(failure.status);
+    const auto row = credential_->slot->record_failure(failure.status, context_.clock.now_ms());
     failure.consecutive = row.consecutive;
     failure.same_status = row.same_status;
+    failure.auth_rests = credential_->slot->auth_rests(context_.clock.now_ms());
   }
   const auto& retry = settings().retry;
   const auto verdict = call_.classify(failure, cool_down_limits(retry));
   if (credential_ != nullptr)
-    apply_verdict(context_, *provider_, *credential_, verdict, model_, operation_);
+    apply_verdict(context_, *provider_, *credential_,
+                  {verdict, failure.status, model_, operation_});
   if (is_unbilled(failure)) ++budget_.unbilled;
   budget_.now_ms = context_.loop.now_ms();
   auto decision = decide(verdict, failure, budget_, retry, context_.jitter());
@@ -120,12 +139,15 @@ void Exchange::fail_attempt(const Failure& what) {
   const bool final = decision.next == Decision::Next::deliver && !over;
   std::string patched(verdict.credential_json);
   const auto used = handle_;  // the version that failed: another may be in force by now
+  note_verdict(failure, verdict, over ? std::string_view("target") : word(decision.next),
+               decision.delay_ms);
   end_attempt(Outcome::failed, final, &error);
   if (final) {
     deliver_failure(failure);
     return;
   }
   last_error_ = error;
+  first_byte_us_ = 0;  // of an error: the answer is still to come
   if (over) {
     if (phase_ != Phase::waiting) enter(Phase::waiting);
     if (fail_over()) {
@@ -162,6 +184,7 @@ void Exchange::fail_attempt(const Failure& what) {
 
 void Exchange::attempt_again(const Decision& decision) {
   if (decision.delay_ms > 0) {
+    begin_pause(Pausing::backoff);
     timer_.start(decision.delay_ms);
   } else {
     start_attempt();
@@ -207,6 +230,7 @@ void Exchange::deliver_failure(const Failure& failure) {
 
 void Exchange::refresh(int32_t cause) {
   if (phase_ != Phase::waiting) enter(Phase::waiting);
+  begin_pause(Pausing::refresh);
   if (self_ == nullptr) self_ = std::make_shared<Exchange*>(this);
   refresh_credential(context_, snapshot_, {*provider_, *credential_, handle_, cause},
                      [self = self_](const Result<void>& done) {
@@ -214,6 +238,7 @@ void Exchange::refresh(int32_t cause) {
                        if (exchange == nullptr || exchange->phase_ != Phase::waiting) return;
                        if (!done.ok()) {
                          // This credential is of no use now; the next one may be.
+                         exchange->note_unusable("refresh_failed");
                          exchange->tried_.push_back(exchange->credential_->id);
                          exchange->drop_credential();
                        }
@@ -222,6 +247,7 @@ void Exchange::refresh(int32_t cause) {
 }
 
 void Exchange::patch(std::string_view credential_json) {
+  begin_pause(Pausing::refresh);
   if (self_ == nullptr) self_ = std::make_shared<Exchange*>(this);
   patch_credential(context_, snapshot_, {*provider_, *credential_, handle_},
                    Secret(credential_json),
@@ -275,6 +301,8 @@ void Exchange::record_usage(Outcome outcome, bool final) {
 void Exchange::end_attempt(Outcome outcome, bool final, const Error* error) {
   if (!attempt_open_) return;
   attempt_open_ = false;
+  note_attempt(outcome, error);
+  context_.metrics.attempt_ended(provider_->name, outcome);
   if (admission_ && usage_row_) {
     const auto usage = path_ ? path_->scan().usage() : translate::Usage{};
     const auto part = [](int64_t tokens) { return std::max<int64_t>(tokens, 0); };

@@ -20,6 +20,7 @@ void Exchange::start_local() {
   attempt_us_ = net::Loop::now_us();
   attempt_wall_us_ = started_wall_us_;
   budget_.attempts = 1;
+  note_sent();
   auto answer = modhost::LocalAnswer::respond(*provider_->provider, call_request());
   upstream_us_ += net::Loop::now_us() - attempt_us_;
   if (!answer.ok()) {

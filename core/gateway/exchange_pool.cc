@@ -40,6 +40,8 @@ bool Exchange::take_credential() {
 void Exchange::use(config::Lease lease) {
   credential_ = &provider_->credentials[lease.position()];
   lease_ = std::move(lease);
+  binding_ = lease_.binding();
+  note_skips();
   budget_.same_tried = budget_.patched = budget_.refreshed = false;
 }
 
@@ -50,6 +52,8 @@ void Exchange::drop_credential() {
 
 // Nobody is left: the client learns why the last one failed, if one was tried.
 void Exchange::refuse_without_credential() {
+  note_skips();
+  if (notes() != nullptr) notes_->problem = true;
   if (last_error_) {
     reply_error(*last_error_);
     return;
@@ -75,8 +79,11 @@ bool Exchange::wait_for_credential() {
   if (phase_ != Phase::waiting) enter(Phase::waiting);
   waiting_ = std::make_shared<PoolWait>(
       context_.loop, pool, [this](config::Lease lease) { on_granted(std::move(lease)); });
+  begin_pause(Pausing::queue);
   if (!pool->enqueue(waiting_, ask())) {
     std::exchange(waiting_, nullptr)->forget();
+    note_wait("queue_full");
+    end_pause();
     enter(Phase::attempt);
     return false;
   }
@@ -97,6 +104,8 @@ void Exchange::on_wait_timer() {
     return;
   }
   stop_waiting();
+  note_wait("deadline");
+  end_pause();
   refuse_without_credential();
 }
 
@@ -104,6 +113,8 @@ void Exchange::on_granted(config::Lease lease) {
   waiting_ = nullptr;
   timer_.stop();
   if (phase_ != Phase::waiting) return;
+  note_wait("granted");
+  end_pause();
   use(std::move(lease));
   start_attempt();
 }
@@ -123,16 +134,25 @@ void Exchange::watch_first_token() {
   if (ms > 0 && is_stream()) first_token_.start(ms);
 }
 
-// Only where there is another way: a slow answer is better than none.
+// Only where there is another way, and an attempt left to go it: a slow answer is better than none.
 void Exchange::on_first_token_late() {
-  if (transfer_ == nullptr || budget_.content_sent || credential_ == nullptr) return;
+  if (transfer_ == nullptr || budget_.content_sent) return;
   if (phase_ == Phase::done || phase_ == Phase::draining) return;
-  tried_.push_back(credential_->id);
-  const bool other_way = static_cast<bool>(provider_->pool->pick(ask()));
-  tried_.pop_back();
+  const auto again = context_.loop.now_ms() + settings().retry.max_backoff_ms;
+  if (budget_.attempts - budget_.unbilled >= budget_.max_attempts ||
+      (budget_.deadline_ms != 0 && again >= budget_.deadline_ms)) {
+    return;
+  }
+  bool other_way = next_target_ready();
+  if (!other_way && credential_ != nullptr) {
+    tried_.push_back(credential_->id);
+    other_way = static_cast<bool>(provider_->pool->pick(ask()));
+    tried_.pop_back();
+  }
   if (!other_way) return;
-  log::info("first token is late",
-            {{"id", trace_id_}, {"provider", provider_->name}, {"credential", credential_->id}});
+  log::info("first token is late", {{"id", trace_id_},
+                                    {"provider", provider_->name},
+                                    {"credential", credential_ != nullptr ? credential_->id : 0}});
   transfer_->abort();
   context_.loop.defer_delete(std::move(transfer_));
   modhost::Failure failure;

@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "gateway/aggregate_list.h"
 #include "gateway/conversation.h"
+#include "gateway/cool_scope.h"
 #include "gateway/exchange.h"
 #include "gateway/http_call.h"
 #include "gateway/pool_wait.h"
@@ -64,7 +65,7 @@ Result<bool> Exchange::plan_route() {
   const auto& snapshot = **snapshot_;
   const auto found = snapshot.routes().find(asked);
   if (found.route == nullptr || !route_is_visible(*found.route, snapshot, key_)) return false;
-  plan_ = std::make_unique<RoutePlan>();
+  plan_ = std::make_unique<RoutePlan>(context_.blocks);
   plan_->route = found.route;
   plan_->asked = arena_.copy(asked);
   plan_->taken = plan_->asked.substr(
@@ -86,13 +87,21 @@ Result<bool> Exchange::plan_route() {
 // The next one that could serve at all. Whether it has a credential to spare is seen when it is
 // asked for one.
 const config::RouteTarget* Exchange::peek_target(size_t& at) const {
-  for (; plan_ != nullptr && at < plan_->order.size(); ++at) {
-    const auto* entry = (*snapshot_)->find_provider(plan_->order[at]->provider);
-    if (entry == nullptr || !entry->usable()) continue;
-    if (!check_allowed(entry->name, {}).ok()) continue;
-    if (entry->provider->route(match_.protocol, operation_).supported()) return plan_->order[at];
+  for (; plan_ != nullptr && !plan_->stuck && at < plan_->order.size(); ++at) {
+    if (target_fault(*plan_->order[at]).empty()) return plan_->order[at];
   }
   return nullptr;
+}
+
+// Why it cannot serve this at all; empty = it can.
+std::string_view Exchange::target_fault(const config::RouteTarget& target) const {
+  const auto* entry = (*snapshot_)->find_provider(target.provider);
+  if (entry == nullptr) return "provider_not_found";
+  if (!entry->enabled) return "provider_disabled";
+  if (!entry->usable()) return "provider_unavailable";
+  if (!check_allowed(entry->name, {}).ok()) return kNotAllowed;
+  if (!entry->provider->route(match_.protocol, operation_).supported()) return kNotServed;
+  return {};
 }
 
 bool Exchange::has_next_target() const {
@@ -100,8 +109,24 @@ bool Exchange::has_next_target() const {
   return peek_target(at) != nullptr;
 }
 
+// Is there one that has a credential to spare at this moment?
+bool Exchange::next_target_ready() const {
+  size_t at = plan_ != nullptr ? plan_->next : 0;
+  for (const auto* target = peek_target(at); target != nullptr; target = peek_target(++at)) {
+    const auto* entry = (*snapshot_)->find_provider(target->provider);
+    if (entry->provider->kind_info().credential_tag.empty()) return true;
+    const config::CredentialPool::Ask ask{
+        .model = target->model, .operation = operation_scope(operation_), .loop = context_.number};
+    if (entry->pool->pick(ask)) return true;
+  }
+  return false;
+}
+
 bool Exchange::next_target() {
+  auto passed = plan_->next;
   const auto* target = peek_target(plan_->next);
+  for (; passed < plan_->next; ++passed)
+    note_target(*plan_->order[passed], target_fault(*plan_->order[passed]));
   if (target == nullptr) return false;
   ++plan_->next;
   plan_->failures = 0;
@@ -140,20 +165,32 @@ bool Exchange::fail_over() {
                                          {"route", plan_->route->name},
                                          {"provider", provider_->name},
                                          {"model", model_}});
-  if (!plan_->client_body.empty()) {
-    body_.release();
-    body_.reserve(plan_->client_body.size());
-    if (!body_.append(plan_->client_body)) return false;
-    plan_->client_body.clear();
+  if (plan_->client_body.size() > 0) {
+    body_.swap(plan_->client_body);
+    plan_->client_body.release();
+    const auto charged = std::exchange(plan_->charged, 0);
+    charged_ -= charged;
+    if (charged > 0) context_.shared.memory.give_back(charged);
     if (!index_body(translate::ModelRule::elsewhere, body_.size() + 1).ok()) return false;
     model_differs_ = true;
   }
   return true;
 }
 
-// Before the translated body takes the client's place.
+// Before the translated body takes the client's place: both are in memory from here on, and both
+// are charged. Where there is no room for two, this target is the last.
 void Exchange::keep_client_body() {
-  if (plan_ != nullptr && has_next_target()) plan_->client_body.assign(body_.view());
+  if (!has_next_target()) return;
+  const size_t bytes = body_.size() > kUnchargedBytes ? body_.size() : 0;
+  if (bytes > 0 && !context_.shared.memory.take(bytes, settings().limits.memory_budget_bytes)) {
+    plan_->stuck = true;
+    for (auto at = plan_->next; at < plan_->order.size(); ++at)
+      note_target(*plan_->order[at], "memory");
+    return;
+  }
+  charged_ += bytes;
+  plan_->charged = bytes;
+  body_.swap(plan_->client_body);
 }
 
 void Exchange::reply_route_model() {

@@ -106,8 +106,9 @@ Result<void> Exchange::take_translated_body() {
   const auto body = translation_->take_body();
   keep_client_body();
   const auto& limits = settings().limits;
-  if (body.size() > charged_ && body.size() > kInlineBytes) {
-    const size_t more = body.size() - charged_;
+  const size_t charged = charged_ - (plan_ != nullptr ? plan_->charged : 0);
+  if (body.size() > charged && body.size() > kInlineBytes) {
+    const size_t more = body.size() - charged;
     if (!context_.shared.memory.take(more, limits.memory_budget_bytes)) {
       context_.metrics.refused.add();
       return overloaded_error("memory for requests is used up", 1000);

@@ -37,7 +37,8 @@ GatewayMetrics::GatewayMetrics(Metrics& metrics)
       open_streams(metrics.gauge("gproxy_open_streams", "streamed answers being relayed")),
       connections(metrics.gauge("gproxy_connections", "open client connections")),
       retries(metrics.counter("gproxy_retries_total", "attempts after the first")),
-      fallbacks(metrics.counter("gproxy_fallbacks_total", "requests moved to another target of their route")),
+      fallbacks(metrics.counter("gproxy_fallbacks_total",
+                                "requests moved to another target of their route")),
       client_gone(
           metrics.counter("gproxy_client_gone_total", "requests whose client left before the end")),
       pings(metrics.counter("gproxy_pings_total", "keep-alive pings put into silent streams")),
@@ -49,6 +50,26 @@ GatewayMetrics::GatewayMetrics(Metrics& metrics)
 
 void GatewayMetrics::cool_down(std::string_view reason) {
   metrics_.counter("gproxy_cooldowns_total", "credentials put to rest", {{"reason", reason}}).add();
+}
+
+void GatewayMetrics::attempt_ended(std::string_view provider, storage::Outcome outcome) {
+  const auto key = mix(std::hash<std::string_view>{}(provider), static_cast<uint64_t>(outcome));
+  auto found = attempts_.find(key);
+  if (found == attempts_.end()) {
+    if (attempts_.size() >= kMaxSeries) attempts_.clear();
+    auto& counter =
+        metrics_.counter("gproxy_attempts_total", "attempts by provider and how they ended",
+                         {{"provider", provider}, {"outcome", storage::name(outcome)}});
+    found = attempts_.emplace(key, &counter).first;
+  }
+  found->second->add();
+}
+
+void GatewayMetrics::pool_wait(std::string_view provider, std::string_view result) {
+  metrics_
+      .counter("gproxy_pool_waits_total", "requests that waited for a credential, by how it ended",
+               {{"provider", provider}, {"result", result}})
+      .add();
 }
 
 void GatewayMetrics::dropped(std::string_view path) {

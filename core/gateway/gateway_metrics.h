@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "base/metrics.h"
+#include "storage/records.h"
 #include "translate/protocol.h"
 #include "translate/usage_scan.h"
 
@@ -43,6 +44,10 @@ class GatewayMetrics {
   Counter& refused;
   Counter& rate_limited;
   void cool_down(std::string_view reason);
+  // An attempt at an upstream, or at a module that answers by itself, has ended.
+  void attempt_ended(std::string_view provider, storage::Outcome outcome);
+  // A request has waited for a credential: granted, deadline, queue_full, cancelled.
+  void pool_wait(std::string_view provider, std::string_view result);
   // A translation left out or changed what stood at this path (without indices).
   void dropped(std::string_view path);
 
@@ -62,6 +67,7 @@ class GatewayMetrics {
   static constexpr size_t kMaxSeries = 4096;
   Metrics& metrics_;
   std::unordered_map<uint64_t, std::unique_ptr<Series>> series_;
+  std::unordered_map<uint64_t, Counter*> attempts_;
 };
 
 }  // namespace gproxy::gateway

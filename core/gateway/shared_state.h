@@ -18,6 +18,7 @@
 #include "base/digest.h"
 #include "base/metrics.h"
 #include "base/result.h"
+#include "gateway/recent_decisions.h"
 #include "gateway/response_owners.h"
 #include "net/loop.h"
 #include "net/peer_address.h"
@@ -129,6 +130,7 @@ struct SharedState {
   RefreshTable refreshes;
   LoginTable logins;
   ResponseOwners responses;
+  RecentDecisions decisions;
   std::atomic<uint32_t> next_worker{0};
   tokenize::Library tokenizers;
   // Everything that /metrics shows: filled before the workers run, read by any of them.

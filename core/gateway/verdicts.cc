@@ -14,22 +14,27 @@ modhost::CoolDownLimits cool_down_limits(const config::Retry& retry) {
   limits.rate_limit_ms = retry.rate_limit_ms;
   limits.server_error_ms = retry.server_error_ms;
   limits.server_errors = static_cast<int>(retry.server_errors);
+  limits.auth_failures = static_cast<int>(retry.auth_failures);
+  limits.billing_ms = retry.billing_ms;
   return limits;
 }
 
 void apply_verdict(WorkerContext& context, const config::ProviderEntry& provider,
-                   const config::CredentialEntry& credential, const modhost::Verdict& verdict,
-                   std::string_view model, translate::Operation operation) {
+                   const config::CredentialEntry& credential, const Judged& judged) {
+  const auto& verdict = judged.verdict;
   const bool dead = verdict.action == modhost::Action::dead;
   if (verdict.action != modhost::Action::cool_down && !dead) return;
   auto& slot = *credential.slot;
   std::string_view scope;
-  if (!dead && verdict.scope == modhost::Scope::model) scope = model;
-  if (!dead && verdict.scope == modhost::Scope::operation) scope = operation_scope(operation);
+  if (!dead && verdict.scope == modhost::Scope::model) scope = judged.model;
+  if (!dead && verdict.scope == modhost::Scope::operation)
+    scope = operation_scope(judged.operation);
   if (dead) {
     slot.mark_dead(verdict.reason);
   } else {
-    slot.cool_down(context.clock.now_ms() + verdict.cool_down_ms, verdict.reason, scope);
+    const auto now = context.clock.now_ms();
+    if (judged.status == 401 && scope.empty()) slot.count_auth_rest(now);
+    slot.cool_down(now + verdict.cool_down_ms, verdict.reason, scope);
   }
   context.metrics.cool_down(verdict.reason);
   log::warn(dead ? "credential out of use" : "credential rests",

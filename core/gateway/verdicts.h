@@ -16,9 +16,14 @@ namespace gproxy::gateway {
 modhost::CoolDownLimits cool_down_limits(const config::Retry& retry);
 
 // Puts the credential to rest, or out of use, where the verdict says so.
+struct Judged {
+  const modhost::Verdict& verdict;
+  int status;  // of the failure; 0 = no answer came
+  std::string_view model;
+  translate::Operation operation;
+};
 void apply_verdict(WorkerContext& context, const config::ProviderEntry& provider,
-                   const config::CredentialEntry& credential, const modhost::Verdict& verdict,
-                   std::string_view model, translate::Operation operation);
+                   const config::CredentialEntry& credential, const Judged& judged);
 
 // A transport's failure as modules know it; none = an answer came.
 modhost::FailureKind failure_kind(upstream::FailureKind kind);

@@ -231,8 +231,10 @@ Verdict Call::classify(const Failure& failure, const CoolDownLimits& limits) {
   return modhost::classify(*provider_, call_, failure, *arena_, limits);
 }
 
-Verdict classify(const Provider& provider, gp_call* call, const Failure& failure, Arena& arena,
-                 const CoolDownLimits& limits) {
+namespace {
+
+Verdict judge(const Provider& provider, gp_call* call, const Failure& failure, Arena& arena,
+              const CoolDownLimits& limits) {
   auto hook = provider.module().vt().classify;
   if (hook == nullptr) return default_verdict(failure, limits);
   gp_failure in{};
@@ -260,6 +262,13 @@ Verdict classify(const Provider& provider, gp_call* call, const Failure& failure
   // Counted and logged here, since the answer to the client is the upstream's either way.
   log::warn("module verdict ignored", provider.breach("classify", verdict.error().message));
   return default_verdict(failure, limits);
+}
+
+}  // namespace
+
+Verdict classify(const Provider& provider, gp_call* call, const Failure& failure, Arena& arena,
+                 const CoolDownLimits& limits) {
+  return give_up_on(failure, judge(provider, call, failure, arena, limits), limits);
 }
 
 static_assert(GP_CAUSE_REJECTED == 1, "verdict.cc hands this number to the refresh machine");

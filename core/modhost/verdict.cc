@@ -104,6 +104,16 @@ Verdict judge_status(const Failure& failure, const CoolDownLimits& limits) {
                          limits.min_ms);
     return {Action::cool_down, Scope::credential, rest, "auth_invalid", {}, 0};
   }
+  if (failure.status == 402) {
+    // Nothing helps before money comes; a look now and then costs nothing.
+    const auto rest = retry_after_ms(failure.headers, failure.wall_ms).value_or(limits.billing_ms);
+    return {Action::cool_down,
+            Scope::credential,
+            std::clamp(rest, limits.min_ms, limits.default_max_ms),
+            "billing",
+            {},
+            0};
+  }
   if (failure.status == 403) {
     // A 403 is often about the request (region, policy, access to one model).
     if (failure.same_status + 1 < limits.server_errors) {
@@ -121,6 +131,15 @@ Verdict judge_status(const Failure& failure, const CoolDownLimits& limits) {
 }
 
 }  // namespace
+
+Verdict give_up_on(const Failure& failure, Verdict verdict, const CoolDownLimits& limits) {
+  if (limits.auth_failures <= 0 || failure.kind != FailureKind::status || failure.status != 401 ||
+      verdict.action != Action::cool_down || verdict.scope != Scope::credential ||
+      failure.auth_rests + 1 < limits.auth_failures) {
+    return verdict;
+  }
+  return {Action::dead, Scope::credential, 0, "auth_invalid", {}, 0};
+}
 
 Verdict default_verdict(const Failure& failure, const CoolDownLimits& limits) {
   switch (failure.kind) {

@@ -48,6 +48,7 @@ struct Failure {
   // For the host's own rule:
   int consecutive = 0;  // failures of this credential in a row before this one
   int same_status = 0;  // of these, with this very status, counted back from the last
+  int auth_rests = 0;   // of this credential after a 401, without a success between them
   bool can_refresh =
       false;  // the kind refreshes credentials, and this one was not refreshed for this request
   int64_t wall_ms = 0;  // now, UTC
@@ -86,7 +87,13 @@ struct CoolDownLimits {
   int64_t server_error_ms = 10'000;          // after `server_errors` failures in a row
   int server_errors = 3;
   int64_t auth_ms = 30'000;  // after a 401, doubled by each further one in a row
+  int auth_failures = 5;     // rests after a 401 in a row, then the credential is dead; 0 = never
+  int64_t billing_ms = 600'000;  // after a 402
 };
+
+// A 401 that has come back after each of so many rests will not go away by itself: then the verdict
+// is dead, whoever has judged. Any other verdict stays.
+Verdict give_up_on(const Failure& failure, Verdict verdict, const CoolDownLimits& limits);
 
 Verdict default_verdict(const Failure& failure, const CoolDownLimits& limits = {});
 

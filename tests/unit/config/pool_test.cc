@@ -34,6 +34,8 @@ struct House {
   }
 };
 
+using Skip = CredentialPool::Skip;
+
 struct Ticket final : CredentialPool::Waiter {
   std::vector<int64_t>* order = nullptr;
   int64_t number = 0;
@@ -160,13 +162,43 @@ TEST_CASE("a rest holds for its scope alone") {
   house.slot(0).cool_down(house.now() + 1'000, "rate_limit", "@count_tokens");
   CHECK(house.pick({.model = "big", .operation = "@generate"}) == 0);
   CHECK(house.pool->wait_ms("big", "@generate") == 1'000);
-  CHECK(house.pool->skipped(0, {.model = "big"}) == "rate_limit");
+  std::array<Skip, 4> skips;
+  REQUIRE(house.pool->skipped({.model = "big", .operation = "@generate"}, skips) == 2);
+  CHECK(skips[0].why == Skip::Why::rests);
+  CHECK(skips[0].rest.reason() == "rate_limit");
+  CHECK(skips[0].rest.scope == RestNote::Scope::model);
+  CHECK(skips[0].rest.until_ms == house.now() + 1'000);
+  CHECK(house.pool->skipped({.model = "small", .operation = "@generate"}, skips) == 0);
   for (int i = 0; i < 4; ++i)
     CHECK(house.pick({.model = "small", .operation = "@count_tokens"}) == 2);
   CHECK(house.pick({.model = "small", .operation = "@generate"}) != 0);
   house.clock.advance_ms(1'000);
   CHECK(house.pick({.model = "big", .operation = "@generate"}) == 1);
   CHECK(house.pick({.model = "big", .operation = "@generate"}) == 1);
+}
+
+TEST_CASE("what a pick passes over is told with its reason, as far as there is room") {
+  House house(130, {});
+  std::array<Skip, 8> skips;
+  CHECK(house.pool->skipped({}, skips) == 0);
+  for (size_t i = 0; i < 130; i += 2) house.slot(i).cool_down(house.now() + 1'000, "upstream_5xx");
+  house.slot(2).mark_dead("a reason that is longer than a note has room for");
+  for (int i = 0; i < 130; ++i) house.pick();
+  CHECK(house.pool->skipped({}, skips) == 65);
+  CHECK(skips[0].index == 0);
+  CHECK(skips[0].rest.reason() == "upstream_5xx");
+  CHECK(skips[1].index == 2);
+  CHECK(skips[1].why == Skip::Why::dead);
+  CHECK(skips[1].rest.until_ms == INT64_MAX);
+  CHECK(skips[1].rest.reason() == "a reason that is longer than a");
+  CHECK(skips[7].index == 14);
+  // What the request has used up itself is no news; a rest that is over is none, either.
+  const std::array<int64_t, 1> tried = {1};
+  CHECK(house.pool->skipped({.tried = tried}, skips) == 64);
+  CHECK(skips[0].index == 2);
+  house.clock.advance_ms(1'000);
+  std::vector<Skip> all(200);
+  CHECK(house.pool->skipped({}, all) == 1);
 }
 
 TEST_CASE("more models than the pool keeps bitmaps for still rest each for themselves") {
@@ -207,7 +239,9 @@ TEST_CASE("a limit is never exceeded, and the end of a request frees its place")
     CHECK(held.back());
   }
   CHECK(house.pick() == 0);
-  CHECK(house.pool->skipped(0, {}) == "limit");
+  std::array<Skip, 1> skips;
+  CHECK(house.pool->skipped({}, skips) == 2);
+  CHECK(skips[0].why == Skip::Why::full);
   const auto position = held[2].position();
   held[2].release();
   CHECK(house.pick() == static_cast<int64_t>(position) + 1);

@@ -116,7 +116,7 @@ TEST_CASE("model cooldowns are bounded; the soonest to end makes room") {
 TEST_CASE("failures are counted in a row, and of these the ones alike") {
   CredentialSlot slot(1, secret("a"), 1);
   auto count = [&](int status) {
-    auto row = slot.record_failure(status);
+    auto row = slot.record_failure(status, 0);
     return std::pair(row.consecutive, row.same_status);
   };
   CHECK(count(500) == std::pair(0, 0));
@@ -125,6 +125,44 @@ TEST_CASE("failures are counted in a row, and of these the ones alike") {
   CHECK(count(403) == std::pair(3, 1));
   slot.record_success();
   CHECK(count(403) == std::pair(0, 0));
+}
+
+TEST_CASE("failures that were under way when the rest began count as the one that began it") {
+  CredentialSlot slot(1, secret("a"), 1);
+  auto count = [&](int status, int64_t now) {
+    auto row = slot.record_failure(status, now);
+    return std::pair(row.consecutive, row.same_status);
+  };
+  CHECK(count(401, 0) == std::pair(0, 0));
+  slot.cool_down(1'000, "auth_invalid");
+  for (int i = 0; i < 10; ++i) CHECK(count(401, 500) == std::pair(0, 0));
+  CHECK(count(500, 500) == std::pair(0, 0));
+  CHECK(count(401, 1'000) == std::pair(1, 1));
+  slot.mark_dead("auth_invalid");
+  CHECK(count(401, 2'000) == std::pair(1, 1));
+  slot.reset_health();
+  CHECK(count(401, 2'000) == std::pair(0, 0));
+}
+
+TEST_CASE("rests after a 401 are counted until a success or a new secret; a refresh is neither") {
+  Stub stub;
+  auto p = stub.good_provider();
+  CredentialSlot slot(1, secret("a"), 1);
+  slot.count_auth_rest(0);
+  slot.cool_down(1'000, "auth_invalid");
+  // What was under way sees the count of the one that began the rest, and adds nothing.
+  CHECK(slot.auth_rests(500) == 0);
+  slot.count_auth_rest(500);
+  CHECK(slot.auth_rests(1'000) == 1);
+  REQUIRE(slot.replace(secret("b"), *p).ok());
+  CHECK(slot.auth_rests(1'000) == 1);
+  slot.count_auth_rest(1'000);
+  CHECK(slot.auth_rests(1'000) == 2);
+  slot.record_success();
+  CHECK(slot.auth_rests(1'000) == 0);
+  slot.count_auth_rest(1'000);
+  REQUIRE(slot.replace_text(secret("c"), 9));
+  CHECK(slot.auth_rests(1'000) == 0);
 }
 
 TEST_CASE("loops read a slot while another thread refreshes it") {
@@ -147,7 +185,7 @@ TEST_CASE("loops read a slot while another thread refreshes it") {
         }
         const bool taken = slot.take(1);
         if (slot.available(n, "m") && i == 0) slot.cool_down(n + 1, "rate_limit", "m");
-        if (slot.record_failure(500).consecutive > 10) slot.record_success();
+        if (slot.record_failure(500, n).consecutive > 10) slot.record_success();
         if (taken) slot.give_back(1);
       }
     });

@@ -119,6 +119,7 @@ Bench::Bench(Setup setup) {
     one.id = id++;
     for (auto& c : one.credentials) c.id = credential++;
   }
+  inputs.routes = std::move(setup.routes);
   config::UserConfig user;
   user.id = 0;
   user.name = "user0";
@@ -140,7 +141,8 @@ Bench::Bench(Setup setup) {
   other.keys.push_back(key);
   inputs.users.push_back(other);
   inputs.digest_key = [this](std::string_view text) { return hasher->digest(text); };
-  auto built = config::build_snapshot(inputs, registry, slots, nullptr);
+  auto& clock = setup.clock != nullptr ? *setup.clock : Clock::system();
+  auto built = config::build_snapshot(inputs, registry, slots, nullptr, clock);
   REQUIRE(built.ok());
   snapshot = built->snapshot;
   for (const auto& warning : built->warnings) MESSAGE(warning);
@@ -157,6 +159,7 @@ Bench::Bench(Setup setup) {
   deps.handler = setup.handler;
   deps.accounts = setup.accounts;
   deps.refreshes_ahead = setup.refreshes_ahead;
+  deps.clock = &clock;
   shared.metrics.push_back(&metrics);
   shared.readiness.set_started();
   worker = std::make_unique<Worker>(deps);

@@ -62,6 +62,7 @@ class Bench {
   struct Setup {
     std::function<void(config::Settings&)> settings = {};
     std::vector<config::ProviderConfig> providers = {};
+    std::vector<config::RouteConfig> routes = {};
     config::Bounds key_bounds = {};
     config::Bounds user_bounds = {};
     CredentialSaver* saver = nullptr;
@@ -71,6 +72,7 @@ class Bench {
     const gp_entry* more = nullptr;  // another module beside the test module
     config::Permissions permissions = {};
     bool refreshes_ahead = false;
+    Clock* clock = nullptr;  // the system's when null
   };
   Bench() : Bench(Setup{}) {}
   explicit Bench(Setup setup);

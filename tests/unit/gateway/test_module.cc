@@ -52,6 +52,17 @@ gp_status create(gp_str kind, gp_str, gp_str, gp_instance* out, gp_error*) {
     out->route_count = provider->routes.size();
     return GP_OK;
   }
+  if (provider->kind == "bridge") {  // an upstream that speaks OpenAI Chat alone
+    for (const int32_t operation : {GP_OP_GENERATE, GP_OP_STREAM_GENERATE}) {
+      provider->routes.push_back({GP_PROTOCOL_OPENAI_CHAT, operation, GP_ROUTE_NATIVE, 0});
+      provider->routes.push_back(
+          {GP_PROTOCOL_CLAUDE, operation, GP_ROUTE_TRANSLATE, GP_PROTOCOL_OPENAI_CHAT});
+    }
+    out->provider = provider;
+    out->routes = provider->routes.data();
+    out->route_count = provider->routes.size();
+    return GP_OK;
+  }
   const bool talker = provider->kind == "talker";
   const int32_t mode = talker ? GP_ROUTE_LOCAL : GP_ROUTE_NATIVE;
   const auto add = [&](int32_t protocol, int32_t operation) {
@@ -264,10 +275,11 @@ constexpr gp_kind kind(std::string_view name, std::string_view tag) {
 constexpr gp_kind kPlain = kind("plain", "Test");
 constexpr gp_kind kKeyless = kind("keyless", "");
 constexpr gp_kind kBuffered = kind("buffered", "");
+constexpr gp_kind kBridge = kind("bridge", "");
 constexpr gp_kind kTalker = kind("talker", "");
 constexpr gp_kind kCounter = kind("counter", "");
 constexpr gp_kind kExpiring = kind("expiring", "Test");
-constexpr const gp_kind* kKinds[] = {&kPlain,  &kKeyless, &kBuffered,
+constexpr const gp_kind* kKinds[] = {&kPlain,  &kKeyless, &kBuffered, &kBridge,
                                      &kTalker, &kCounter, &kExpiring};
 
 }  // namespace

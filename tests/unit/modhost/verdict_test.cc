@@ -146,7 +146,7 @@ TEST_CASE("transport failures move on like server errors") {
 }
 
 TEST_CASE("other client errors are delivered") {
-  for (int status : {400, 402, 404, 413, 415, 422, 501})
+  for (int status : {400, 404, 413, 415, 422, 501})
     CHECK(AFailure().status(status).judge().action == Action::deliver);
 }
 
@@ -166,4 +166,41 @@ TEST_CASE("an error event at a stream's beginning is judged by its words") {
             .action == Action::next);
   CHECK(AFailure().kind(FailureKind::stream_error).body("not json {").judge().action ==
         Action::next);
+}
+
+TEST_CASE("a 402 rests the credential: as long as the upstream says, else for ten minutes") {
+  auto v = AFailure().status(402).model("m").judge();
+  CHECK(v.action == Action::cool_down);
+  CHECK(v.scope == Scope::credential);
+  CHECK(v.cool_down_ms == 600'000);
+  CHECK(v.reason == "billing");
+  CHECK(AFailure().status(402).header("retry-after", "90").judge().cool_down_ms == 90'000);
+}
+
+TEST_CASE("a 401 that came back after each of so many rests makes the credential dead") {
+  const auto judge = [](int status, int rests, Verdict verdict, int bound = 5) {
+    Failure failure;
+    failure.status = status;
+    failure.auth_rests = rests;
+    CoolDownLimits limits;
+    limits.auth_failures = bound;
+    return give_up_on(failure, verdict, limits);
+  };
+  Verdict rest;
+  rest.action = Action::cool_down;
+  rest.cool_down_ms = 1'000;
+  rest.reason = "unauthorized";
+  CHECK(judge(401, 3, rest).action == Action::cool_down);
+  CHECK(judge(401, 4, rest).action == Action::dead);
+  CHECK(judge(401, 4, rest).reason == "auth_invalid");
+  CHECK(judge(403, 9, rest).action == Action::cool_down);
+  CHECK(judge(401, 0, rest, 1).action == Action::dead);
+  CHECK(judge(401, 99, rest, 0).action == Action::cool_down);
+  // What is refreshed, and what rests for one model alone, is not given up.
+  Verdict other = rest;
+  other.action = Action::refresh;
+  CHECK(judge(401, 9, other).action == Action::refresh);
+  other = rest;
+  other.scope = Scope::model;
+  CHECK(judge(401, 9, other).action == Action::cool_down);
 }
