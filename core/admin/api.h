@@ -134,5 +134,6 @@ void usage_aggregate(ContextPtr c);
 void list_usage(ContextPtr c);
 void list_logs(ContextPtr c);
 void tail_logs(ContextPtr c);
+void get_why(ContextPtr c);
 
 }  // namespace gproxy::admin

@@ -8,6 +8,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -107,6 +108,10 @@ class ControlPlane {
   std::function<void(const config::Settings& before, const config::Settings& after,
                      std::function<void()> done)>
       on_settings;
+
+  // A recent request's decision as JSON, by its trace id or the client's own name for it. Set by
+  // the server; empty in tests without workers.
+  std::function<std::optional<std::string>(std::string_view id)> recent_decision;
 
   // Asks a worker to do something with a credential as requests do it; `done` on main, with the
   // answer's JSON. Set by the server; empty in tests without workers.

@@ -12,5 +12,6 @@ int run_check(const Options& options);
 int run_module(const Options& options);
 int run_health(const Options& options);
 int run_translate(const Options& options);
+int run_why(const Options& options);
 
 }  // namespace gproxy::app

@@ -53,6 +53,8 @@ int main(int argc, char** argv) {
       return run_health(*options);
     case Command::translate:
       return run_translate(*options);
+    case Command::why:
+      return run_why(*options);
     case Command::serve:
       break;
   }

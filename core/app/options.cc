@@ -139,8 +139,13 @@ struct Word {
   Command command;
 };
 constexpr Word kCommands[] = {
-    {"serve", Command::serve},         {"check", Command::check},   {"module", Command::module_inspect},
-    {"translate", Command::translate}, {"health", Command::health}, {"help", Command::help},
+    {"serve", Command::serve},
+    {"check", Command::check},
+    {"module", Command::module_inspect},
+    {"translate", Command::translate},
+    {"health", Command::health},
+    {"why", Command::why},
+    {"help", Command::help},
     {"version", Command::version},
 };
 
@@ -292,11 +297,17 @@ std::string help_text() {
   std::string out =
       "gproxy: a self-hosted gateway for large language models\n\n"
       "usage: gproxy [serve] [options]            serve (the default)\n"
-      "       gproxy check [options]              check options, configuration and modules; serve nothing\n"
+      "       gproxy check [options]              check options, configuration and modules; serve "
+      "nothing\n"
       "       gproxy module inspect FILE [--json] what a module file offers\n"
-      "       gproxy translate --from P --to Q --kind K   translate standard input between protocols\n"
-      "       gproxy health                       ask a running gproxy for its health (exit 0 or 1)\n\n"
-      "options (command line wins over environment, over the configuration file, over the database):\n";
+      "       gproxy translate --from P --to Q --kind K   translate standard input between "
+      "protocols\n"
+      "       gproxy why TRACE_ID [--json]        why a request went the way it went; needs the "
+      "admin key\n"
+      "       gproxy health                       ask a running gproxy for its health (exit 0 or "
+      "1)\n\n"
+      "options (command line wins over environment, over the configuration file, over the "
+      "database):\n";
   for (const auto& o : kOptions) {
     std::string left = "  --" + std::string(o.name);
     if (o.takes == Takes::value) left += " " + std::string(o.value_name);

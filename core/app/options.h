@@ -25,7 +25,16 @@ enum Exit : int {
   kExitConfig = 78,
 };
 
-enum class Command : uint8_t { serve, check, module_inspect, translate, health, help, version };
+enum class Command : uint8_t {
+  serve,
+  check,
+  module_inspect,
+  translate,
+  health,
+  why,
+  help,
+  version
+};
 
 // Where a value came from.
 enum class Source : uint8_t { cli, env };

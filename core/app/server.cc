@@ -235,6 +235,7 @@ Result<void> Server::State::start() {
                                        admin::ControlPlane::Done done) {
     act_on_credential(id, action, std::move(done));
   };
+  plane->recent_decision = [this](std::string_view id) { return shared.decisions.find(id); };
   apply_book_settings(settings);
   frontend = std::make_unique<admin::Frontend>(*plane, to_main);
   writer->set_observer([tail = &frontend->tail()](const storage::Batch& batch) { tail->publish(batch); });
