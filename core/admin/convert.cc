@@ -38,7 +38,8 @@ config::Declared declared_of(const storage::ConfigRows& rows) {
     p.kind = row.kind;
     p.settings_json = row.settings_json;
     p.pool_json = row.pool_json;
-    p.enabled = row.enabled;
+    // What does not open must not be served with settings that are not its own.
+    p.enabled = row.enabled && row.readable;
     p.origin = to_config(row.origin);
     out.providers.push_back(std::move(p));
   }

@@ -163,12 +163,17 @@ std::string Sealer::fingerprint() const {
   return hex_encode(digest_view(hmac_sha256(seal_key_.reveal(), "gproxy key id")).substr(0, 8));
 }
 
+std::string Sealer::record_key_id() const {
+  std::string out;
+  for (size_t i = 0; i < kKeyIdBytes; ++i) out += static_cast<char>(key_id_ >> (24 - 8 * i));
+  return out;
+}
+
 std::string Sealer::seal(std::string_view plain, std::string_view associated) const {
   std::string out(kHeaderBytes + kNonceBytes + plain.size() + kTagBytes, '\0');
   auto* const at = reinterpret_cast<unsigned char*>(out.data());
   out[0] = kVersion;
-  for (size_t i = 0; i < kKeyIdBytes; ++i)
-    at[1 + i] = static_cast<unsigned char>(key_id_ >> (24 - 8 * i));
+  out.replace(1, kKeyIdBytes, record_key_id());
   unsigned char* const nonce = at + kHeaderBytes;
   random_bytes(nonce, kNonceBytes);
   unsigned char* const text = nonce + kNonceBytes;

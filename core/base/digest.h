@@ -38,6 +38,8 @@ class Sealer {
   Result<Secret> unseal(std::string_view sealed, std::string_view associated) const;
   // Short public name of the key: first 8 bytes of a digest, hex. Stored beside the data.
   std::string fingerprint() const;
+  // How records name the key they were sealed with: the four bytes after a record's first.
+  std::string record_key_id() const;
 
  private:
   Secret seal_key_;

@@ -389,7 +389,7 @@ class FileReader {
 
   Result<KeyConfig> read_key(const Value& object, const PlacePath& path) {
     GP_CHECK(
-        known(object, path, with_bounds({"label", "key", "key_file", "enabled", "permissions"})));
+        known(object, path, with_bounds({"label", "key", "key_file", "enabled", "keep_copy", "permissions"})));
     KeyConfig out;
     out.origin = Origin::file;
     GP_TRY(out.label, text(object, path, "label"));
@@ -399,6 +399,7 @@ class FileReader {
     GP_TRY(out.key, secret_text(object, path, "key"));
     if (out.key.empty()) return fail(path, PlaceOf::value, "needs one of `key` and `key_file`");
     GP_TRY(out.enabled, flag(object, path, "enabled", true));
+    GP_TRY(out.keep_copy, flag(object, path, "keep_copy", false));
     GP_CHECK(read_bounds(object, path, out.bounds));
     GP_CHECK(each(object, path, "permissions",
                   [&](const Value& item, const PlacePath& where) -> Result<void> {

@@ -110,6 +110,7 @@ struct RetentionSettings {
   int64_t usage_days = 0;   // rows of usage; their sums are kept
   int64_t log_days = 30;    // rows of requests and attempts, events
   int64_t body_days = 7;
+  int64_t audit_days = 365;
   int64_t log_megabytes = 0;  // about; the oldest rows of requests go above this
 };
 
@@ -198,6 +199,7 @@ struct KeyConfig {
   std::string previous_digest;
   int64_t previous_until_us = 0;
   bool enabled = true;
+  bool keep_copy = false;  // of a new one: it can be shown again
   Permissions permissions;
   Bounds bounds;
   Origin origin = Origin::db;

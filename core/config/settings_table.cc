@@ -67,6 +67,8 @@ const SettingRow kRows[] = {
                "rows of requests older than this are deleted; 0 = never"),
     GP_SETTING("retention.body_days", retention.body_days, 0, 36500, "", Applies::at_once,
                "logged bodies older than this are deleted; 0 = never"),
+    GP_SETTING("retention.audit_days", retention.audit_days, 0, 36500, "", Applies::at_once,
+               "rows of the audit log older than this are deleted; 0 = never"),
     GP_SETTING("retention.log_megabytes", retention.log_megabytes, 0, kMany, "", Applies::at_once,
                "size above which the oldest rows of requests are deleted; 0 = no bound"),
     GP_SETTING("pings", pings, 0, 0, "", Applies::at_once, "keep-alive pings in silent streams"),

@@ -35,6 +35,8 @@ std::string_view name(Outcome outcome);
 
 // ---- Configuration ------------------------------------------------------------------------------
 
+// The settings are sealed as a whole. A row whose record does not open (a damaged database) has
+// readable = false and settings of no use.
 struct ProviderRow {
   int64_t id = kNoId;  // kNoId: the store gives one
   std::string name;
@@ -42,6 +44,7 @@ struct ProviderRow {
   std::string settings_json = "{}";  // channel_settings
   std::string pool_json = "{}";      // how its credentials are used: config/pool_settings.h
   bool enabled = true;
+  bool readable = true;
   Origin origin = Origin::db;
   int64_t created_at = 0;
   int64_t updated_at = 0;
@@ -315,7 +318,7 @@ struct InternalEvent {
 struct AuditRow {
   int64_t id = kNoId;  // the store gives one
   int64_t at = 0;
-  std::string actor;       // "admin", "file", "command"
+  std::string actor;       // "admin"; "login": a person who has logged an account in
   std::string client;      // address; may be empty
   std::string action;      // "PUT /providers/{name}"
   std::string target;      // "/providers/openai"; may be empty

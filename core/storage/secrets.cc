@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <filesystem>
 
 #include "base/base64.h"
 #include "base/log.h"
@@ -72,10 +74,6 @@ Result<std::optional<Secret>> read_key_file(const std::string& path) {
   return key;
 }
 
-std::string generated_file(const std::string& data_dir) {
-  return data_dir + "/master.key";
-}
-
 bool write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd, bytes.data(), bytes.size());
@@ -84,6 +82,20 @@ bool write_all(int fd, std::string_view bytes) {
     bytes.remove_prefix(static_cast<size_t>(n));
   }
   return true;
+}
+
+Error file_error(const char* what, const std::string& path) {
+  return Error{
+      ErrorKind::server, errno == EACCES ? "no_permission" : "cannot_create",
+      std::string("cannot ") + what + " the master key file " + path + ": " + std::strerror(errno)};
+}
+
+void sync_folder_of(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  if (const int dir = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); dir >= 0) {
+    ::fsync(dir);
+    ::close(dir);
+  }
 }
 
 }  // namespace
@@ -103,48 +115,58 @@ Result<std::optional<Secret>> read_master_key(const MasterKeySource& source) {
     return key;
   }
   if (source.data_dir.empty()) return std::optional<Secret>();
-  return read_key_file(generated_file(source.data_dir));
+  return read_key_file(generated_key_file(source.data_dir));
 }
 
-Result<Secret> generate_master_key(const std::string& data_dir) {
-  GP_CHECK(create_directories(data_dir));
-  const std::string path = generated_file(data_dir);
-  const std::string temporary = path + ".new";
-  auto failed = [&](const char* what) {
-    return Error{ErrorKind::server, errno == EACCES ? "no_permission" : "cannot_create",
-                 std::string("cannot ") + what + " the master key file " + path + ": " +
-                     std::strerror(errno)};
-  };
+std::string generated_key_file(const std::string& data_dir) {
+  return data_dir + "/master.key";
+}
+
+Secret random_master_key() {
   char raw[kKeyBytes];
   random_bytes(raw, sizeof raw);
   Secret key{std::string_view(raw, sizeof raw)};
   wipe_memory(raw, sizeof raw);
-  std::string text = hex_encode(key.reveal()) + "\n";
+  return key;
+}
 
-  // Whole or not at all: a half-written key would lock the operator out of his own data.
-  ::unlink(temporary.c_str());
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd < 0) return failed("create");
+Result<void> write_key_file(const std::string& path, const Secret& key) {
+  std::string text = hex_encode(key.reveal()) + "\n";
+  ::unlink(path.c_str());
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0) return file_error("create", path);
   const bool written = write_all(fd, text) && ::fsync(fd) == 0;
   wipe_memory(text.data(), text.size());
   if (!written) {
-    auto error = failed("write");
+    auto error = file_error("write", path);
     ::close(fd);
-    ::unlink(temporary.c_str());
+    ::unlink(path.c_str());
     return error;
   }
   ::close(fd);
+  sync_folder_of(path);
+  return ok();
+}
+
+Result<void> replace_key_file(const std::string& from, const std::string& to) {
+  if (std::rename(from.c_str(), to.c_str()) != 0) return file_error("replace", to);
+  sync_folder_of(to);
+  return ok();
+}
+
+Result<Secret> generate_master_key(const std::string& data_dir) {
+  GP_CHECK(create_directories(data_dir));
+  const std::string path = generated_key_file(data_dir);
+  const std::string temporary = path + ".new";
+  Secret key = random_master_key();
+  // Whole or not at all: a half-written key would lock the operator out of his own data.
+  GP_CHECK(write_key_file(temporary, key));
   // link() refuses to replace a key that came into being meanwhile.
-  if (::link(temporary.c_str(), path.c_str()) != 0) {
-    auto error = failed("create");
-    ::unlink(temporary.c_str());
-    return error;
-  }
+  const bool linked = ::link(temporary.c_str(), path.c_str()) == 0;
+  auto error = linked ? Error{} : file_error("create", path);
   ::unlink(temporary.c_str());
-  if (const int dir = ::open(data_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); dir >= 0) {
-    ::fsync(dir);
-    ::close(dir);
-  }
+  if (!linked) return error;
+  sync_folder_of(path);
   return key;
 }
 

@@ -23,9 +23,21 @@ struct MasterKeySource {
 // 32 bytes, or nothing when no source has one. Errors: "bad_master_key", "master_key_unreadable".
 Result<std::optional<Secret>> read_master_key(const MasterKeySource& source);
 
-// Makes `<data_dir>/master.key` (0600, flushed to the disk before it is used) and returns its 32
+// `<data_dir>/master.key`.
+std::string generated_key_file(const std::string& data_dir);
+
+// 32 bytes that nobody has had before.
+Secret random_master_key();
+
+// Makes generated_key_file() (0600, flushed to the disk before it is used) and returns its 32
 // bytes. Fails when the file exists.
 Result<Secret> generate_master_key(const std::string& data_dir);
+
+// Writes a key as text, owner-only, on the disk when this returns; what was there is gone. Errors:
+// "no_permission", "cannot_create".
+Result<void> write_key_file(const std::string& path, const Secret& key);
+// Puts `from` in the place of `to`, on the disk when this returns. The same errors.
+Result<void> replace_key_file(const std::string& from, const std::string& to);
 
 // The lookup key stands sealed in the database and so outlives a change of the master key.
 using gproxy::KeyHasher;

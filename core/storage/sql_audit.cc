@@ -16,11 +16,6 @@ Result<void> SqlStore::append_audit(const AuditRow& row) {
   });
 }
 
-Result<int64_t> SqlStore::prune_audit(int64_t before) {
-  GP_CHECK(Query(*db_, "DELETE FROM audit_log WHERE at < $1").with(before).run());
-  return db_->changes();
-}
-
 Result<std::vector<AuditRow>> SqlReader::list_audit(const AuditFilter& filter) {
   std::string sql =
       "SELECT id, at, actor, client, action, target, status, error_code, detail_json"

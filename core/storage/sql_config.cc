@@ -1,4 +1,4 @@
-// SqlStore's configuration writes and load_all().
+// SqlStore's configuration writes; sql_load.cc reads.
 #include <array>
 
 #include "storage/sql_store.h"
@@ -58,22 +58,6 @@ Result<int64_t> SqlStore::next_id(const char* sequence) {
   return id;
 }
 
-// ---- Sealing
-
-std::string SqlStore::seal(std::string_view table, int64_t id, std::string_view column,
-                           const Secret& plain) const {
-  std::string place(table);
-  place.append("/").append(std::to_string(id)).append("/").append(column);
-  return sealer_->seal(plain.reveal(), place);
-}
-
-Result<Secret> SqlStore::unseal(std::string_view table, int64_t id, std::string_view column,
-                                std::string_view sealed) const {
-  std::string place(table);
-  place.append("/").append(std::to_string(id)).append("/").append(column);
-  return sealer_->unseal(sealed, place);
-}
-
 // ---- Settings
 
 Result<SettingsRow> SqlStore::put_settings(const SettingsRow& row) {
@@ -118,70 +102,37 @@ Result<SettingsRow> SqlStore::put_settings(const SettingsRow& row) {
   return out;
 }
 
-Result<std::optional<SettingsRow>> SqlStore::load_settings() {
-  Query query(
-      *db_,
-      "SELECT host, port, admin_key_sealed, proxy_sealed, event_redact_sensitive, dsn, extra_json,"
-      " host_origin, port_origin, admin_key_origin, proxy_origin, redact_origin, created_at,"
-      " updated_at, secrets_sealed FROM global_config WHERE id = 1");
-  GP_TRY(const bool found, query.step());
-  if (!found) return std::optional<SettingsRow>();
-  SettingsRow row;
-  row.host = query.optional_string(0);
-  if (!query.is_null(1)) row.port = static_cast<int32_t>(query.integer(1));
-  if (!query.is_null(2)) {
-    GP_TRY(row.admin_key, unseal("global_config", 1, "admin_key", query.blob(2)));
-  }
-  if (!query.is_null(3)) {
-    GP_TRY(const Secret proxy, unseal("global_config", 1, "proxy", query.blob(3)));
-    row.proxy = std::string(proxy.reveal());
-  }
-  if (!query.is_null(4)) row.event_redact_sensitive = query.boolean(4);
-  row.dsn = query.string(5);
-  row.extra_json = query.string(6);
-  row.host_origin = origin_from(query.integer(7));
-  row.port_origin = origin_from(query.integer(8));
-  row.admin_key_origin = origin_from(query.integer(9));
-  row.proxy_origin = origin_from(query.integer(10));
-  row.redact_origin = origin_from(query.integer(11));
-  row.created_at = query.integer(12);
-  row.updated_at = query.integer(13);
-  if (!query.is_null(14)) {
-    GP_TRY(row.secrets_json, unseal("global_config", 1, "secrets", query.blob(14)));
-  }
-  return std::optional<SettingsRow>(std::move(row));
-}
-
 // ---- Providers
 
 Result<ProviderRow> SqlStore::upsert_provider(const ProviderRow& row) {
   ProviderRow out = row;
+  out.readable = true;
   GP_CHECK(change([&]() -> Result<void> {
     const int64_t now = clock_.wall_us();
-    out.updated_at = now;
-    Query update(*db_,
-                 "UPDATE providers SET kind = $1, settings_json = $2, enabled = $3, origin = $4,"
-                 " updated_at = $5, pool_json = $6 WHERE name = $7 RETURNING id, created_at");
-    update.with(row.kind)
-        .with(row.settings_json)
-        .with(row.enabled)
-        .with(number(row.origin))
-        .with(now)
-        .with(row.pool_json);
-    GP_TRY(const bool found, update.with(row.name).step());
-    if (found) {
-      out.id = update.integer(0);
-      out.created_at = update.integer(1);
-      return update.run();
+    out.updated_at = out.created_at = now;
+    bool found = false;
+    {
+      Query known(*db_, "SELECT id, created_at FROM providers WHERE name = $1");
+      GP_TRY(found, known.with(row.name).step());
+      if (found) {
+        out.id = known.integer(0);
+        out.created_at = known.integer(1);
+      }
     }
-    GP_TRY(out.id, next_id("providers"));
-    out.created_at = now;
-    Query insert(
-        *db_,
-        "INSERT INTO providers (id, name, kind, settings_json, enabled, origin, created_at,"
-        " updated_at, pool_json) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
-    insert.with(out.id).with(row.name).with(row.kind).with(row.settings_json).with(row.enabled);
-    return insert.with(number(row.origin)).with(now).with(now).with(row.pool_json).run();
+    if (!found) {
+      GP_TRY(out.id, next_id("providers"));
+    }
+    const std::string settings = seal("providers", out.id, "settings", Secret(row.settings_json));
+    Query put(*db_,
+              found ? "UPDATE providers SET name = $1, kind = $2, settings_sealed = $3,"
+                      " settings_json = '{}', enabled = $4, origin = $5, pool_json = $6,"
+                      " created_at = $7, updated_at = $8 WHERE id = $9"
+                    : "INSERT INTO providers (name, kind, settings_sealed, settings_json, enabled,"
+                      " origin, pool_json, created_at, updated_at, id)"
+                      " VALUES ($1, $2, $3, '{}', $4, $5, $6, $7, $8, $9)");
+    put.with(row.name).with(row.kind).with_blob(settings).with(row.enabled);
+    put.with(number(row.origin)).with(row.pool_json).with(out.created_at).with(now);
+    return put.with(out.id).run();
   }));
   return out;
 }
@@ -221,13 +172,7 @@ Result<CredentialRow> SqlStore::insert_credential(const CredentialRow& row) {
   return out;
 }
 
-Result<CredentialRow> SqlStore::read_credential(int64_t id) {
-  Query query(
-      *db_,
-      "SELECT id, provider_id, name, settings_json, secret_sealed, version, enabled, origin,"
-      " created_at, updated_at FROM credentials WHERE id = $1");
-  GP_TRY(const bool found, query.with(id).step());
-  if (!found) return not_found(kNoCredential, id);
+CredentialRow SqlStore::credential_in(const Query& query) const {
   CredentialRow row;
   row.id = query.integer(0);
   row.provider_id = query.integer(1);
@@ -242,6 +187,16 @@ Result<CredentialRow> SqlStore::read_credential(int64_t id) {
   row.created_at = query.integer(8);
   row.updated_at = query.integer(9);
   return row;
+}
+
+Result<CredentialRow> SqlStore::read_credential(int64_t id) {
+  Query query(
+      *db_,
+      "SELECT id, provider_id, name, settings_json, secret_sealed, version, enabled, origin,"
+      " created_at, updated_at FROM credentials WHERE id = $1");
+  GP_TRY(const bool found, query.with(id).step());
+  if (!found) return not_found(kNoCredential, id);
+  return credential_in(query);
 }
 
 Result<CredentialRow> SqlStore::update_credential(const CredentialRow& row) {
@@ -459,121 +414,6 @@ Result<Secret> SqlStore::reveal_user_key(int64_t id) {
   GP_TRY(const bool found, query.with(id).step());
   if (!found || query.is_null(0)) return not_found(kNoUserKey, id);
   return unseal("user_keys", id, "key", query.blob(0));
-}
-
-// ---- Reading everything
-
-Result<void> SqlStore::load_credentials(ConfigRows& out) {
-  Query query(
-      *db_,
-      "SELECT id, provider_id, name, settings_json, secret_sealed, version, enabled, origin,"
-      " created_at, updated_at FROM credentials ORDER BY id");
-  for (;;) {
-    GP_TRY(const bool more, query.step());
-    if (!more) return ok();
-    CredentialRow row;
-    row.id = query.integer(0);
-    row.provider_id = query.integer(1);
-    row.name = query.optional_string(2);
-    row.settings_json = query.string(3);
-    auto secret = unseal("credentials", row.id, "secret", query.blob(4));
-    row.readable = secret.ok();
-    if (secret) row.secret = std::move(*secret);
-    row.version = query.integer(5);
-    row.enabled = query.boolean(6);
-    row.origin = origin_from(query.integer(7));
-    row.created_at = query.integer(8);
-    row.updated_at = query.integer(9);
-    out.credentials.push_back(std::move(row));
-  }
-}
-
-Result<ConfigRows> SqlStore::load_all() {
-  ConfigRows out;
-  auto read = [&]() -> Result<void> {
-    GP_TRY(out.revision, db_->number_of("SELECT revision FROM config_state WHERE id = 1"));
-    GP_TRY(out.settings, load_settings());
-    {
-      Query query(*db_,
-                  "SELECT id, name, kind, settings_json, enabled, origin, created_at, updated_at,"
-                  " pool_json FROM providers ORDER BY id");
-      for (;;) {
-        GP_TRY(const bool more, query.step());
-        if (!more) break;
-        ProviderRow row;
-        row.id = query.integer(0);
-        row.name = query.string(1);
-        row.kind = query.string(2);
-        row.settings_json = query.string(3);
-        row.enabled = query.boolean(4);
-        row.origin = origin_from(query.integer(5));
-        row.created_at = query.integer(6);
-        row.updated_at = query.integer(7);
-        row.pool_json = query.string(8);
-        out.providers.push_back(std::move(row));
-      }
-    }
-    GP_CHECK(load_credentials(out));
-    GP_CHECK(load_routes(out));
-    GP_CHECK(load_health(out));
-    {
-      Query query(*db_,
-                  "SELECT id, name, enabled, origin, created_at, updated_at, bounds_json FROM users"
-                  " ORDER BY id");
-      for (;;) {
-        GP_TRY(const bool more, query.step());
-        if (!more) break;
-        UserRow row;
-        row.id = query.integer(0);
-        row.name = query.string(1);
-        row.enabled = query.boolean(2);
-        row.origin = origin_from(query.integer(3));
-        row.created_at = query.integer(4);
-        row.updated_at = query.integer(5);
-        row.bounds_json = query.string(6);
-        out.users.push_back(std::move(row));
-      }
-    }
-    Query query(
-        *db_,
-        "SELECT id, user_id, digest, key_sealed IS NOT NULL, label, enabled, origin, created_at,"
-        " updated_at, bounds_json, permissions, previous_digest, previous_until FROM user_keys"
-        " ORDER BY id");
-    for (;;) {
-      GP_TRY(const bool more, query.step());
-      if (!more) return ok();
-      UserKeyRow row;
-      row.id = query.integer(0);
-      row.user_id = query.integer(1);
-      const std::string_view digest = query.blob(2);
-      if (digest.size() != row.digest.size()) continue;  // no key has such a digest
-      std::copy(digest.begin(), digest.end(), row.digest.begin());
-      row.has_copy = query.boolean(3);
-      row.label = query.optional_string(4);
-      row.enabled = query.boolean(5);
-      row.origin = origin_from(query.integer(6));
-      row.created_at = query.integer(7);
-      row.updated_at = query.integer(8);
-      row.bounds_json = query.string(9);
-      row.permissions = static_cast<int32_t>(query.integer(10));
-      const auto previous = query.is_null(11) ? std::string_view() : query.blob(11);
-      if (previous.size() == row.digest.size()) {
-        std::copy(previous.begin(), previous.end(), row.previous_digest.emplace().begin());
-        row.previous_until = query.integer(12);
-      }
-      out.user_keys.push_back(std::move(row));
-    }
-  };
-  // A read transaction: all tables as of one moment.
-  if (joined_) {
-    GP_CHECK(read());
-    return out;
-  }
-  GP_CHECK(db_->begin(Db::Intent::read));
-  auto done = read();
-  db_->rollback();
-  GP_CHECK(std::move(done));
-  return out;
 }
 
 }  // namespace gproxy::storage

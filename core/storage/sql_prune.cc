@@ -51,6 +51,7 @@ Result<bool> SqlStore::prune(const Retention& retention, int64_t now_us) {
   GP_CHECK(old("internal_events", retention.logs_us));
   GP_CHECK(old("request_decisions", retention.logs_us));
   GP_CHECK(old("request_bodies", retention.bodies_us));
+  GP_CHECK(old("audit_log", retention.audit_us));
   if (more || retention.logs_bytes <= 0) return more;
   if (excess_rows_ <= 0) {
     if (now_us - sized_at_us_ < kFiveMinutesUs) return false;

@@ -1,4 +1,4 @@
-// SqlStore's rows of routes and of what rests.
+// SqlStore's rows of routes and of what rests: writing them.
 #include "storage/sql_store.h"
 
 namespace gproxy::storage {
@@ -57,36 +57,6 @@ Result<void> SqlStore::put_health(std::span<const HealthRow> resting,
     }
     return ok();
   });
-}
-
-Result<void> SqlStore::load_routes(ConfigRows& out) {
-  Query query(*db_,
-              "SELECT id, name, body_json, enabled, origin, created_at, updated_at FROM routes"
-              " ORDER BY id");
-  for (;;) {
-    GP_TRY(const bool more, query.step());
-    if (!more) return ok();
-    RouteRow row;
-    row.id = query.integer(0);
-    row.name = query.string(1);
-    row.body_json = query.string(2);
-    row.enabled = query.boolean(3);
-    row.origin = origin_from(query.integer(4));
-    row.created_at = query.integer(5);
-    row.updated_at = query.integer(6);
-    out.routes.push_back(std::move(row));
-  }
-}
-
-Result<void> SqlStore::load_health(ConfigRows& out) {
-  Query query(*db_,
-              "SELECT credential_id, scope, reason, until_at FROM credential_health"
-              " ORDER BY credential_id, scope");
-  for (;;) {
-    GP_TRY(const bool more, query.step());
-    if (!more) return ok();
-    out.health.push_back({query.integer(0), query.string(1), query.string(2), query.integer(3)});
-  }
 }
 
 }  // namespace gproxy::storage

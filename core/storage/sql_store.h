@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/digest.h"
 #include "storage/dsn.h"
@@ -45,7 +46,6 @@ class SqlStore : public Store {
   Result<Secret> reveal_user_key(int64_t id) override;
 
   Result<void> append_audit(const AuditRow& row) override;
-  Result<int64_t> prune_audit(int64_t before) override;
   Result<void> put_flow(const FlowRow& row) override;
   Result<FoundFlow> find_flow(int64_t provider_id, int64_t user_id,
                               const std::optional<Digest>& state) override;
@@ -53,6 +53,9 @@ class SqlStore : public Store {
 
   Result<void> append_batch(const Batch& batch) override;
   Result<bool> maintain(const Retention& retention) override;
+  Result<RekeyReport> begin_rekey(const std::optional<Secret>& key) override;
+  Result<RekeyReport> rekey_step() override;
+  RekeyReport rekey_state() const override;
   Result<void> probe() override;
 
   const KeyHasher& key_hasher() const override { return hasher_; }
@@ -75,7 +78,27 @@ class SqlStore : public Store {
   Result<void> open_rollups();
 
  private:
-  Result<void> first_keys(const Secret& master, const Sealer& sealer);
+  // Keys (sql_keys.cc).
+  Result<Secret> given_master_key(const StoreOptions& options, NewKey new_key,
+                                  const std::string& in_force);
+  Result<void> choose_keys(Secret given, const std::vector<std::string>& known);
+  Result<void> first_keys(const Sealer& sealer);
+  Result<void> put_sealed_key(std::string_view name, const std::string& sealed);
+  // The file in which a start without options finds this key; empty = in none.
+  std::string start_finds(const std::string& fingerprint) const;
+  Result<void> put_key_file_in_place(const std::string& fingerprint);
+  Result<void> seal_plain_settings();
+  Result<void> overwrite_deleted(const char* on_or_off);
+
+  // How far a rekey is (sql_rekey.cc).
+  struct RekeyRun {
+    size_t column = 0;      // of the sealed ones
+    int64_t after = kNoId;  // the last row of it that was looked at
+    int64_t records = 0, unreadable = 0;
+    std::string key_file;  // done: see RekeyReport
+  };
+  Result<void> reseal_some(RekeyRun& run);
+  Result<void> finish_rekey();
 
   // Runs `work` in the transaction of the caller or in one of its own.
   Result<void> in_transaction(const std::function<Result<void>()>& work);
@@ -87,14 +110,16 @@ class SqlStore : public Store {
   Result<int64_t> next_id(const char* sequence);
   std::string seal(std::string_view table, int64_t id, std::string_view column,
                    const Secret& plain) const;
+  Result<Secret> unseal_at(const std::string& place, std::string_view sealed) const;
   Result<Secret> unseal(std::string_view table, int64_t id, std::string_view column,
                         std::string_view sealed) const;
   Result<CredentialRow> read_credential(int64_t id);
 
+  // Reading (sql_load.cc): a row of the query's columns.
+  CredentialRow credential_in(const Query& query) const;
+  ProviderRow provider_in(const Query& query) const;
   Result<std::optional<SettingsRow>> load_settings();
-  Result<void> load_credentials(ConfigRows& out);
-  Result<void> load_routes(ConfigRows& out);
-  Result<void> load_health(ConfigRows& out);
+  Result<void> load_into(ConfigRows& out);
 
   template <class Row>
   Result<void> append_rows(std::span<const Row> rows, const char* insert_sql,
@@ -109,7 +134,11 @@ class SqlStore : public Store {
   static constexpr size_t kPruneResponsesEvery = 4096;
 
   std::optional<RollupKeeper> rollups_;
-  std::optional<Sealer> sealer_;
+  std::optional<Sealer> sealer_;  // of the master key in force
+  std::optional<Sealer> older_;   // while a rekey is under way: what is not sealed anew yet
+  Secret master_;                 // the one in force
+  std::string key_file_;          // which gproxy has made and reads; empty: the key is given
+  RekeyRun rekey_;
   KeyHasher hasher_;
   std::string database_id_;
   int64_t sized_at_us_ = 0;                              // when the logs were last counted

@@ -24,10 +24,10 @@ namespace gproxy::storage {
 // Errors of every operation:
 //   conflict    409  "conflict"            param = the field (name, key, id)
 //   not_found   404  "provider_not_found" "credential_not_found" "user_not_found"
-//   "user_key_not_found" "route_not_found" overloaded  503  "storage_unavailable" disk full,
-//   locked, read-only, gone: worth trying again timeout     504  "query_timeout"       a reader's
-//   statement ran too long or was interrupted server      500  "storage_error"       everything
-//   else
+//                    "user_key_not_found" "route_not_found"
+//   overloaded  503  "storage_unavailable" disk full, locked, read-only, gone: worth trying again
+//   timeout     504  "query_timeout"       a reader's statement ran too long or was interrupted
+//   server      500  "storage_error"       everything else
 // Errors of open_store(): see exit_code().
 
 // Rows that go to the database in one transaction. Spans may be empty.
@@ -60,6 +60,7 @@ struct Retention {
   int64_t usage_us = 0;   // usage rows; their sums stay, whole five minutes from then on
   int64_t logs_us = 0;    // request rows, decisions and events
   int64_t bodies_us = 0;  // bodies
+  int64_t audit_us = 0;   // the audit log
   // About so much of logs; the oldest go first. SQLite: of the whole database.
   int64_t logs_bytes = 0;
 };
@@ -90,6 +91,15 @@ class Reader {
                                                               int64_t user_id) = 0;
   // Is the database there? One cheap statement.
   virtual Result<void> ping() = 0;
+};
+
+// A change of the master key, as far as it is.
+struct RekeyReport {
+  std::string fingerprint;  // of the new key, which is in force
+  bool done = false;        // the old one opens nothing any more
+  int64_t records = 0;      // sealed anew by this process
+  int64_t unreadable = 0;   // damaged ones, which stay as they are
+  std::string key_file;  // when done: where the next start finds the key; empty = it must be given
 };
 
 class Store {
@@ -150,8 +160,6 @@ class Store {
   virtual Result<Secret> reveal_user_key(int64_t id) = 0;
 
   virtual Result<void> append_audit(const AuditRow& row) = 0;
-  // Rows of before this time go; returns how many.
-  virtual Result<int64_t> prune_audit(int64_t before) = 0;
   // Logins that wait. put_flow() creates, or changes the flow of a known state; expired ones go,
   // and the oldest of the opener beyond kMaxFlowsPerUser. `state` nothing = any.
   virtual Result<void> put_flow(const FlowRow& row) = 0;
@@ -165,6 +173,17 @@ class Store {
   // One small step of housekeeping: sums that are due, rows that are too old. True when another one
   // is due at once.
   virtual Result<bool> maintain(const Retention& retention) = 0;
+
+  // Another master key while everything goes on; never inside transaction(). begin_rekey() puts
+  // `key` in force, or a new one of its own where the one in force is a file that gproxy made; from
+  // then on records open with either. Where a change is unfinished it is gone on with. Errors:
+  // invalid, param "key_file", no key is given where one must be; conflict "same_master_key",
+  // "rekey_unfinished".
+  virtual Result<RekeyReport> begin_rekey(const std::optional<Secret>& key) = 0;
+  // Seals some records anew, in one short transaction; to be called until it is done. After an
+  // error, and after a crash, it goes on where it was.
+  virtual Result<RekeyReport> rekey_step() = 0;
+  virtual RekeyReport rekey_state() const = 0;
 
   // Could something be written now? Changes nothing; for times when nothing is.
   virtual Result<void> probe() = 0;

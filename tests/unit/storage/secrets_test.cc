@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <sqlite3.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -35,12 +36,14 @@ const std::string kKeyB(64, 'b');
 TEST_CASE("no secret stands in any file of the data directory") {
   const Folder folder;
   const std::string secrets[] = {"sk-vendor-secret-0123456789", "admin-key-0123456789",
-                                 "user-key-0123456789", "proxy-password-0123456789",
-                                 "refreshed-secret-0123456789"};
+                                 "user-key-0123456789",         "proxy-password-0123456789",
+                                 "refreshed-secret-0123456789", "settings-token-0123456789"};
   {
     auto store = open(folder);
     REQUIRE(store);
-    auto provider = (*store)->upsert_provider(a_provider("alpha"));
+    auto row = a_provider("alpha");
+    row.settings_json = R"({"hf_token":")" + secrets[5] + "\"}";
+    auto provider = (*store)->upsert_provider(row);
     auto credential = (*store)->insert_credential(
         a_credential(provider->id, R"({"OpenAI":{"api_key":")" + secrets[0] + "\"}}"));
     REQUIRE(credential);
@@ -69,6 +72,27 @@ TEST_CASE("no secret stands in any file of the data directory") {
     for (const std::string& secret : secrets) CHECK(bytes.find(secret) == std::string::npos);
   }
   CHECK(files >= 2);
+}
+
+TEST_CASE("settings that an older gproxy has stored open are sealed by the next start") {
+  const Folder folder;
+  REQUIRE((*open(folder))->upsert_provider(a_provider("alpha")));
+  sqlite3* db = nullptr;
+  REQUIRE(sqlite3_open(folder.file("gproxy.db").c_str(), &db) == SQLITE_OK);
+  REQUIRE(sqlite3_exec(db,
+                       "UPDATE providers SET settings_sealed = NULL,"
+                       " settings_json = '{\"hf_token\":\"open-token-0123456789\"}'",
+                       nullptr, nullptr, nullptr) == SQLITE_OK);
+  sqlite3_close(db);
+  REQUIRE(bytes_of(folder.file("gproxy.db")).find("open-token-") != std::string::npos);
+  {
+    auto store = open(folder);
+    REQUIRE(store);
+    const auto rows = (*store)->load_all();
+    REQUIRE(rows);
+    CHECK(rows->providers[0].settings_json == R"({"hf_token":"open-token-0123456789"})");
+  }
+  CHECK(bytes_of(folder.file("gproxy.db")).find("open-token-") == std::string::npos);
 }
 
 TEST_CASE("a sealed record moved to another row does not open") {
