@@ -78,6 +78,9 @@ constexpr Route kRoutes[] = {
     {"POST", "/import", Body::object, post_import, "what /export gave, into this gproxy"},
     {"GET", "/audit", Body::none, list_audit, "who changed or revealed what"},
     {"GET", "/openapi.json", Body::none, get_openapi, "this API, as OpenAPI 3.1"},
+    {"GET", "/system/rekey", Body::none, get_rekey, "how far a change of the master key is"},
+    {"POST", "/system/rekey", Body::object, post_rekey,
+     "seal everything with another master key, while all goes on"},
     {"POST", "/system/self_update", Body::none, self_update, "refused: updates are the operator's"},
 };
 
@@ -122,17 +125,21 @@ std::string members_of(const json::Value& body) {
   return out;
 }
 
-// Puts the audit log between a handler and its caller.
+// Puts the audit log between a handler and its caller. What changes the database has its row with
+// the change; the rest (what is refused, what changes no row of the database) gets it here.
 void with_audit(const Route& route, Context& context) {
   if (route.method == "GET") return;
-  auto row = std::make_shared<storage::AuditRow>();
-  row->actor = "admin";
-  row->client = context.request.client;
-  row->action = std::string(route.method) + " " + std::string(route.pattern);
-  row->target = context.request.path;
-  row->detail_json = members_of(context.body);
-  context.respond = [&plane = context.plane, row, reveals = route.audit == Audit::reveals,
+  auto note = std::make_shared<AuditNote>();
+  note->row.actor = "admin";
+  note->row.client = context.request.client;
+  note->row.action = std::string(route.method) + " " + std::string(route.pattern);
+  note->row.target = context.request.path;
+  note->row.detail_json = members_of(context.body);
+  context.note = note;
+  context.respond = [&plane = context.plane, note, reveals = route.audit == Audit::reveals,
                      respond = std::move(context.respond)](Response response) {
+    if (note->stored && response.status < 400) return respond(std::move(response));
+    auto row = std::make_shared<storage::AuditRow>(note->row);
     row->at = plane.clock().wall_us();
     row->status = response.status;
     if (response.status >= 400) {
@@ -163,6 +170,44 @@ std::span<const Route> routes() {
 
 int64_t Context::id(size_t index) const {
   return parse_int(parameters[index]).value_or(-1);
+}
+
+ControlPlane::Work Context::audited(ControlPlane::Work work) const {
+  if (note == nullptr) return work;
+  return [note = note, &clock = plane.clock(),
+          work = std::move(work)](storage::Store& store) -> Result<std::string> {
+    std::string answer;
+    if (work) {
+      GP_TRY(answer, work(store));
+    }
+    storage::AuditRow row = note->row;
+    row.at = clock.wall_us();
+    GP_CHECK(store.append_audit(row));
+    note->stored = true;
+    return answer;
+  };
+}
+
+void Context::change(ControlPlane::Check check, ControlPlane::Work work, ControlPlane::Done done) {
+  plane.change(std::move(check), audited(std::move(work)), std::move(done));
+}
+void Context::change_settings(Edit edit, ControlPlane::Done done) {
+  change_settings(std::move(edit), {}, std::move(done));
+}
+void Context::change_settings(Edit edit, ControlPlane::Work work, ControlPlane::Done done) {
+  plane.change_settings(std::move(edit), audited(std::move(work)), std::move(done));
+}
+void Context::work(ControlPlane::Work work, ControlPlane::Done done) {
+  plane.work(audited(std::move(work)), std::move(done));
+}
+void Context::query(ControlPlane::Query query) {
+  plane.query(std::move(query), [c = shared_from_this()](Result<std::string> result) {
+    answer(c, std::move(result));
+  });
+}
+
+void answer(const ContextPtr& c, Result<std::string> result) {
+  c->respond(result.ok() ? json_response(std::move(*result)) : error_response(result.error()));
 }
 
 Response json_response(std::string body, int status) {
@@ -219,12 +264,10 @@ void dispatch(ControlPlane& plane, Request request, Respond respond) {
         Error{ErrorKind::invalid, "invalid_id", "the id in the path must be an integer"}));
     return;
   }
-  auto context = std::make_shared<Context>(Context{plane,
-                                                   std::move(request),
-                                                   std::move(parameters),
-                                                   std::make_shared<Arena>(),
-                                                   {},
-                                                   std::move(respond)});
+  auto context = std::make_shared<Context>(plane);
+  context->request = std::move(request);
+  context->parameters = std::move(parameters);
+  context->respond = std::move(respond);
   if (found->body == Body::object) {
     const Request& r = context->request;
     if (!r.content_type.empty() && !is_json_type(r.content_type)) {

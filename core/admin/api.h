@@ -27,23 +27,45 @@ struct Request {
 
 using Respond = std::function<void(Response)>;
 
+// A call's row of the audit log.
+struct AuditNote {
+  storage::AuditRow row;
+  bool stored = false;  // with the change itself
+};
+
 // What a handler gets: the request, its path parameters decoded, its parsed body.
-struct Context {
+struct Context : std::enable_shared_from_this<Context> {
+  explicit Context(ControlPlane& p) : plane(p) {}
+
   ControlPlane& plane;
   Request request;
-  std::vector<std::string> parameters;  // of the route's {placeholders}
-  std::shared_ptr<Arena> arena;         // of `body`
-  json::Value body;                     // null when there was none
+  std::vector<std::string> parameters;                       // of the route's {placeholders}
+  std::shared_ptr<Arena> arena = std::make_shared<Arena>();  // of `body`
+  json::Value body;                                          // null when there was none
   Respond respond;
+  std::shared_ptr<AuditNote> note;  // null: nothing is audited
 
   int64_t id(size_t index) const;  // of a parameter that the route table checked
+
+  // As the control plane's, with the call's audit row in the transaction of what it records.
+  void change(ControlPlane::Check check, ControlPlane::Work work, ControlPlane::Done done);
+  using Edit = std::function<Result<void>(config::Settings&)>;
+  void change_settings(Edit edit, ControlPlane::Done done);
+  void change_settings(Edit edit, ControlPlane::Work work, ControlPlane::Done done);
+  void work(ControlPlane::Work work, ControlPlane::Done done);
+  // The call is answered with what the reader makes of it.
+  void query(ControlPlane::Query query);
+
+ private:
+  ControlPlane::Work audited(ControlPlane::Work work) const;
 };
 using ContextPtr = std::shared_ptr<Context>;
 using Handler = void (*)(ContextPtr context);
 
 enum class Body : uint8_t { none, object };
-// When a call is written into the audit log: what changes something (anything but GET) once it is
-// done, what reveals a secret before it is answered; it is not without its row.
+// When a call is written into the audit log: what changes something (anything but GET) in the
+// transaction of the change, or once it is done or refused where there is none; what reveals a
+// secret before it is answered, and it is not without its row.
 enum class Audit : uint8_t { changes, reveals };
 
 struct Route {
@@ -67,6 +89,8 @@ void dispatch(ControlPlane& plane, Request request, Respond respond);
 Response error_response(const Error& error);
 Response ok_response();  // {"ok":true}
 Response json_response(std::string body, int status = 200);
+// Answers with the JSON or with the error.
+void answer(const ContextPtr& c, Result<std::string> result);
 
 // Reading bodies: a member of the wrong type, or a required one that is missing, is an Error with
 // its path. Absent optional members give nothing.
@@ -121,6 +145,8 @@ void post_export(ContextPtr c);
 void post_import(ContextPtr c);
 void reveal_global_config(ContextPtr c);
 void list_audit(ContextPtr c);
+void get_rekey(ContextPtr c);
+void post_rekey(ContextPtr c);
 void get_openapi(ContextPtr c);
 void list_modules(ContextPtr c);
 void reload_modules(ContextPtr c);

@@ -74,34 +74,30 @@ void write_row(json::Writer& w, const storage::AuditRow& row) {
 void list_audit(ContextPtr c) {
   auto filter = read_filter(c->request.query, c->plane.clock().wall_us());
   if (!filter.ok()) return c->respond(error_response(filter.error()));
-  c->plane.query(
-      [filter = *filter](storage::Reader& reader) -> Result<std::string> {
-        auto one_more = filter;
-        ++one_more.limit;
-        GP_TRY(auto rows, reader.list_audit(one_more));
-        const bool more = rows.size() > static_cast<size_t>(filter.limit);
-        if (more) rows.pop_back();
-        std::string out;
-        json::Writer w(out);
-        w.begin_object();
-        w.field("from", rfc3339(filter.from));
-        w.field("to", rfc3339(filter.to));
-        w.field("limit", filter.limit);
-        w.field("has_more", more);
-        w.key("next_cursor_at");
-        more ? w.string(rfc3339(rows.back().at)) : w.null();
-        w.key("next_cursor_id");
-        more ? w.integer(rows.back().id) : w.null();
-        w.key("rows");
-        w.begin_array();
-        for (const auto& row : rows) write_row(w, row);
-        w.end_array();
-        w.end_object();
-        return out;
-      },
-      [c](Result<std::string> r) {
-        c->respond(r.ok() ? json_response(std::move(*r)) : error_response(r.error()));
-      });
+  c->query([filter = *filter](storage::Reader& reader) -> Result<std::string> {
+    auto one_more = filter;
+    ++one_more.limit;
+    GP_TRY(auto rows, reader.list_audit(one_more));
+    const bool more = rows.size() > static_cast<size_t>(filter.limit);
+    if (more) rows.pop_back();
+    std::string out;
+    json::Writer w(out);
+    w.begin_object();
+    w.field("from", rfc3339(filter.from));
+    w.field("to", rfc3339(filter.to));
+    w.field("limit", filter.limit);
+    w.field("has_more", more);
+    w.key("next_cursor_at");
+    more ? w.string(rfc3339(rows.back().at)) : w.null();
+    w.key("next_cursor_id");
+    more ? w.integer(rows.back().id) : w.null();
+    w.key("rows");
+    w.begin_array();
+    for (const auto& row : rows) write_row(w, row);
+    w.end_array();
+    w.end_object();
+    return out;
+  });
 }
 
 }  // namespace gproxy::admin

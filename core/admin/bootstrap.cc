@@ -11,8 +11,6 @@
 namespace gproxy::admin {
 namespace {
 
-constexpr std::string_view kBootstrapLabel = "bootstrap";
-
 const storage::ProviderRow* find_provider(const storage::ConfigRows& rows, std::string_view name) {
   for (const auto& row : rows.providers) {
     if (row.name == name) return &row;
@@ -77,6 +75,10 @@ Result<void> ensure_operator(storage::Store& store, const Secret& admin_key) {
 
 namespace {
 
+bool has_mask(std::string_view json) {
+  return json.find("\"****") != std::string_view::npos;
+}
+
 struct Kept {
   std::set<int64_t> providers, credentials, users, keys, routes;
 };
@@ -98,9 +100,16 @@ Result<void> put_declared(storage::Store& store, const storage::ConfigRows& rows
     storage::ProviderRow row;
     if (const auto* old = find_provider(rows, provider.name)) row = *old;
     if (left_alone(row.id >= 0, row.origin, "provider " + provider.name)) continue;
+    // Masks of an export mean the stored texts.
+    std::string settings = provider.settings_json;
+    if (origin != storage::Origin::file) settings = unmask_json(settings, row.settings_json);
+    if (origin != storage::Origin::file && has_mask(settings)) {
+      notes.push_back("provider " + provider.name + ": its settings are masked");
+      continue;
+    }
     row.name = provider.name;
     row.kind = provider.kind;
-    row.settings_json = provider.settings_json;
+    row.settings_json = std::move(settings);
     row.pool_json = provider.pool_json;
     row.enabled = provider.enabled;
     row.origin = origin;
@@ -129,7 +138,7 @@ Result<void> put_declared(storage::Store& store, const storage::ConfigRows& rows
       } else {
         const Secret text(unmask_json(credential.secret_json.reveal(),
                                       old != nullptr ? old->secret.reveal() : "{}"));
-        if (text.reveal().find("\"****") != std::string_view::npos) {
+        if (has_mask(text.reveal())) {
           notes.push_back("credential " + place + ": its secret is masked");
           continue;
         }
@@ -178,6 +187,7 @@ Result<void> put_declared(storage::Store& store, const storage::ConfigRows& rows
       k.permissions = stored_permissions(key.permissions);
       k.origin = origin;
       if (old == nullptr) {
+        k.has_copy = key.keep_copy;
         auto inserted = store.insert_user_key(k, key.key);
         if (!inserted.ok()) {
           Error e = std::move(inserted).error();
@@ -325,6 +335,7 @@ Result<Bootstrapped> bootstrap(storage::Store& store, const BootstrapInputs& inp
     out.admin_key_made = true;
   }
   GP_CHECK(config::check_settings(settings));
+  if (inputs.check) GP_CHECK(inputs.check(settings));
 
   GP_CHECK(store.transaction([&]() -> Result<void> {
     GP_CHECK(ensure_operator(store, settings.admin_key));

@@ -28,6 +28,8 @@ struct BootstrapInputs {
   std::string config_path;          // empty = no file
   std::vector<Override> overrides;  // applied in order, the strongest last
   std::vector<std::string> seed_kinds;
+  // What else must be right with the settings, before any of it is stored.
+  std::function<Result<void>(const config::Settings&)> check;
   enum class Left : uint8_t { becomes_ordinary, deleted } left_file = Left::becomes_ordinary;
 };
 
@@ -55,6 +57,7 @@ Result<void> import_declared(storage::Store& store, const config::Declared& decl
                              std::vector<std::string>& notes);
 
 // user 0 and its `bootstrap` key, which follows the admin key.
+inline constexpr std::string_view kBootstrapLabel = "bootstrap";
 Result<void> ensure_operator(storage::Store& store, const Secret& admin_key);
 
 }  // namespace gproxy::admin

@@ -8,6 +8,13 @@
 #include "base/log.h"
 
 namespace gproxy::admin {
+namespace {
+
+Error starting() {
+  return Error{ErrorKind::overloaded, "starting", "gproxy is still starting"};
+}
+
+}  // namespace
 
 ControlPlane::ControlPlane(ControlPlaneDeps deps) : deps_(std::move(deps)) {}
 ControlPlane::~ControlPlane() {
@@ -47,7 +54,7 @@ Result<void> ControlPlane::rebuild(std::function<void()> published) {
 
 bool ControlPlane::enqueue(std::unique_ptr<Waiting> waiting) {
   if (writer_ == nullptr) {
-    waiting->done(Error{ErrorKind::overloaded, "starting", "gproxy is still starting"});
+    waiting->done(starting());
     return false;
   }
   if (waiting_.size() >= kMaxWaiting) {
@@ -60,18 +67,6 @@ bool ControlPlane::enqueue(std::unique_ptr<Waiting> waiting) {
   return true;
 }
 
-void ControlPlane::ask(std::function<void(Response)> respond,
-                       std::function<Result<std::string>(storage::Reader&)> work) {
-  if (writer_ == nullptr) {
-    return respond(error_response(Error{ErrorKind::overloaded, "starting", "gproxy is still starting"}));
-  }
-  auto asked = writer_->query([respond, work = std::move(work)](storage::Reader& reader) {
-    auto result = work(reader);
-    respond(result.ok() ? json_response(std::move(*result)) : error_response(result.error()));
-  });
-  if (!asked.ok()) respond(error_response(asked.error()));
-}
-
 void ControlPlane::change(Check check, Work work, Done done) {
   auto w = std::make_unique<Waiting>();
   w->check = std::move(check);
@@ -81,40 +76,44 @@ void ControlPlane::change(Check check, Work work, Done done) {
 }
 
 void ControlPlane::work(Work work, Done done) {
-  if (writer_ == nullptr) {
-    done(Error{ErrorKind::overloaded, "starting", "gproxy is still starting"});
-    return;
-  }
+  job(
+      [work = std::move(work)](storage::Store& store) -> Result<std::string> {
+        Result<std::string> answer = std::string();
+        GP_CHECK(store.transaction([&]() -> Result<void> {
+          answer = work(store);
+          if (!answer.ok()) return answer.error();
+          return ok();
+        }));
+        return answer;
+      },
+      std::move(done));
+}
+
+// `work` as a task of another thread that brings its answer back to main.
+template <class Of>
+std::function<void(Of&)> ControlPlane::answering(std::function<Result<std::string>(Of&)> work,
+                                                 std::shared_ptr<Done> done) {
+  return [alive = alive_, post_main = deps_.post_main, work = std::move(work),
+          done = std::move(done)](Of& of) mutable {
+    auto answer = std::make_shared<Result<std::string>>(work(of));
+    // Moved: what they hold must not die over there.
+    post_main([alive, answer, work = std::move(work), done = std::move(done)] {
+      if (*alive) (*done)(std::move(*answer));
+    });
+  };
+}
+
+void ControlPlane::job(Work work, Done done) {
+  if (writer_ == nullptr) return done(starting());
   auto finished = std::make_shared<Done>(std::move(done));
-  auto posted = writer_->post([alive = alive_, post_main = deps_.post_main, work = std::move(work),
-                               finished](storage::Store& store) {
-    auto answer = std::make_shared<Result<std::string>>(std::string());
-    auto committed = store.transaction([&]() -> Result<void> {
-      *answer = work(store);
-      if (!answer->ok()) return answer->error();
-      return ok();
-    });
-    if (!committed.ok()) *answer = std::move(committed).error();
-    post_main([alive, answer, finished] {
-      if (*alive) (*finished)(std::move(*answer));
-    });
-  });
+  auto posted = writer_->post(answering<storage::Store>(std::move(work), finished));
   if (!posted.ok()) (*finished)(std::move(posted).error());
 }
 
 void ControlPlane::query(Query query, Done done) {
-  if (writer_ == nullptr) {
-    done(Error{ErrorKind::overloaded, "starting", "gproxy is still starting"});
-    return;
-  }
+  if (writer_ == nullptr) return done(starting());
   auto finished = std::make_shared<Done>(std::move(done));
-  auto posted = writer_->query([alive = alive_, post_main = deps_.post_main,
-                                query = std::move(query), finished](storage::Reader& reader) {
-    auto answer = std::make_shared<Result<std::string>>(query(reader));
-    post_main([alive, answer, finished] {
-      if (*alive) (*finished)(std::move(*answer));
-    });
-  });
+  auto posted = writer_->query(answering<storage::Reader>(std::move(query), finished));
   if (!posted.ok()) (*finished)(std::move(posted).error());
 }
 

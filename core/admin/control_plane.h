@@ -63,6 +63,10 @@ class ControlPlane {
   // Something for the store that is no change of the configuration, in a transaction of its own;
   // `done` on main. Reads of the admin API go to a reader: query().
   void work(Work work, Done done);
+  // The same without a transaction around it, for what has its own.
+  void job(Work work, Done done);
+  // A question to a reader, which makes the answer; `done` on main. Refused (503) when too many
+  // wait.
   using Query = std::function<Result<std::string>(storage::Reader&)>;
   void query(Query query, Done done);
   // A change of settings: `edit` alters a copy on main (when its turn has come).
@@ -80,10 +84,6 @@ class ControlPlane {
   // meanwhile.
   void save_secret(int64_t credential_id, const Secret& secret_json,
                    const std::string& settings_json, std::function<void(Result<void>)> done);
-
-  // Runs `work` on a reader thread; its JSON or error goes to `respond` there, which may be called on
-  // any thread. Refused (503) when too many questions wait.
-  void ask(std::function<void(Response)> respond, std::function<Result<std::string>(storage::Reader&)> work);
 
   const storage::ConfigRows& rows() const { return rows_; }
   const config::Settings& settings() const { return settings_; }
@@ -139,6 +139,9 @@ class ControlPlane {
     // Something else whose turn this is; it ends by finish().
     std::function<void(std::shared_ptr<Waiting>)> run;
   };
+  template <class Of>
+  std::function<void(Of&)> answering(std::function<Result<std::string>(Of&)> work,
+                                     std::shared_ptr<Done> done);
   bool enqueue(std::unique_ptr<Waiting> waiting);  // false: refused, done was called
   void run_next();
   void finish(Waiting& waiting, Result<std::string> result);

@@ -96,10 +96,6 @@ Error not_found() {
   return Error{ErrorKind::not_found, "credential_not_found", "no credential has this id"};
 }
 
-void answer(const ContextPtr& c, Result<std::string> r) {
-  c->respond(r.ok() ? json_response(std::move(*r)) : error_response(r.error()));
-}
-
 // Does the secret suit the provider? Checked by its module, as far as that is loaded.
 Result<void> check_secret(const ControlPlane& plane, const storage::ProviderRow& provider,
                           std::string_view secret_json) {
@@ -191,7 +187,7 @@ void post_credential(ContextPtr c) {
     return ok();
   };
   if (auto r = parse(); !r.ok()) return c->respond(error_response(r.error()));
-  c->plane.change(
+  c->change(
       [c, row]() -> Result<void> {
         const auto* provider = c->plane.find_provider(c->parameters[0]);
         if (provider == nullptr) {
@@ -199,11 +195,19 @@ void post_credential(ContextPtr c) {
                        "no provider is called " + c->parameters[0]};
         }
         row->provider_id = provider->id;
+        // What is provisioned a second time is there already, however it was changed since.
+        for (const auto& known : c->plane.rows().credentials) {
+          const bool same = known.provider_id == provider->id && known.name && known.readable &&
+                            known.name == row->name && known.secret.equals(row->secret.reveal());
+          if (same) row->id = known.id;
+        }
         return check_secret(c->plane, *provider, row->secret.reveal());
       },
       [row](storage::Store& store) -> Result<std::string> {
-        GP_TRY(auto stored, store.insert_credential(*row));
-        return "{\"id\":" + std::to_string(stored.id) + "}";
+        if (row->id == storage::kNoId) {
+          GP_TRY(*row, store.insert_credential(*row));
+        }
+        return "{\"id\":" + std::to_string(row->id) + "}";
       },
       [c](Result<std::string> r) { answer(c, std::move(r)); });
 }
@@ -337,7 +341,7 @@ void import_credentials(ContextPtr c) {
     return c->respond(error_response(r.error()));
   }
   auto import = std::make_shared<Import>();
-  c->plane.change(
+  c->change(
       [c, import]() -> Result<void> {
         if (!c->body["items"].is_null() && !c->body["items"].is_array()) {
           return invalid_error("must be a list", "items");
@@ -382,7 +386,7 @@ void put_credential(ContextPtr c) {
                                            "must be an object {\"<tag>\": {…}}", "secret_json"}));
   }
   auto row = std::make_shared<storage::CredentialRow>();
-  c->plane.change(
+  c->change(
       [c, row]() -> Result<void> {
         const auto* old = c->plane.find_credential(c->id(0));
         if (old == nullptr) return not_found();
@@ -410,7 +414,7 @@ void put_credential_enabled(ContextPtr c) {
   if (!enabled.ok()) return c->respond(error_response(enabled.error()));
   const bool on = *enabled;
   const int64_t id = c->id(0);
-  c->plane.change(
+  c->change(
       [c, id]() -> Result<void> {
         const auto* row = c->plane.find_credential(id);
         if (row == nullptr) return not_found();
@@ -451,7 +455,7 @@ void reveal_credential(ContextPtr c) {
 
 void delete_credential(ContextPtr c) {
   const int64_t id = c->id(0);
-  c->plane.change(
+  c->change(
       [c, id]() -> Result<void> {
         const auto* row = c->plane.find_credential(id);
         if (row == nullptr) return not_found();

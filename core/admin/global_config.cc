@@ -138,7 +138,7 @@ void put_global_config(ContextPtr c) {
     return c->respond(error_response(
         invalid_error("cannot be changed while running: use --dsn or GPROXY_DSN", "dsn")));
   }
-  c->plane.change_settings(
+  c->change_settings(
       [c](config::Settings& s) -> Result<void> {
         for (const auto& member : c->body.members()) {
           if (member.key == "dsn" || member.key == "origins" || member.key == "settings") continue;

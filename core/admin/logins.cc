@@ -27,6 +27,7 @@ void save_login(ControlPlane& plane, gateway::NewLogin login,
     gateway::NewLogin login;
     storage::CredentialRow row;
     gateway::SavedLogin saved;
+    storage::AuditRow note;
   };
   auto work = std::make_shared<Work>();
   work->login = std::move(login);
@@ -34,9 +35,11 @@ void save_login(ControlPlane& plane, gateway::NewLogin login,
       [&plane, work]() -> Result<void> {
         auto& made = work->login;
         const auto* provider = plane.find_provider(made.provider_id);
-        const auto* entry = provider != nullptr ? plane.snapshot().find_provider(provider->name) : nullptr;
+        const auto* entry =
+            provider != nullptr ? plane.snapshot().find_provider(provider->name) : nullptr;
         if (entry == nullptr || entry->provider == nullptr) {
-          return Error{ErrorKind::not_found, "provider_not_found", "the provider is gone or without its module"};
+          return Error{ErrorKind::not_found, "provider_not_found",
+                       "the provider is gone or without its module"};
         }
         GP_TRY(const auto opened, entry->provider->open_credential(made.credential_json.reveal()));
         if (made.identity.empty()) made.identity = opened->identity();
@@ -51,6 +54,10 @@ void save_login(ControlPlane& plane, gateway::NewLogin login,
         if (!row.name && !made.name.empty()) row.name = made.name;
         if (!made.settings_json.empty()) row.settings_json = made.settings_json;
         row.secret = made.credential_json;
+        work->note.at = plane.clock().wall_us();
+        work->note.actor = "login";
+        work->note.action = work->saved.created ? "new credential" : "credential renewed";
+        work->note.target = "/providers/" + provider->name;
         return ok();
       },
       [work](storage::Store& store) -> Result<std::string> {
@@ -60,6 +67,7 @@ void save_login(ControlPlane& plane, gateway::NewLogin login,
           GP_TRY(work->row, store.update_credential(work->row));
         }
         GP_CHECK(store.delete_flow(work->login.state));
+        GP_CHECK(store.append_audit(work->note));
         return std::string();
       },
       [work, done = std::move(done)](Result<std::string> result) {

@@ -141,41 +141,40 @@ void list_logs(ContextPtr c) {
   };
   if (auto r = parse(); !r.ok()) return c->respond(error_response(r.error()));
   const std::string kind = p.text("kind").value_or("all");
-  c->plane.ask(c->respond,
-               [query, with_bodies, kind](storage::Reader& reader) -> Result<std::string> {
-                 GP_TRY(const auto page, reader.list_logs(*query));
-                 std::string out;
-                 json::Writer w(out);
-                 w.begin_object();
-                 w.field("from", rfc3339(query->from));
-                 w.field("to", rfc3339(query->to));
-                 w.field("kind", kind);
-                 w.field("limit", static_cast<int64_t>(query->limit));
-                 w.field("include_body", with_bodies);
-                 w.field("has_more", page.more);
-                 w.key("next_cursor_at");
-                 if (page.more) {
-                   w.string(rfc3339(page.rows.back().at));
-                   w.field("next_cursor_id", page.rows.back().id);
-                 } else {
-                   w.null();
-                   w.key("next_cursor_id");
-                   w.null();
-                 }
-                 w.key("rows");
-                 w.begin_array();
-                 for (const auto& row : page.rows) {
-                   // As in the reference: a refused or failed request shows its bodies unasked.
-                   std::vector<storage::LogBody> bodies;
-                   if (with_bodies || (!row.upstream && row.status >= 400)) {
-                     GP_TRY(bodies, reader.bodies_of(row.trace_id));
-                   }
-                   put_log_row(w, row, bodies);
-                 }
-                 w.end_array();
-                 w.end_object();
-                 return out;
-               });
+  c->query([query, with_bodies, kind](storage::Reader& reader) -> Result<std::string> {
+    GP_TRY(const auto page, reader.list_logs(*query));
+    std::string out;
+    json::Writer w(out);
+    w.begin_object();
+    w.field("from", rfc3339(query->from));
+    w.field("to", rfc3339(query->to));
+    w.field("kind", kind);
+    w.field("limit", static_cast<int64_t>(query->limit));
+    w.field("include_body", with_bodies);
+    w.field("has_more", page.more);
+    w.key("next_cursor_at");
+    if (page.more) {
+      w.string(rfc3339(page.rows.back().at));
+      w.field("next_cursor_id", page.rows.back().id);
+    } else {
+      w.null();
+      w.key("next_cursor_id");
+      w.null();
+    }
+    w.key("rows");
+    w.begin_array();
+    for (const auto& row : page.rows) {
+      // As in the reference: a refused or failed request shows its bodies unasked.
+      std::vector<storage::LogBody> bodies;
+      if (with_bodies || (!row.upstream && row.status >= 400)) {
+        GP_TRY(bodies, reader.bodies_of(row.trace_id));
+      }
+      put_log_row(w, row, bodies);
+    }
+    w.end_array();
+    w.end_object();
+    return out;
+  });
 }
 
 // Streams are opened where the connection lives (frontend.cc); this is never reached.

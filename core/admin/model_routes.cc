@@ -56,10 +56,6 @@ Error not_found(std::string_view name) {
   return Error{ErrorKind::not_found, "route_not_found", "no route is called " + std::string(name)};
 }
 
-void answer(const ContextPtr& c, Result<std::string> r) {
-  c->respond(r.ok() ? json_response(std::move(*r)) : error_response(r.error()));
-}
-
 }  // namespace
 
 void list_routes(ContextPtr c) {
@@ -105,7 +101,7 @@ void put_route(ContextPtr c) {
     return ok();
   };
   if (auto r = parse(); !r.ok()) return c->respond(error_response(r.error()));
-  c->plane.change(
+  c->change(
       [c, row]() -> Result<void> {
         if (const auto* old = find(c->plane, row->name)) {
           const bool same = old->body_json == row->body_json && old->enabled == row->enabled;
@@ -149,7 +145,7 @@ void put_route(ContextPtr c) {
 
 void delete_route(ContextPtr c) {
   auto id = std::make_shared<int64_t>();
-  c->plane.change(
+  c->change(
       [c, id]() -> Result<void> {
         const auto* row = find(c->plane, c->parameters[0]);
         if (row == nullptr) return not_found(c->parameters[0]);

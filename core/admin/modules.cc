@@ -30,9 +30,7 @@ void list_modules(ContextPtr c) {
 }
 
 void reload_modules(ContextPtr c) {
-  c->plane.reload_modules([c](Result<std::string> r) {
-    c->respond(r.ok() ? json_response(std::move(*r)) : error_response(r.error()));
-  });
+  c->plane.reload_modules([c](Result<std::string> r) { answer(c, std::move(r)); });
 }
 
 }  // namespace gproxy::admin

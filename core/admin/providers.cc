@@ -42,10 +42,6 @@ Error not_found(std::string_view name) {
                "no provider is called " + std::string(name)};
 }
 
-void answer(const ContextPtr& c, Result<std::string> r) {
-  c->respond(r.ok() ? json_response(std::move(*r)) : error_response(r.error()));
-}
-
 }  // namespace
 
 void list_providers(ContextPtr c) {
@@ -105,7 +101,7 @@ void put_provider(ContextPtr c) {
     return ok();
   };
   if (auto r = parse(); !r.ok()) return c->respond(error_response(r.error()));
-  c->plane.change(
+  c->change(
       [c, row]() -> Result<void> {
         if (const auto* old = c->plane.find_provider(row->name)) {
           // What was shown masked and comes back so is kept.
@@ -159,7 +155,7 @@ void put_provider(ContextPtr c) {
 
 void delete_provider(ContextPtr c) {
   auto id = std::make_shared<int64_t>();
-  c->plane.change(
+  c->change(
       [c, id]() -> Result<void> {
         const auto* row = c->plane.find_provider(c->parameters[0]);
         if (row == nullptr) return not_found(c->parameters[0]);

@@ -2,6 +2,7 @@
 // declares, from one gproxy to another.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "admin/api.h"
@@ -46,12 +47,15 @@ void write_settings(json::Writer& w, const config::Settings& settings, Secrets s
 void write_providers(json::Writer& w, const storage::ConfigRows& rows, Secrets secrets) {
   w.begin_array();
   for (const auto& row : rows.providers) {
+    if (!row.readable) continue;
     w.begin_object();
     w.field("name", row.name);
     w.field("kind", row.kind);
     w.field("enabled", row.enabled);
     w.key("channel_settings");
-    w.raw(row.settings_json);
+    w.raw(secrets == Secrets::open ? row.settings_json : mask_settings(row.settings_json));
+    w.key("pool");
+    w.raw(row.pool_json);
     w.key("credentials");
     w.begin_array();
     std::set<std::string> names;
@@ -77,8 +81,8 @@ void write_providers(json::Writer& w, const storage::ConfigRows& rows, Secrets s
   w.end_array();
 }
 
-// Bounds as a file has them: only those there are.
-void write_set_bounds(json::Writer& w, std::string_view stored) {
+// What is stored as an object of its own and stands among other members in a file: bounds, a route.
+void write_members(json::Writer& w, std::string_view stored) {
   Arena arena;
   const auto value = json::parse(stored, arena);
   if (!value.ok()) return;
@@ -88,6 +92,18 @@ void write_set_bounds(json::Writer& w, std::string_view stored) {
   }
 }
 
+void write_routes(json::Writer& w, const storage::ConfigRows& rows) {
+  w.begin_array();
+  for (const auto& row : rows.routes) {
+    w.begin_object();
+    w.field("name", row.name);
+    w.field("enabled", row.enabled);
+    write_members(w, row.body_json);
+    w.end_object();
+  }
+  w.end_array();
+}
+
 struct LeftOut {
   std::string user, label;
 };
@@ -95,16 +111,23 @@ struct LeftOut {
 Result<void> write_users(json::Writer& w, storage::Store& store, const storage::ConfigRows& rows,
                          Secrets secrets, std::vector<LeftOut>& left_out) {
   w.begin_array();
+  // The operator and the key that follows the admin key: every gproxy makes them for itself.
+  const auto is_bootstrap = [](const storage::UserKeyRow& key) {
+    return key.user_id == 0 && key.label == kBootstrapLabel;
+  };
+  const bool operator_has_more =
+      std::any_of(rows.user_keys.begin(), rows.user_keys.end(),
+                  [&](const auto& key) { return key.user_id == 0 && !is_bootstrap(key); });
   for (const auto& user : rows.users) {
-    if (user.id == 0) continue;  // the operator: made by every gproxy for itself
+    if (user.id == 0 && !operator_has_more) continue;
     w.begin_object();
     w.field("name", user.name);
     w.field("enabled", user.enabled);
-    write_set_bounds(w, user.bounds_json);
+    write_members(w, user.bounds_json);
     w.key("keys");
     w.begin_array();
     for (const auto& key : rows.user_keys) {
-      if (key.user_id != user.id) continue;
+      if (key.user_id != user.id || is_bootstrap(key)) continue;
       const std::string label = key.label.value_or("key-" + std::to_string(key.id));
       // Only a digest is stored of most keys, and it is of use in this database alone.
       if (!key.has_copy || secrets == Secrets::masked) {
@@ -116,7 +139,8 @@ Result<void> write_users(json::Writer& w, storage::Store& store, const storage::
       w.field("label", label);
       w.field("key", text.reveal());
       w.field("enabled", key.enabled);
-      write_set_bounds(w, key.bounds_json);
+      w.field("keep_copy", true);
+      write_members(w, key.bounds_json);
       const auto permissions = permissions_of(key.permissions);
       w.key("permissions");
       w.begin_array();
@@ -130,10 +154,6 @@ Result<void> write_users(json::Writer& w, storage::Store& store, const storage::
   }
   w.end_array();
   return ok();
-}
-
-void answer(const ContextPtr& c, Result<std::string> r) {
-  c->respond(r.ok() ? json_response(std::move(*r)) : error_response(r.error()));
 }
 
 // What only the modules know of a declaration: kinds, settings, secrets.
@@ -175,10 +195,12 @@ bool same_value(config::Settings a, config::Settings b, const config::SettingRow
   return config::setting_json(a, row) == config::setting_json(b, row);
 }
 
-// A file may name files of its machine; an import may not.
+// A file may take values from files of its machine; an import may not. (A setting that is a path
+// takes nothing.)
 bool names_a_file(const json::Value& value) {
   for (const auto& member : value.members()) {
-    if (member.key.ends_with("_file") || names_a_file(member.value)) return true;
+    const bool reads = member.key.ends_with("_file") && config::find_setting(member.key) == nullptr;
+    if (reads || names_a_file(member.value)) return true;
   }
   for (const auto& item : value.items()) {
     if (names_a_file(item)) return true;
@@ -195,7 +217,7 @@ void post_export(ContextPtr c) {
     return open.value_or(false) ? Secrets::open : Secrets::masked;
   }();
   if (!secrets.ok()) return c->respond(error_response(secrets.error()));
-  c->plane.work(
+  c->work(
       [settings = c->plane.settings(),
        secrets = *secrets](storage::Store& store) -> Result<std::string> {
         GP_TRY(const auto rows, store.load_all());
@@ -209,6 +231,8 @@ void post_export(ContextPtr c) {
         write_settings(w, settings, secrets);
         w.key("providers");
         write_providers(w, rows, secrets);
+        w.key("routes");
+        write_routes(w, rows);
         w.key("users");
         GP_CHECK(write_users(w, store, rows, secrets, left_out));
         w.end_object();
@@ -255,7 +279,7 @@ void post_import(ContextPtr c) {
     import->declared = std::move(file.declared);
     return config::check_settings(settings);
   };
-  c->plane.change_settings(
+  c->change_settings(
       edit,
       [import](storage::Store& store) -> Result<std::string> {
         GP_CHECK(import_declared(store, import->declared, import->notes));

@@ -82,13 +82,11 @@ void answer_tokens(const ContextPtr& c, TokenScope scope) {
   query.filter.model = scope.model;
   query.filter.model_contains = parameters.text("model_contains");
   const auto from = *parameters.text("from"), to = *parameters.text("to");
-  c->plane.ask(c->respond,
-               [query, scope, from, to](storage::Reader& reader) -> Result<std::string> {
-                 GP_TRY(const auto report, reader.usage_report(query));
-                 const bool any = !report.groups.empty();
-                 return tokens_json(scope, from, to,
-                                    any ? report.groups.front().sums : storage::UsageSums());
-               });
+  c->query([query, scope, from, to](storage::Reader& reader) -> Result<std::string> {
+    GP_TRY(const auto report, reader.usage_report(query));
+    const bool any = !report.groups.empty();
+    return tokens_json(scope, from, to, any ? report.groups.front().sums : storage::UsageSums());
+  });
 }
 
 Result<storage::UsageFilter> filter_of(const Parameters& p, int64_t now_us) {
@@ -265,7 +263,7 @@ void usage_aggregate(ContextPtr c) {
     return ok();
   };
   if (auto r = parse(); !r.ok()) return c->respond(error_response(r.error()));
-  c->plane.ask(c->respond, [query, by, bucket](storage::Reader& reader) -> Result<std::string> {
+  c->query([query, by, bucket](storage::Reader& reader) -> Result<std::string> {
     GP_TRY(const auto report, reader.usage_report(*query));
     return report_json(*query, *by, bucket->name, report);
   });
@@ -292,7 +290,7 @@ void list_usage(ContextPtr c) {
     return ok();
   };
   if (auto r = parse(); !r.ok()) return c->respond(error_response(r.error()));
-  c->plane.ask(c->respond, [query](storage::Reader& reader) -> Result<std::string> {
+  c->query([query](storage::Reader& reader) -> Result<std::string> {
     GP_TRY(const auto page, reader.list_usage(*query));
     return page_json(*query, page);
   });

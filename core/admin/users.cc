@@ -15,10 +15,6 @@ Error no_key() {
   return Error{ErrorKind::not_found, "user_key_not_found", "no key has this id"};
 }
 
-void answer(const ContextPtr& c, Result<std::string> r) {
-  c->respond(r.ok() ? json_response(std::move(*r)) : error_response(r.error()));
-}
-
 // The operator's own user: without it the admin key would not work as a key of the gateway.
 Result<void> check_not_operator(const storage::UserRow& row) {
   if (row.id != 0) return ok();
@@ -28,7 +24,7 @@ Result<void> check_not_operator(const storage::UserRow& row) {
 
 // The bootstrap key follows the admin key; changing it here would be undone.
 Result<void> check_not_bootstrap(const storage::UserKeyRow& row) {
-  if (row.user_id != 0 || row.label.value_or("") != "bootstrap") return ok();
+  if (row.user_id != 0 || row.label.value_or("") != kBootstrapLabel) return ok();
   return Error{ErrorKind::conflict, "managed_by_admin_key",
                "this key follows the admin key: change that instead"};
 }
@@ -153,7 +149,7 @@ void put_user(ContextPtr c) {
     return ok();
   };
   if (auto r = parse(); !r.ok()) return c->respond(error_response(r.error()));
-  c->plane.change(
+  c->change(
       [c, row]() -> Result<void> {
         for (const auto& other : c->plane.rows().users) {
           if (other.id != row->id && other.name == row->name) {
@@ -190,7 +186,7 @@ void put_user_enabled(ContextPtr c) {
   if (!enabled.ok()) return c->respond(error_response(enabled.error()));
   const bool on = *enabled;
   const int64_t id = c->id(0);
-  c->plane.change(
+  c->change(
       [c, id, on]() -> Result<void> {
         const auto* row = c->plane.find_user(id);
         if (row == nullptr) return no_user();
@@ -209,7 +205,7 @@ void put_user_enabled(ContextPtr c) {
 
 void delete_user(ContextPtr c) {
   const int64_t id = c->id(0);
-  c->plane.change(
+  c->change(
       [c, id]() -> Result<void> {
         const auto* row = c->plane.find_user(id);
         if (row == nullptr) return no_user();
@@ -289,7 +285,7 @@ void post_user_key(ContextPtr c) {
   if (auto r = parse(); !r.ok()) return c->respond(error_response(r.error()));
   // Provisioning twice with the same key for the same user is no conflict: it answers the same row.
   auto existing = std::make_shared<int64_t>(-1);
-  c->plane.change(
+  c->change(
       [c, row, key, existing]() -> Result<void> {
         if (c->plane.find_user(row->user_id) == nullptr) return no_user();
         const auto* other = key_with(c->plane, *key);
@@ -320,7 +316,7 @@ void put_user_key(ContextPtr c) {
   }();
   if (!label.ok()) return c->respond(error_response(label.error()));
   auto row = std::make_shared<storage::UserKeyRow>();
-  c->plane.change(
+  c->change(
       [c, row, label = *label]() -> Result<void> {
         const auto* old = c->plane.find_key(c->id(0));
         if (old == nullptr) return no_key();
@@ -359,7 +355,7 @@ void rotate_user_key(ContextPtr c) {
   };
   if (auto r = parse(); !r.ok()) return c->respond(error_response(r.error()));
   const int64_t id = c->id(0);
-  c->plane.change(
+  c->change(
       [c, id, key]() -> Result<void> {
         const auto* row = c->plane.find_key(id);
         if (row == nullptr) return no_key();
@@ -397,7 +393,7 @@ void reveal_user_key(ContextPtr c) {
         error_response(Error{ErrorKind::conflict, "no_copy",
                              "the key was made without keep_copy: only its digest is stored"}));
   }
-  c->plane.work(
+  c->work(
       [id](storage::Store& store) -> Result<std::string> {
         GP_TRY(const Secret key, store.reveal_user_key(id));
         return id_and_key(id, key);
@@ -410,7 +406,7 @@ void put_user_key_enabled(ContextPtr c) {
   if (!enabled.ok()) return c->respond(error_response(enabled.error()));
   const bool on = *enabled;
   const int64_t id = c->id(0);
-  c->plane.change(
+  c->change(
       [c, id]() -> Result<void> {
         const auto* row = c->plane.find_key(id);
         if (row == nullptr) return no_key();
@@ -426,7 +422,7 @@ void put_user_key_enabled(ContextPtr c) {
 
 void delete_user_key(ContextPtr c) {
   const int64_t id = c->id(0);
-  c->plane.change(
+  c->change(
       [c, id]() -> Result<void> {
         const auto* row = c->plane.find_key(id);
         if (row == nullptr) return no_key();

@@ -1,6 +1,7 @@
 // Users and keys through the running gateway: bounds, limits, permissions, rotation, audit, imports,
 // export, rebinding.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
@@ -174,6 +175,25 @@ describe('audit log', () => {
   });
 });
 
+describe('the audit row and the change', () => {
+  test('are there together or not at all', async () => {
+    const g = await startGproxy({});
+    try {
+      const put = (id) => g.admin('PUT', `/users/${id}`, { name: `u${id}`, enabled: true });
+      assert.equal((await put(5)).status, 200);
+      const { rows } = (await g.admin('GET', '/audit')).body;
+      assert.deepEqual(rows.map((r) => [r.action, r.status]), [['PUT /users/{id}', 200]]);  // once
+      const sql = (text) => assert.equal(spawnSync('python3', ['-c', 'import sqlite3,sys\nc=sqlite3.connect(sys.argv[1],timeout=30)\nc.execute(sys.argv[2])\nc.commit()', path.join(g.dir, 'gproxy.db'), text]).status, 0);
+      sql('ALTER TABLE audit_log RENAME TO elsewhere');
+      assert.equal((await put(6)).status, 500);
+      assert.equal((await g.admin('POST', '/global_config/reveal')).status, 500);  // no secret unseen
+      sql('ALTER TABLE elsewhere RENAME TO audit_log');
+      assert.deepEqual((await g.admin('GET', '/users')).body.users.map((u) => u.id), [0, 5]);
+      assert.equal((await put(6)).status, 200);
+    } finally { await g.stop(); }
+  });
+});
+
 describe('import of credentials', () => {
   const into = async (name, kind) => admin('PUT', `/providers/${name}`, { enabled: true, config_json: { kind, channel_settings: { base_url: `http://127.0.0.1:${all.upstream.port}` } } });
   test('one key per line, without doubles, a result for each', async () => {
@@ -247,6 +267,70 @@ describe('export and import', () => {
       assert.equal((await admin('POST', '/import', { config })).status, 400, JSON.stringify(config));
     }
   });
+});
+
+// A configuration of everything the admin API can write, another one for each seed.
+async function fillAtRandom(g, seed) {
+  let state = seed;
+  const random = (n) => { state = (Math.imul(state, 1664525) + 1013904223) >>> 0; return (state >>> 8) % n; };
+  const some = (list) => list.filter(() => random(2));
+  const one = (list) => list[random(list.length)];
+  const put = async (method, path, body) => {
+    const r = await g.admin(method, path, body);
+    assert.equal(r.status, 200, `${method} ${path} ${JSON.stringify(body)}: ${JSON.stringify(r.body)}`);
+    return r.body;
+  };
+  const bounds = () => Object.fromEntries(some([
+    ['expires_at', '2099-01-01T00:00:00.000000Z'], ['allowed_providers', ['p0', 'openai']], ['allowed_models', ['m*', 'p1/x']],
+    ['requests_per_minute', 1 + random(500)], ['tokens_per_minute', 1 + random(9000)], ['concurrent_requests', 1 + random(9)]]));
+  const providers = Array.from({ length: 1 + random(3) }, (_, i) => `p${i}`);
+  for (const name of providers) {
+    await put('PUT', `/providers/${name}`, { enabled: random(4) > 0, config_json: {
+      kind: 'openai', channel_settings: { base_url: `http://127.0.0.1:${1 + random(9000)}` } },
+      pool: Object.fromEntries(some([['strategy', one(['round_robin', 'least_in_flight', 'weighted'])], ['max_concurrent', 1 + random(20)], ['first_token_ms', 1000 + random(9000)]])) });
+    for (let i = random(3); i > 0; i--) {
+      await put('POST', `/providers/${name}/credentials`, { name: random(2) ? `c${i}` : undefined, enabled: random(3) > 0,
+        settings_json: random(2) ? { weight: 1 + random(5) } : {}, secret_json: { OpenAI: { api_key: `sk-${seed}-${name}-${i}-${'k'.repeat(30)}` } } });
+    }
+  }
+  for (let i = random(3); i > 0; i--) {
+    await put('PUT', `/routes/route-${i}`, { enabled: random(3) > 0, body: { aliases: some([`alias-${i}a`, `alias-${i}b`]), listed: random(2) === 0,
+      tiers: Array.from({ length: 1 + random(2) }, () => [{ provider: one(providers), model: one(['m1', 'm2']), weight: 1 + random(4) }]) } });
+  }
+  for (let i = 10; i < 10 + random(4); i++) {
+    await put('PUT', `/users/${i}`, { name: `user-${i}`, enabled: random(4) > 0, ...bounds() });
+    for (let k = random(3); k > 0; k--) {
+      const { id } = await put('POST', `/users/${i}/keys`, { label: `key-${k}`, keep_copy: true, ...bounds(), permissions: some(['oauth', 'quota']) });
+      if (random(3) === 0) await put('PUT', `/user_keys/${id}/enabled`, { enabled: false });
+    }
+  }
+  if (random(2)) await put('POST', '/users/0/keys', { label: 'of the operator', keep_copy: true });
+  await put('PUT', '/global_config', { proxy: random(2) ? 'http://user:password@127.0.0.1:9' : null,
+    settings: Object.fromEntries(some([['timeouts.list_ms', 100 + random(5000)], ['retention.log_days', random(90)], ['metrics_token', `token-${seed}-of-metrics`], ['log_bodies', false], ['pings', false]])) });
+}
+
+describe('a whole configuration', () => {
+  const exported = async (g) => {
+    const { status, body } = await g.admin('POST', '/export', { secrets: true });
+    assert.equal(status, 200, JSON.stringify(body));
+    assert.deepEqual(body.keys_left_out, []);
+    // What a gproxy is started with is its own.
+    for (const own of ['admin_key', 'host', 'port']) delete body.config.settings[own];
+    return body.config;
+  };
+  for (const seed of [1, 2, 3, 4]) {
+    test(`is the same after an export, an import and an export, seed ${seed}`, async () => {
+      const from = await startGproxy({});
+      const to = await startGproxy({});
+      try {
+        await fillAtRandom(from, seed);
+        const config = await exported(from);
+        const taken = await to.admin('POST', '/import', { config });
+        assert.deepEqual([taken.status, taken.body.left_alone], [200, []], JSON.stringify(taken.body));
+        assert.deepEqual(await exported(to), config);
+      } finally { await from.stop(); await to.stop(); }
+    });
+  }
 });
 
 describe('openapi.json', () => {
