@@ -6,6 +6,7 @@
 
 #include "app/commands.h"
 #include "app/parts.h"
+#include "app/prices.h"
 #include "base/json.h"
 #include "config/parse.h"
 #include "config/settings_table.h"
@@ -67,6 +68,7 @@ int run_check(const Options& options) {
     if (auto r = config::apply_setting_text(settings, o.setting, o.text, o.origin); !r.ok()) faults.push_back(text_of(r.error()));
   }
   if (auto r = config::check_settings(settings); !r.ok()) faults.push_back(text_of(r.error()));
+  if (auto r = check_prices(settings); !r.ok()) faults.push_back(text_of(r.error()));
 
   if (options.json) {
     std::string out;

@@ -11,6 +11,7 @@ std::string version_text(bool json);
 int run_check(const Options& options);
 int run_module(const Options& options);
 int run_health(const Options& options);
+int run_rekey(const Options& options);
 int run_translate(const Options& options);
 int run_why(const Options& options);
 

@@ -51,6 +51,8 @@ int main(int argc, char** argv) {
       return run_module(*options);
     case Command::health:
       return run_health(*options);
+    case Command::rekey:
+      return run_rekey(*options);
     case Command::translate:
       return run_translate(*options);
     case Command::why:

@@ -145,6 +145,7 @@ constexpr Word kCommands[] = {
     {"translate", Command::translate},
     {"health", Command::health},
     {"why", Command::why},
+    {"rekey", Command::rekey},
     {"help", Command::help},
     {"version", Command::version},
 };
@@ -304,6 +305,8 @@ std::string help_text() {
       "protocols\n"
       "       gproxy why TRACE_ID [--json]        why a request went the way it went; needs the "
       "admin key\n"
+      "       gproxy rekey [FILE]                 seal the database with another master key: FILE's, or "
+      "a new one\n"
       "       gproxy health                       ask a running gproxy for its health (exit 0 or "
       "1)\n\n"
       "options (command line wins over environment, over the configuration file, over the "

@@ -32,6 +32,7 @@ enum class Command : uint8_t {
   translate,
   health,
   why,
+  rekey,
   help,
   version
 };

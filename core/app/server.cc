@@ -4,9 +4,7 @@
 
 #include <csignal>
 #include <cstdio>
-#include <fstream>
 #include <functional>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
@@ -20,6 +18,7 @@
 #include "app/health_keeper.h"
 #include "app/idle_release.h"
 #include "app/parts.h"
+#include "app/prices.h"
 #include "app/secret_saver.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -146,15 +145,8 @@ void Server::State::apply_log_settings(const config::Settings& settings) {
 
 // What rows cost, and how long they are kept.
 void Server::State::apply_book_settings(const config::Settings& settings) {
-  std::string own;
-  if (!settings.prices_file.empty()) {
-    std::ifstream file(settings.prices_file, std::ios::binary);
-    std::stringstream text;
-    text << file.rdbuf();
-    own = text.str();
-    if (!file || own.empty()) log::error("prices cannot be read", {{"prices_file", settings.prices_file}});
-  }
-  auto prices = storage::PriceTable::parse(storage::PriceTable::built_in(), own);
+  // Checked when they were configured; the file may have changed since.
+  auto prices = price_table(settings);
   if (prices.ok()) {
     writer->set_prices(std::make_shared<const storage::PriceTable>(std::move(*prices)));
   } else {
@@ -165,6 +157,7 @@ void Server::State::apply_book_settings(const config::Settings& settings) {
   keep.usage_us = settings.retention.usage_days * kDayUs;
   keep.logs_us = settings.retention.log_days * kDayUs;
   keep.bodies_us = settings.retention.body_days * kDayUs;
+  keep.audit_us = settings.retention.audit_days * kDayUs;
   keep.logs_bytes = settings.retention.log_megabytes << 20;
   writer->set_retention(keep);
 }
@@ -191,6 +184,7 @@ Result<void> Server::State::start() {
   inputs.config_path = options.config_file;
   inputs.overrides = overrides_of(options);
   inputs.seed_kinds = seed_kinds(registry);
+  inputs.check = check_prices;
   inputs.left_file = options.prune ? admin::BootstrapInputs::Left::deleted
                                    : admin::BootstrapInputs::Left::becomes_ordinary;
   auto booted = admin::bootstrap(**store, inputs);
@@ -222,7 +216,9 @@ Result<void> Server::State::start() {
   plane = std::make_unique<admin::ControlPlane>(
       admin::ControlPlaneDeps{registry, publisher, slots, Clock::system(), to_main});
   plane->set_shown_dsn(shown_dsn);
-  plane->try_settings = [this](const config::Settings& before, const config::Settings& after) {
+  plane->try_settings = [this](const config::Settings& before,
+                               const config::Settings& after) -> Result<void> {
+    if (before.prices_file != after.prices_file) GP_CHECK(check_prices(after));
     return try_address(before, after);
   };
   plane->on_settings = [this](const config::Settings& before, const config::Settings& after,
@@ -298,6 +294,8 @@ Result<void> Server::State::start() {
                         {"modules", registry.modules().size()},
                         {"providers", publisher.current()->providers().size()}});
 
+  // Whoever is answered is answered by a worker that runs.
+  shared.readiness.set_started();
   for (auto& w : workers) {
     WorkerThread* raw = w.get();
     raw->thread = std::thread([raw] {
@@ -311,7 +309,6 @@ Result<void> Server::State::start() {
     });
   }
   threads_running = true;
-  shared.readiness.set_started();
   return ok();
 }
 
@@ -433,6 +430,7 @@ void Server::State::reload() {
   admin::BootstrapInputs inputs;
   inputs.config_path = options.config_file;
   inputs.overrides = overrides_of(options);
+  inputs.check = check_prices;
   inputs.left_file = options.prune ? admin::BootstrapInputs::Left::deleted
                                    : admin::BootstrapInputs::Left::becomes_ordinary;
   plane->reload_modules([this, inputs = std::move(inputs)](Result<std::string> modules) mutable {

@@ -44,29 +44,28 @@ std::string_view PriceTable::built_in() {
 
 Result<PriceTable> PriceTable::parse(std::string_view text, std::string_view overrides) {
   PriceTable table;
-  if (!overrides.empty()) GP_CHECK(table.add(overrides, "overrides"));
+  if (!overrides.empty()) GP_CHECK(table.add(overrides));
   const int64_t own = table.revision_;
-  GP_CHECK(table.add(text, "prices"));
+  GP_CHECK(table.add(text));
   table.revision_ += own;
   return table;
 }
 
-Result<void> PriceTable::add(std::string_view text, std::string_view what) {
+Result<void> PriceTable::add(std::string_view text) {
   Arena arena;
   auto root = json::parse(text, arena);
   if (!root) return std::move(root).error();
   const auto invalid = [&](std::string message, std::string where) {
-    return Error{ErrorKind::invalid, "invalid_prices", std::move(message),
-                 std::string(what) + where};
+    return Error{ErrorKind::invalid, "invalid_prices", std::move(message), std::move(where)};
   };
   const json::Value* list = root->find("prices");
-  if (list == nullptr || !list->is_array()) return invalid("must be an array", ".prices");
+  if (list == nullptr || !list->is_array()) return invalid("must be an array", "prices");
   const json::Value* revision = root->find("revision");
-  if (revision == nullptr || !revision->as_int()) return invalid("must be an integer", ".revision");
+  if (revision == nullptr || !revision->as_int()) return invalid("must be an integer", "revision");
   revision_ = *revision->as_int();
   size_t index = 0;
   for (const json::Value& item : list->items()) {
-    const std::string where = ".prices[" + std::to_string(index++) + "]";
+    const std::string where = "prices[" + std::to_string(index++) + "]";
     const json::Value* model = item.find("model");
     if (model == nullptr || !model->is_string() || model->str().empty()) {
       return invalid("must be a text", where + ".model");
@@ -82,8 +81,7 @@ Result<void> PriceTable::add(std::string_view text, std::string_view what) {
                               : Entry::Fit::whole;
     entry.model = std::string(name);
     if (const auto* provider = item.find("provider")) entry.provider = std::string(provider->str());
-    const std::string place = std::string(what) + where;
-    GP_TRY(const TokenPrices base, prices_of(item, {}, true, place));
+    GP_TRY(const TokenPrices base, prices_of(item, {}, true, where));
     entry.tiers.push_back({0, base});
     if (const auto* tiers = item.find("tiers")) {
       for (const json::Value& tier : tiers->items()) {
@@ -92,7 +90,7 @@ Result<void> PriceTable::add(std::string_view text, std::string_view what) {
         if (!above || *above <= entry.tiers.back().above) {
           return invalid("must be a number of input tokens, ascending", where + ".tiers.above");
         }
-        GP_TRY(const TokenPrices prices, prices_of(tier, entry.tiers.back().prices, false, place));
+        GP_TRY(const TokenPrices prices, prices_of(tier, entry.tiers.back().prices, false, where));
         entry.tiers.push_back({*above, prices});
       }
     }

@@ -49,7 +49,7 @@ class PriceTable {
     enum class Fit : uint8_t { whole, begins, ends, contains } fit = Fit::whole;
     std::vector<Tier> tiers;  // ascending, the first from 0
   };
-  Result<void> add(std::string_view text, std::string_view what);
+  Result<void> add(std::string_view text);
   const Entry* find(std::string_view provider, std::string_view model) const;
 
   std::vector<Entry> entries_;

@@ -21,6 +21,35 @@ export function query(db, sql) {
   return JSON.parse(r.stdout);
 }
 
+describe('prices_file', () => {
+  test('with a fault is refused where it is configured, with the place of the fault', async () => {
+    const d = temp();
+    leftovers.push(d);
+    const file = (name, text) => { const p = path.join(d, name); fs.writeFileSync(p, text); return p; };
+    const good = file('good.json', '{"revision": 1, "prices": [{"model": "m", "input": 1, "output": 2}]}');
+    const bad = file('bad.json', '{"revision": 1, "prices": [{"model": "m", "input": 1, "output": 2}, {"model": "n", "input": -1}]}');
+    const config = (prices_file) => file('c.jsonc', JSON.stringify({ settings: { prices_file } }));
+    const start = (prices) => run(['--config', config(prices), '--port', '0', '--host', '127.0.0.1'], { GPROXY_DATA_DIR: path.join(d, 'data') });
+    for (const [prices, why] of [[bad, /bad\.json: prices\[1\]\.input/], [path.join(d, 'none.json'), /none\.json: cannot be opened/]]) {
+      const checked = run(['check', '--config', config(prices)]);
+      assert.equal(checked.status, 78);
+      assert.match(checked.stderr, why);
+      const refused = start(prices);
+      assert.equal(refused.status, 78);
+      assert.match(refused.stderr, why);
+    }
+    const g = await startGproxy({});
+    try {
+      const put = (prices_file) => g.admin('PUT', '/global_config', { settings: { prices_file } });
+      assert.equal((await put(good)).status, 200);
+      const refused = await put(bad);
+      assert.deepEqual([refused.status, refused.body.error], [409, 'bad_prices']);
+      assert.match(refused.body.detail, /prices\[1\]\.input/);
+      assert.equal((await g.admin('GET', '/global_config')).body.settings.prices_file, good);
+    } finally { await g.stop(); }
+  });
+});
+
 describe('command line', () => {
   test('versions of gproxy, its ABI and its libraries', () => {
     const r = run(['--version']);

@@ -363,5 +363,5 @@ TEST_CASE("cost: tiers, cache prices, overrides, and models without a price") {
   CHECK(PriceTable::parse(PriceTable::built_in()));
   auto bad = PriceTable::parse(R"({"revision": 1, "prices": [{"model": "x", "input": -1}]})");
   REQUIRE_FALSE(bad.ok());
-  CHECK(bad.error().param == "prices.prices[0].input");
+  CHECK(bad.error().param == "prices[0].input");
 }
