@@ -11,6 +11,7 @@
 #include "gateway/http_call.h"
 #include "gateway/live_usage.h"
 #include "gateway/login.h"
+#include "gateway/model_list.h"
 #include "gateway/overload.h"
 #include "gateway/pool_metrics.h"
 #include "gateway/pool_wait.h"
@@ -259,6 +260,17 @@ Result<void> Exchange::check_allowed(std::string_view provider, std::string_view
     }
   }
   return ok();
+}
+
+bool Exchange::filters_models() const {
+  return operation_ == translate::Operation::model_list && !match_.aggregate && key_ != nullptr &&
+         key_->restricted;
+}
+
+std::string Exchange::allowed_models(std::string_view list) const {
+  return keep_models(list, [this](std::string_view id) {
+    return check_allowed(provider_->name, id).ok();
+  });
 }
 
 Result<void> Exchange::find_provider() {

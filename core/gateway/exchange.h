@@ -169,6 +169,9 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   void keep_client_body();
   void reply_route_model();
   bool prefixes_model() const { return match_.aggregate && plan_ == nullptr; }
+  // A provider's own list is shown without the models that the key may not use.
+  bool filters_models() const;
+  std::string allowed_models(std::string_view list) const;
   void watch_first_token();
   void on_first_token_late();
   void deliver_failure(const modhost::Failure& failure);

@@ -251,8 +251,8 @@ void Exchange::start_attempt() {
       return;
     }
     // What this target does not offer the next one may.
-    if (plan_ != nullptr && (error.code == "unsupported_operation" || error.code == "model_not_found" ||
-                             error.code == "module_error")) {
+    if (plan_ != nullptr && (error.code == "unsupported_operation" ||
+                             error.code == "model_not_found" || error.code == "module_error")) {
       const Error why = error;
       note_target(*plan_->order[plan_->next - 1], arena_.copy(why.code));
       if (fail_over()) {
@@ -309,7 +309,8 @@ void Exchange::on_head(const upstream::Head& head) {
   if (phase_ == Phase::done) return;
   upstream_us_ += net::Loop::now_us() - attempt_us_;
   upstream_status_ = head.status;
-  const bool ours_to_edit = prefixes_model() && operation_ == Operation::model_get;
+  const bool ours_to_edit =
+      (prefixes_model() && operation_ == Operation::model_get) || filters_models();
   const bool translated = translates();
   const bool read_whole = ours_to_edit || (translated && !translate::is_generate(operation_));
   if (head.status >= 400 || call_.upstream().buffer || read_whole) {
@@ -555,6 +556,8 @@ void Exchange::complete_collected() {
   if (prefixes_model() && operation_ == Operation::model_get && reply.status < 300) {
     body = prefix_model_field(body, match_.protocol == translate::Protocol::gemini ? "name" : "id",
                               provider_->name);
+  } else if (filters_models() && reply.status < 300) {
+    body = allowed_models(body);
   } else if (prefixes_model() && translate::is_generate(operation_) &&
              match_.protocol != translate::Protocol::gemini) {
     body = prefix_model_field(body, "model", provider_->name);

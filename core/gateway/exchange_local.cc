@@ -59,6 +59,9 @@ void Exchange::start_local() {
     edited = prefix_model_field(
         body, match_.protocol == translate::Protocol::gemini ? "name" : "id", provider_->name);
     body = edited;
+  } else if (filters_models() && reply.status < 300) {
+    edited = allowed_models(body);
+    body = edited;
   } else if (!path_->scan_is_sse() && !options.model_provider.empty()) {
     edited = prefix_model_field(body, "model", provider_->name);
     body = edited;

@@ -339,8 +339,16 @@ bool Exchange::next_models_page(const modhost::Reply& reply) {
 void Exchange::complete_models(const modhost::Reply& reply) {
   if (next_models_page(reply)) return;
   const auto target = resolved_.target_protocol;
+  if (pages_ != nullptr && filters_models()) {
+    std::erase_if(pages_->models, [this](const auto& model) {
+      return !check_allowed(provider_->name, model.id).ok();
+    });
+  }
   auto answer = pages_ != nullptr ? translate::translate_model_list(match_.protocol, target, std::move(pages_->models), query_)
                                   : translate::translate_models(match_.protocol, target, reply.status, reply.body, query_);
+  if (!answer.failed && pages_ == nullptr && filters_models()) {
+    answer.body = allowed_models(answer.body);
+  }
   if (!answer.failed && prefixes_model()) {
     answer.body = prefix_model_field(answer.body, match_.protocol == Protocol::gemini ? "name" : "id", provider_->name);
   }

@@ -166,6 +166,48 @@ Result<ModelPage> read_model_page(Protocol protocol, std::string_view body,
   return page;
 }
 
+std::string keep_models(std::string_view body,
+                        const std::function<bool(std::string_view id)>& keep) {
+  Arena arena(16 * 1024, size_t{256} << 20);
+  auto parsed = json::parse(body, arena);
+  if (!parsed.ok()) return std::string(body);
+  const std::string_view list = parsed->has("data") ? "data" : kModels.substr(0, 6);
+  if (!(*parsed)[list].is_array()) return std::string(body);
+  const auto id_of = [](const json::Value& item) {
+    auto id = item[item.has("id") ? "id" : "name"].str();
+    if (id.starts_with(kModels)) id.remove_prefix(kModels.size());
+    return id;
+  };
+  std::vector<const json::Value*> kept;
+  for (const auto& item : (*parsed)[list].items()) {
+    if (keep(id_of(item))) kept.push_back(&item);
+  }
+  // Claude's cursors: those of what is shown, except where the next page is found by one.
+  const bool more = (*parsed)["has_more"].as_bool();
+  std::string out;
+  json::Writer w(out);
+  const auto cursor = [&](const json::Value* item) {
+    item == nullptr ? w.null() : w.string(id_of(*item));
+  };
+  w.begin_object();
+  for (const auto& member : parsed->members()) {
+    w.key(member.key);
+    if (member.key == list) {
+      w.begin_array();
+      for (const auto* item : kept) w.value(*item);
+      w.end_array();
+    } else if (member.key == "first_id") {
+      cursor(kept.empty() ? nullptr : kept.front());
+    } else if (member.key == "last_id" && !more) {
+      cursor(kept.empty() ? nullptr : kept.back());
+    } else {
+      w.value(member.value);
+    }
+  }
+  w.end_object();
+  return out;
+}
+
 Result<std::string> write_model_page(Protocol protocol, std::vector<ListedModel> models,
                                      std::string_view query, bool partial) {
   std::stable_sort(models.begin(), models.end(),

@@ -3,6 +3,7 @@
 // gets its provider. Pure.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,11 @@ std::string_view first_page_query(translate::Protocol protocol);
 // One page of an upstream's list. Errors are kind server, 502, code "decode_response_failed".
 Result<ModelPage> read_model_page(translate::Protocol protocol, std::string_view body,
                                   std::string_view provider);
+
+// One provider's page in its own form, without the models that `keep` refuses; it gets their ids
+// without "models/". What is no such page stays as it is.
+std::string keep_models(std::string_view body,
+                        const std::function<bool(std::string_view id)>& keep);
 
 // The client's page of all models, sorted by id here. Errors: kind invalid with the parameter's
 // name.

@@ -48,6 +48,94 @@ TEST_CASE("a provider or model that is not allowed is a 403 before any upstream 
         200);
 }
 
+TEST_CASE("a provider's own list leaves out what the key may not use, in each protocol") {
+  auto setup = bounded(R"({"allowed_models":["small*"]})");
+  setup.providers = {provider("p", "keyless")};
+  Bench bench(std::move(setup));
+  const auto list = [&](std::string_view upstream, const std::string& request) {
+    bench.upstream.answer({.pieces = {std::string(upstream)}});
+    return bench.ask(request).body;
+  };
+  CHECK(list(R"({"object":"list","data":[{"id":"small-1","x":1},{"id":"large"}]})",
+             get("/p/v1/models")) == R"({"object":"list","data":[{"id":"small-1","x":1}]})");
+  const std::string version = "anthropic-version: 2023-06-01\r\n";
+  constexpr std::string_view kPage =
+      R"({"data":[{"id":"large"},{"id":"small-1"},{"id":"huge"}],"first_id":"large","last_id":"huge","has_more":)";
+  CHECK(list(std::string(kPage) + "false}", get("/p/v1/models", version)) ==
+        R"({"data":[{"id":"small-1"}],"first_id":"small-1","last_id":"small-1","has_more":false})");
+  // The next page is found by the upstream's own cursor.
+  CHECK(list(std::string(kPage) + "true}", get("/p/v1/models", version)) ==
+        R"({"data":[{"id":"small-1"}],"first_id":"small-1","last_id":"huge","has_more":true})");
+  CHECK(
+      list(R"({"models":[{"name":"models/large"},{"name":"models/small-2"}],"nextPageToken":"t"})",
+           get("/p/v1beta/models")) ==
+      R"({"models":[{"name":"models/small-2"}],"nextPageToken":"t"})");
+  CHECK(list(R"({"data":[{"id":"small-1"},{"id":"large"}]})", get("/v1/models")) ==
+        R"({"object":"list","data":[{"id":"p/small-1"}],"partial":false})");
+}
+
+TEST_CASE("a model that is not allowed cannot be looked up, in each protocol") {
+  auto setup = bounded(R"({"allowed_models":["small*"]})");
+  setup.providers = {provider("p", "keyless")};
+  Bench bench(std::move(setup));
+  struct Row {
+    std::string request;
+    std::string_view says;
+  };
+  const std::string version = "anthropic-version: 2023-06-01\r\n";
+  for (const auto& [request, says] : {
+           Row{get("/p/v1/models/large"), "\"code\":\"model_not_allowed\""},
+           Row{get("/v1/models/p/large"), "\"code\":\"model_not_allowed\""},
+           Row{get("/p/v1/models/large", version), "permission_error"},
+           Row{get("/p/v1beta/models/large"), "PERMISSION_DENIED"},
+           Row{get("/v1beta/models/p/large"), "PERMISSION_DENIED"},
+       }) {
+    CAPTURE(request);
+    const auto answer = bench.ask(request);
+    CHECK(answer.status == 403);
+    CHECK(answer.header("x-gproxy-error") == "model_not_allowed");
+    CHECK(answer.has(says));
+  }
+  CHECK(bench.upstream.calls() == 0);
+  bench.upstream.answer({.pieces = {R"({"id":"small-1"})"}});
+  CHECK(bench.ask(get("/p/v1/models/small-1")).status == 200);
+}
+
+TEST_CASE("every limit says in every protocol when to come back") {
+  struct Limit {
+    std::string_view bounds, header;
+  };
+  for (const auto& [bounds, header] : {Limit{R"({"requests_per_minute":1})", "requests"},
+                                       Limit{R"({"tokens_per_minute":1})", "tokens"}}) {
+    CAPTURE(bounds);
+    Bench bench(bounded(bounds));
+    bench.upstream.answer({.pieces = {std::string(kAnswer)}});
+    bench.ask(post("/p/v1/chat/completions", kBody));  // takes what there is
+    struct Row {
+      std::string request;
+      std::string_view says;
+    };
+    for (const auto& [request, says] : {
+             Row{post("/p/v1/chat/completions", kBody), "\"code\":\"rate_limit_exceeded\""},
+             Row{post("/p/v1/responses", R"({"model":"m","input":"hi"})"),
+                 "\"code\":\"rate_limit_exceeded\""},
+             Row{post("/p/v1/messages", kBody), "rate_limit_error"},
+             Row{post("/p/v1beta/models/m:generateContent", R"({"contents":[]})"),
+                 "RESOURCE_EXHAUSTED"},
+         }) {
+      CAPTURE(request);
+      const auto answer = bench.ask(request);
+      CHECK(answer.status == 429);
+      CHECK(answer.has(says));
+      CHECK(number(answer, "retry-after") >= 1);
+      const std::string name(header);
+      CHECK(number(answer, "x-ratelimit-limit-" + name) == 1);
+      CHECK(answer.header("x-ratelimit-remaining-" + name) == "0");
+      CHECK(answer.header("x-ratelimit-reset-" + name).ends_with("s"));
+    }
+  }
+}
+
 TEST_CASE("the user's bounds hold besides the key's") {
   Bench bench(bounded(R"({"allowed_models":["m","n"]})", R"({"allowed_models":["n"]})"));
   CHECK(bench.ask(post("/p/v1/chat/completions", kBody)).status == 403);
