@@ -1,18 +1,16 @@
 #include "account_module.h"
 
 #include <cstdlib>
-#include <cstring>
 #include <string>
 #include <string_view>
 
 #include "gproxy/ext/credential.h"
 #include "gproxy/ext/oauth.h"
 #include "gproxy/ext/quota.h"
+#include "module_parts.h"
 
 namespace gproxy::gateway::test {
 namespace {
-
-const gp_host* host = nullptr;
 
 struct Account {
   std::string key, id;
@@ -21,17 +19,6 @@ struct Vendor {
   std::string base;
 };
 
-gp_str str(std::string_view text) {
-  return {text.data(), text.size()};
-}
-std::string_view view(gp_str text) {
-  return text.len == 0 ? std::string_view() : std::string_view(text.ptr, text.len);
-}
-gp_str keep(gp_arena* arena, std::string_view text) {
-  auto* at = static_cast<char*>(host->alloc(arena, text.size() + 1, 1));
-  std::memcpy(at, text.data(), text.size());
-  return {at, text.size()};
-}
 std::string member(std::string_view json, std::string_view name) {
   const auto from = json.find("\"" + std::string(name) + "\":\"");
   if (from == std::string_view::npos) return {};
@@ -200,62 +187,24 @@ const void* extension(gp_str id) {
   return nullptr;
 }
 
-gp_status init(const gp_host* given, gp_error*) {
-  host = given;
-  return GP_OK;
-}
-void deinit() {}
-
 }  // namespace
 
 const gp_entry* account_module() {
   static const gp_kind kind = [] {
-    gp_kind out{};
-    out.size = sizeof(gp_kind);
-    out.flags = GP_KIND_USER_CREATED;
-    out.name = str("account");
-    out.credential_tag = str("Test");
-    out.title = str("account");
-    out.gen_ai_name = str("account");
+    gp_kind out = a_kind("account", "Test");
     out.settings_schema = str(R"({"type":"object","properties":{"base_url":{"type":"string"}}})");
     return out;
   }();
   static const gp_kind* const kinds[] = {&kind};
-  static const gp_info info = [] {
-    gp_info out{};
-    out.size = sizeof(gp_info);
-    out.id = str("test.account");
-    out.name = str("account test module");
-    out.version = str("1.0.0");
-    out.licence = str("MIT");
-    out.kinds = kinds;
-    out.kind_count = 1;
-    return out;
-  }();
-  static const gp_provider_vt table = [] {
-    gp_provider_vt out{};
-    out.size = sizeof(gp_provider_vt);
-    out.create = create;
-    out.destroy = destroy;
-    out.credential_open = credential_open;
-    out.credential_close = credential_close;
-    out.prepare = prepare;
-    out.release = release;
-    return out;
-  }();
-  static const gp_entry entry = [] {
-    gp_entry out{};
-    out.size = sizeof(gp_entry);
-    out.abi_major = GP_ABI_MAJOR;
-    out.abi_minor = GP_ABI_MINOR;
-    out.info = &info;
-    out.provider = &table;
-    out.init = init;
-    out.deinit = deinit;
-    out.extension = extension;
-    return out;
-  }();
-  return &entry;
+  gp_provider_vt hooks{};
+  hooks.create = create;
+  hooks.destroy = destroy;
+  hooks.credential_open = credential_open;
+  hooks.credential_close = credential_close;
+  hooks.prepare = prepare;
+  hooks.release = release;
+  static const ModuleTables tables("test.account", "account test module", kinds, hooks, extension);
+  return &tables.entry;
 }
 
 }  // namespace gproxy::gateway::test

@@ -1,7 +1,6 @@
 #include "test_module.h"
 
 #include <atomic>
-#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +8,7 @@
 #include "gproxy/ext/count.h"
 #include "gproxy/ext/credential.h"
 #include "gproxy/ext/local.h"
+#include "module_parts.h"
 
 struct gp_provider {
   std::string kind;
@@ -24,22 +24,8 @@ struct gp_call {
 namespace gproxy::gateway::test {
 namespace {
 
-const gp_host* host = nullptr;
 std::atomic<int> refresh_count{0};
 std::atomic<int> call_count{0};
-
-gp_str str(std::string_view text) {
-  return {text.data(), text.size()};
-}
-std::string_view view(gp_str text) {
-  return text.len == 0 ? std::string_view() : std::string_view(text.ptr, text.len);
-}
-
-gp_str keep(gp_arena* arena, std::string_view text) {
-  auto* at = static_cast<char*>(host->alloc(arena, text.size() + 1, 1));
-  std::memcpy(at, text.data(), text.size());
-  return {at, text.size()};
-}
 
 gp_status create(gp_str kind, gp_str, gp_str, gp_instance* out, gp_error*) {
   auto* provider = new gp_provider;
@@ -256,71 +242,29 @@ const void* extension(gp_str id) {
   return nullptr;
 }
 
-gp_status init(const gp_host* given, gp_error*) {
-  host = given;
-  return GP_OK;
-}
-void deinit() {}
-
-constexpr gp_kind kind(std::string_view name, std::string_view tag) {
-  gp_kind out{};
-  out.size = sizeof(gp_kind);
-  out.flags = GP_KIND_USER_CREATED;
-  out.name = {name.data(), name.size()};
-  out.credential_tag = {tag.data(), tag.size()};
-  out.title = {name.data(), name.size()};
-  out.gen_ai_name = {name.data(), name.size()};
-  return out;
-}
-constexpr gp_kind kPlain = kind("plain", "Test");
-constexpr gp_kind kKeyless = kind("keyless", "");
-constexpr gp_kind kBuffered = kind("buffered", "");
-constexpr gp_kind kBridge = kind("bridge", "");
-constexpr gp_kind kTalker = kind("talker", "");
-constexpr gp_kind kCounter = kind("counter", "");
-constexpr gp_kind kExpiring = kind("expiring", "Test");
+constexpr gp_kind kPlain = a_kind("plain", "Test");
+constexpr gp_kind kKeyless = a_kind("keyless", "");
+constexpr gp_kind kBuffered = a_kind("buffered", "");
+constexpr gp_kind kBridge = a_kind("bridge", "");
+constexpr gp_kind kTalker = a_kind("talker", "");
+constexpr gp_kind kCounter = a_kind("counter", "");
+constexpr gp_kind kExpiring = a_kind("expiring", "Test");
 constexpr const gp_kind* kKinds[] = {&kPlain,  &kKeyless, &kBuffered, &kBridge,
                                      &kTalker, &kCounter, &kExpiring};
 
 }  // namespace
 
 const gp_entry* test_module() {
-  static const gp_info info = [] {
-    gp_info out{};
-    out.size = sizeof(gp_info);
-    out.id = str("test.gateway");
-    out.name = str("gateway test module");
-    out.version = str("1.0.0");
-    out.licence = str("MIT");
-    out.kinds = kKinds;
-    out.kind_count = std::size(kKinds);
-    return out;
-  }();
-  static const gp_provider_vt table = [] {
-    gp_provider_vt out{};
-    out.size = sizeof(gp_provider_vt);
-    out.create = create;
-    out.destroy = destroy;
-    out.credential_open = credential_open;
-    out.credential_close = credential_close;
-    out.prepare = prepare;
-    out.body = body;
-    out.release = release;
-    return out;
-  }();
-  static const gp_entry entry = [] {
-    gp_entry out{};
-    out.size = sizeof(gp_entry);
-    out.abi_major = GP_ABI_MAJOR;
-    out.abi_minor = GP_ABI_MINOR;
-    out.info = &info;
-    out.provider = &table;
-    out.init = init;
-    out.deinit = deinit;
-    out.extension = extension;
-    return out;
-  }();
-  return &entry;
+  gp_provider_vt hooks{};
+  hooks.create = create;
+  hooks.destroy = destroy;
+  hooks.credential_open = credential_open;
+  hooks.credential_close = credential_close;
+  hooks.prepare = prepare;
+  hooks.body = body;
+  hooks.release = release;
+  static const ModuleTables tables("test.gateway", "gateway test module", kKinds, hooks, extension);
+  return &tables.entry;
 }
 
 int refreshes() {
