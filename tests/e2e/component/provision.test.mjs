@@ -2,6 +2,8 @@
 // API, then ask every operation it has a flag for and the admin lists. Only statuses count there, and
 // here. Provisioned twice: the second time must find everything and break nothing.
 import assert from 'node:assert/strict';
+import http from 'node:http';
+import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { ADMIN, startGproxy } from '../harness.mjs';
 import { startUpstream } from '../upstream.mjs';
@@ -49,6 +51,9 @@ function request(flag, name, model, provider) {
     case 'openai_input_tokens': return ['POST', `/${name}/v1/responses/input_tokens`, ping({ input: 'ping' })];
     // The script asks these without anthropic-version.
     case 'claude_models_list': case 'openai_models_list': return ['GET', `/${name}/v1/models`];
+    case 'oauth_start': return ['GET', `/${name}/oauth`];
+    case 'oauth_callback': return ['GET', `/${name}/oauth/callback${provider.callback_query ?? ''}`];
+    case 'usage': return ['GET', `/${name}/usage`];  // without credential_id
     case 'claude_models_get': case 'openai_models_get': return ['GET', `/${name}/v1/models/${model}`];
     default: throw new Error(flag);
   }
@@ -100,12 +105,23 @@ async function run(config) {
   }));
 }
 
+// A vendor with one account: what a login's code and a quota call get.
+function startVendor() {
+  const server = http.createServer((request, response) => {
+    const token = request.url.startsWith('/token');
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.end(token ? JSON.stringify({ Test: { api_key: 'k', account: 'acc', expires_at_ms: 0 } }) : '{"left":1}');
+  });
+  return new Promise((done) => server.listen(0, '127.0.0.1', () => done(server)));
+}
+
 const everything = (except = []) => Object.fromEntries(OPS.filter((op) => !ABILITIES.has(op) && !except.includes(op)).map((op) => [op, true]));
 
-let upstream, gproxy, config;
+let upstream, vendor, gproxy, config;
 before(async () => {
   upstream = await startUpstream();
-  gproxy = await startGproxy({});
+  vendor = await startVendor();
+  gproxy = await startGproxy({ args: ['--modules-dir', path.join(process.env.GPROXY_LIB, 'testing')] });
   const base = `http://127.0.0.1:${upstream.port}`;
   const custom = (name, proto) => ({ name, config_json: { kind: 'custom', channel_settings: { id: name, enabled: true, proto, base_url: base, dispatch: { ops: rules(proto) } } }, credentials: [{ name: 'c1', secret_json: { Custom: { api_key: `sk-${name}` } } }] });
   config = {
@@ -121,7 +137,7 @@ before(async () => {
     ],
   };
 });
-after(async () => { await gproxy?.stop(); await upstream?.close(); });
+after(async () => { await gproxy?.stop(); vendor?.close(); await upstream?.close(); });
 
 describe('the reference script', () => {
   test('runs green, and again after provisioning a second time', async () => {
@@ -136,7 +152,36 @@ describe('the reference script', () => {
     const made = await gproxy.admin('POST', '/users/1/keys', { key: '', label: 'only a label', enabled: true });
     assert.match(made.body.key, /^[0-9a-f-]{36}$/);
   });
-  test('takes the admin key as user key', async () => {
-    await send(config.base_url, ADMIN, 'authorization_bearer', request('openai_chat_generate', 'mock', 'm1', {}));
+  test('takes the admin key as user key: for chat, for usage and for logins, wherever the key stands', async () => {
+    const { port } = vendor.address();
+    const base = (source) => ({
+      ...config, user_key: ADMIN,
+      admin_provision: {
+        ...config.admin_provision,
+        providers: [...config.admin_provision.providers, {
+          name: 'accounts', config_json: { kind: 'account', channel_settings: { base_url: `http://127.0.0.1:${port}` } },
+          credentials: [{ name: 'c1', secret_json: { Test: { api_key: 'k', account: 'acc', expires_at_ms: 0 } } }],
+        }],
+      },
+      providers: [
+        { name: 'mock', model: 'm1', downstream_key_source: source, methods: { openai_chat_generate: true } },
+        { name: 'accounts', model: 'm1', downstream_key_source: source, methods: { openai_chat_generate: true, oauth_start: true, usage: true } },
+      ],
+    });
+    for (const source of ['authorization_bearer', 'x_api_key', 'x_goog_api_key', 'query_key']) {
+      await run(base(source));
+      await run(base(source));
+    }
+    const credentials = async () => (await gproxy.admin('GET', '/providers/accounts/credentials')).body.credentials;
+    assert.equal((await credentials()).length, 1);
+    // A login from its beginning to its end, as the script's operator makes it by hand.
+    const begun = JSON.parse(await send(config.base_url, ADMIN, 'authorization_bearer', request('oauth_start', 'accounts', 'm1', {})));
+    const ended = JSON.parse(await send(config.base_url, ADMIN, 'authorization_bearer', request('oauth_callback', 'accounts', 'm1', { callback_query: `?code=c&state=${begun.state}` })));
+    assert.deepEqual([ended.created, ended.credential_id], [false, (await credentials())[0].id]);
+    // The same calls are not any user's.
+    for (const flag of ['oauth_start', 'usage']) {
+      const r = await fetch(`${config.base_url}${request(flag, 'accounts', 'm1', {})[1]}`, { headers: { authorization: 'Bearer k' } });
+      assert.equal(r.status, 403, flag);
+    }
   });
 });
