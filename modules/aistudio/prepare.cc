@@ -70,6 +70,7 @@ gp::Status Provider::prepare(const gp::Request& request, gp::Upstream& up) const
   up.forward(kKind);
   up.header("x-goog-api-key", credential.key);
   up.sync_model();
+  gproxy_google::sync_counted_model(request, up);
   if (request.streams()) up.flag(GP_UPSTREAM_STREAM);
   return gp::ok();
 }

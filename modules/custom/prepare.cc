@@ -1,4 +1,5 @@
 // Requests in the protocol that the route says, at that protocol's usual paths.
+#include "common/google/gemini.h"
 #include "common/responses.h"
 #include "custom.h"
 
@@ -155,6 +156,9 @@ gp::Status Provider::prepare(const gp::Request& request, gp::Upstream& up) const
   if (request.span(GP_FIELD_ROOT) == nullptr) return gp::ok();
   // The mask comes last: what it takes away is not to be edited, nor put in for our own sake.
   if (!mask_.takes({"model"})) up.sync_model();
+  if (request.protocol() == GP_PROTOCOL_GEMINI && !mask_.takes({"generateContentRequest", "model"})) {
+    gproxy_google::sync_counted_model(request, up);
+  }
   const bool chat_stream = request.streams() && request.protocol() == GP_PROTOCOL_OPENAI_CHAT;
   // With `messages` there is a member left beside which another can stand.
   const bool room = request.span(GP_FIELD_MESSAGES) != nullptr && !mask_.takes({"messages"});

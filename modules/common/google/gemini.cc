@@ -47,6 +47,17 @@ void edit_publisher_model(const gp::Request& request, gp::Upstream& up, std::str
                     gp::json_quote(request.arena(), publisher_model(request.arena(), model, {})));
 }
 
+void sync_counted_model(const gp::Request& request, gp::Upstream& up) {
+  if (request.operation() != GP_OP_COUNT_TOKENS || request.body().empty()) return;
+  const gp_json_node model = request.json().node("/generateContentRequest/model");
+  if ((model.flags & GP_NODE_FOUND) == 0 || request.json().raw(model).front() != '"') return;
+  const gp::Arena& arena = request.arena();
+  const bool collection = request.model().find('/') != std::string_view::npos;
+  const std::string_view name =
+      gp::json_quote(arena, arena.concat({collection ? "" : kModels, request.model()}));
+  if (request.json().raw(model) != name) up.edit().replace(model.at, model.len, name);
+}
+
 std::string_view counted_contents(const gp::Request& request) {
   const std::string_view found =
       member_raw(request.json(), {"/contents", "/generateContentRequest/contents"});

@@ -23,6 +23,10 @@ void edit_publisher_model(const gp::Request& request, gp::Upstream& up, std::str
 // Gemini API has, is opened up.
 std::string_view vertex_count_body(const gp::Request& request, std::string_view model);
 
+// A wrapped count names its model once more, inside: it becomes the one of the path, whatever name
+// the client knows it by. REQUIRES: the module asked for gproxy.json/1.
+void sync_counted_model(const gp::Request& request, gp::Upstream& up);
+
 // The contents to be counted, as they stand in the body; "[]" where there are none.
 std::string_view counted_contents(const gp::Request& request);
 

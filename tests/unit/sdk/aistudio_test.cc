@@ -64,6 +64,25 @@ TEST_CASE_FIXTURE(Fixture, "aistudio: a native client chooses the framing, the h
   CHECK((send(GP_OP_STREAM_GENERATE, "m").flags & GP_UPSTREAM_STREAM) != 0);
 }
 
+TEST_CASE_FIXTURE(Fixture, "aistudio: a wrapped count names the model of the path") {
+  const auto count = [&](std::string body) {
+    return provider
+        ->prepare({.protocol = GP_PROTOCOL_GEMINI,
+                   .operation = GP_OP_COUNT_TOKENS,
+                   .model = "m",
+                   .body = std::move(body)},
+                  key.get())
+        .body;
+  };
+  CHECK(count(R"({"generateContentRequest":{"model":"models/studio/m","contents":[]}})") ==
+        R"({"generateContentRequest":{"model":"models/m","contents":[]}})");
+  for (const std::string same :
+       {R"({"generateContentRequest":{"model":"models/m"}})", R"({"contents":[]})",
+        R"({"generateContentRequest":{"model":7}})", R"({"generateContentRequest":[]})"}) {
+    CHECK(count(same) == same);
+  }
+}
+
 TEST_CASE_FIXTURE(Fixture, "aistudio: other endpoints") {
   CHECK(send(GP_OP_COUNT_TOKENS, "m").url == "http://h/v1beta/models/m:countTokens");
   CHECK(send(GP_OP_MODEL_LIST, "", "pageSize=2&pageToken=a%2Bb&z=1").url ==
