@@ -2,6 +2,7 @@
 
 #include "translate/answer_common.h"
 #include "translate/native_collect.h"
+#include "translate/native_split.h"
 #include "translate/usage_map.h"
 
 namespace gproxy::translate {
@@ -151,9 +152,19 @@ Result<void> StreamTranslator::take_json(std::string_view name, std::string_view
 void StreamTranslator::keep_native(json::Value doc, Arena& arena, size_t before) {
   const auto& request = context_.request;
   if (request.upstream != request.client || stop_filter_ != nullptr || !doc.is_object()) return;
-  if (!context_.options.upstream_model_name && !request.requested_model.empty()) {
+  const std::string_view model = context_.options.upstream_model_name
+                                     ? std::string_view()
+                                     : std::string_view(request.requested_model);
+  if (form_ == AnswerForm::stream) {
+    std::string stream;
+    if (!split_native(doc, request, model, arena, stream)) return;
+    out_->resize(before);
+    *out_ += stream;
+    return;
+  }
+  if (!model.empty()) {
     doc.set(arena, request.client == Protocol::gemini ? "modelVersion" : "model",
-            json::Value::string(request.requested_model));
+            json::Value::string(model));
   }
   out_->resize(before);
   json::write_to(doc, *out_);
@@ -254,7 +265,7 @@ Result<void> StreamTranslator::finish(std::string& out) {
     const size_t before = out.size();
     result = after(decoder_->answer(*doc, arena, *sink_));
     if (!result.ok() && !begun_) out.resize(before);
-    if (result.ok() && form_ == AnswerForm::document) keep_native(*doc, arena, before);
+    if (result.ok()) keep_native(*doc, arena, before);
     return result;
   }
   if (!result.ok() || ended_) return result;
