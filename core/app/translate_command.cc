@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "config/parse.h"
 #include "translate/cli_request.h"
+#include "translate/gemini_framing.h"
 #include "translate/models.h"
 #include "translate/response.h"
 
@@ -145,6 +146,7 @@ Result<translate::RequestContext> context_of(const Arguments& a, const translate
   context.include_usage = true;
   context.thinking_enabled = true;
   context.include_thoughts = true;
+  if (!a.query.empty()) context.framing = translate::gemini_framing(a.query);
   return context;
 }
 

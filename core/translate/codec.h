@@ -99,13 +99,21 @@ struct RequestContext {
   bool has_functions = false;
   bool web_search = false;       // the client gave a web search tool
 
-  // The client's tool behind an upstream name, or null when names agree.
+  std::vector<uint32_t> tool_order;  // of tools by `sent`, where there are many: index_tools()
+
+  // To be called once `tools` is full; without it a look-up walks them.
+  void index_tools();
+  // The client's tool behind an upstream name, or null when names agree. Of several the first.
   const ToolName* find_tool(std::string_view sent) const {
+    if (!tool_order.empty()) return find_indexed(sent);
     for (const auto& tool : tools) {
       if (tool.sent == sent) return &tool;
     }
     return nullptr;
   }
+
+ private:
+  const ToolName* find_indexed(std::string_view sent) const;
 };
 
 // What stands around the client's body.

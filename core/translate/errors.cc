@@ -413,6 +413,8 @@ int error_status(Protocol protocol, const Error& error) {
 std::string encode_error(Protocol protocol, const Error& error, std::string_view request_id) {
   const auto& row = row_of(error.kind);
   std::string out;
+  // Nobody waits for it, and only Gemini has words for it.
+  if (error.kind == ErrorKind::cancelled && protocol != Protocol::gemini) return out;
   json::Writer w(out);
   w.begin_object();
   if (protocol == Protocol::claude) {

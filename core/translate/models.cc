@@ -201,17 +201,24 @@ Result<Window> claude_page(const std::vector<ModelInfo>& models, std::string_vie
   return window;
 }
 
+// Google's query parameters come in both spellings.
+std::optional<std::string> either(std::string_view query, std::string_view name,
+                                  std::string_view snake) {
+  auto said = parameter(query, name);
+  return said ? said : parameter(query, snake);
+}
+
 Result<Window> gemini_page(const std::vector<ModelInfo>& models, std::string_view query,
                            std::string& next) {
   int64_t limit = 50;
-  if (const auto said = parameter(query, "pageSize"); said && !said->empty()) {
+  if (const auto said = either(query, "pageSize", "page_size"); said && !said->empty()) {
     const auto number = parse_int(*said);
     if (!number) return invalid_error("pageSize must be an integer", "pageSize");
     // 0 is proto3's way of saying nothing.
     if (*number != 0) limit = std::clamp<int64_t>(*number, 1, kMaxPage);
   }
   Window window;
-  if (const auto token = parameter(query, "pageToken"); token && !token->empty()) {
+  if (const auto token = either(query, "pageToken", "page_token"); token && !token->empty()) {
     const auto id = base64_decode(*token);
     size_t at = models.size();
     for (size_t i = 0; id && i < models.size(); ++i) {

@@ -2,6 +2,7 @@
 
 #include <unordered_map>
 
+#include "translate/media.h"
 #include "translate/sanitize.h"
 #include "translate/wire.h"
 
@@ -325,6 +326,10 @@ class Repair {
         while (!text.empty() && wire::is_blank(text.substr(text.size() - 1))) {
           text.remove_suffix(1);
         }
+        if (text.size() != part.text.size()) {
+          losses_.add(part.at, {}, LossAction::changed, "trailing white space of a prefill",
+                      /*harmless=*/true);
+        }
         part.text = text;
       }
       if (profile_.cl_prefill) return;
@@ -389,6 +394,26 @@ std::string_view fenced(const Part& part, Arena& arena) {
   return arena.concat({"\n```", language, "\n", part.text, newline, "```\n"});
 }
 
+// What the assistant's history cannot hold upstream: its place stays, so that turns keep their
+// order.
+void omit_media(Part& part, Arena& arena, LossLog& losses) {
+  if (part.kind == PartKind::document) {
+    if (auto text = text_of_document(*part.media, arena)) {
+      losses.changed(part.at, "document became text");
+      part.text = document_text(part.media->name, *text, arena);
+      part.kind = PartKind::text;
+      return;
+    }
+  }
+  std::string_view what = part.kind == PartKind::image   ? "[image omitted]"
+                          : part.kind == PartKind::audio ? "[audio omitted]"
+                          : part.kind == PartKind::video ? "[video omitted]"
+                                                         : "[document omitted]";
+  losses.dropped(part.at, "the assistant's history takes no media upstream");
+  part.text = what;
+  part.kind = PartKind::text;
+}
+
 }  // namespace
 
 void filter_parts(Request& request, Protocol target, const Profile& profile, Arena& arena,
@@ -418,8 +443,20 @@ void filter_parts(Request& request, Protocol target, const Profile& profile, Are
           part.text = fenced(part, arena);
           part.kind = PartKind::text;
           break;
+        case PartKind::image:
+        case PartKind::audio:
+        case PartKind::video:
+        case PartKind::document:
+          if (message.role == Role::assistant && target != Protocol::gemini) {
+            omit_media(part, arena, losses);
+          }
+          break;
         case PartKind::call:
           if (part.call->signature && part.call->signature.proto != target) {
+            if (request.origin == Protocol::gemini) {
+              losses.dropped(part.at, "reasoning that the upstream could not check",
+                             "thoughtSignature");
+            }
             part.call->signature = Opaque();
           }
           break;

@@ -102,14 +102,25 @@ Result<std::string> pick_model(const Request& request, const RequestMeta& meta) 
 }
 
 // Equal protocols: the bytes as they came, with the model's name put in place.
-Result<std::string> same_protocol_body(Protocol protocol, std::string_view body,
-                                       const RequestMeta& meta, const Options& options) {
+Result<std::string> same_protocol_body(Protocol protocol, Operation operation,
+                                       std::string_view body, const RequestMeta& meta,
+                                       const Options& options) {
+  auto model = meta.upstream_model.empty() ? meta.model : meta.upstream_model;
   if (protocol == Protocol::gemini) {
     GP_TRY(auto scanned, json::validate(body, options.limits));
     if (scanned.root != json::Kind::object) {
       return Error{ErrorKind::invalid, "invalid_json", "the body must be a JSON object", "$"};
     }
-    return std::string(body);
+    // The path names the model; only a wrapped count names it once more.
+    std::string out(body);
+    if (operation != Operation::count_tokens || model.empty()) return out;
+    const auto span = json::find(body, {"generateContentRequest", "model"});
+    if (!span.found || span.kind != json::Kind::string) return out;
+    std::string quoted;
+    const bool collection = model.find('/') != std::string_view::npos;
+    json::write_string((collection ? "" : "models/") + std::string(model), quoted);
+    out.replace(span.at, span.len, quoted);
+    return out;
   }
   constexpr std::string_view kKeys[] = {"model"};
   json::Span spans[1];
@@ -117,7 +128,6 @@ Result<std::string> same_protocol_body(Protocol protocol, std::string_view body,
   if (scanned.root != json::Kind::object) {
     return Error{ErrorKind::invalid, "invalid_json", "the body must be a JSON object", "$"};
   }
-  auto model = meta.upstream_model.empty() ? meta.model : meta.upstream_model;
   std::string out(body);
   if (!model.empty() && spans[0].found) {
     std::string quoted;
@@ -178,7 +188,7 @@ Result<TranslatedRequest> translate_request(Protocol client, Protocol upstream, 
 
   if (client == upstream) {
     out.losses = LossLog();
-    GP_TRY(out.body, same_protocol_body(client, body, meta, options));
+    GP_TRY(out.body, same_protocol_body(client, operation, body, meta, options));
   } else if (out.operation == Operation::count_tokens && upstream == Protocol::openai_chat) {
     out.local_count = true;
     out.losses = LossLog();
@@ -242,8 +252,9 @@ Result<RequestContext> read_request_context(Protocol client, Protocol upstream, 
   return context;
 }
 
-Result<const Request*> decode_count_request(Protocol client, std::string_view body, const RequestMeta& meta,
-                                            const Options& options, Arena& arena) {
+Result<const Request*> decode_count_request(Protocol client, std::string_view body,
+                                            const RequestMeta& meta, const Options& options,
+                                            Arena& arena) {
   RequestContext context;
   context.client = context.upstream = client;
   GP_TRY(auto parsed, parse_body(body, options, arena));

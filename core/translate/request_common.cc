@@ -152,15 +152,29 @@ Value custom_schema(Arena& arena) {
   return schema;
 }
 
-void report_tool_extras(const Tool& tool, LossLog& losses) {
+void report_tool_extras(const Tool& tool, LossLog& losses, std::string_view kept) {
+  if (!tool.namespace_description.empty()) {
+    losses.dropped(tool.at, "no namespaces upstream", "namespace.description");
+  }
   if (!tool.raw.is_object()) return;
   for (auto key : {"defer_loading", "input_examples", "eager_input_streaming", "allowed_callers",
                    "output_schema", "response", "responseJsonSchema", "behavior"}) {
-    const auto* value = wire::get(tool.raw, key);
+    const auto* value = key == kept ? nullptr : wire::get(tool.raw, key);
     if (value != nullptr && !(value->is_bool() && !value->as_bool())) {
       losses.dropped(tool.at, "no such tool setting upstream", key);
     }
   }
+}
+
+void report_forced_builtin(const Request& request, LossLog& losses) {
+  const auto& choice = request.choice;
+  if (choice.mode == ToolChoice::Mode::one && choice.builtin) {
+    losses.dropped(choice.at, "the upstream cannot force this tool");
+  }
+}
+
+const Path* image_path(const Part& part) {
+  return part.at != nullptr && part.at->key == "url" ? part.at->parent : part.at;
 }
 
 void report_document_extras(const Part& part, LossLog& losses) {

@@ -25,12 +25,17 @@ bool has_history_calls(const Request& request);
 // Custom tools for targets without them: {"input": string}, the grammar in the description.
 std::string_view custom_description(const Tool& tool, Arena& arena);
 json::Value custom_schema(Arena& arena);
-// input_examples, defer_loading and the like, which no other protocol has.
-void report_tool_extras(const Tool& tool, LossLog& losses);
+// input_examples, defer_loading and the like, which no other protocol has; `kept` is one that the
+// target does have.
+void report_tool_extras(const Tool& tool, LossLog& losses, std::string_view kept = {});
+// A forced built-in tool, for targets that cannot force theirs.
+void report_forced_builtin(const Request& request, LossLog& losses);
 
 // ---- content ----
 
 void report_document_extras(const Part& part, LossLog& losses);
+// The path of an image part itself: Chat's parts point at its URL.
+const Path* image_path(const Part& part);
 
 // ---- parameters ----
 

@@ -119,7 +119,9 @@ TranslatedAnswer translate_count_response(const RequestContext& request, int sta
   const auto tokens = count == nullptr ? std::optional<int64_t>() : count->as_int();
   if (!tokens || *tokens < 0) {
     // proto3 JSON leaves a zero out.
-    if (request.upstream == Protocol::gemini && count == nullptr) {
+    const bool zero =
+        doc->empty() || doc->has("promptTokensDetails") || doc->has("cachedContentTokenCount");
+    if (request.upstream == Protocol::gemini && count == nullptr && zero) {
       TranslatedAnswer answer;
       answer.body = write_count(request.client, 0);
       return answer;

@@ -7,6 +7,23 @@
 
 namespace gproxy::translate {
 
+void RequestContext::index_tools() {
+  constexpr size_t kFew = 16;
+  tool_order.clear();
+  if (tools.size() <= kFew) return;
+  tool_order.resize(tools.size());
+  for (uint32_t i = 0; i < tool_order.size(); ++i) tool_order[i] = i;
+  std::stable_sort(tool_order.begin(), tool_order.end(),
+                   [&](uint32_t a, uint32_t b) { return tools[a].sent < tools[b].sent; });
+}
+
+const ToolName* RequestContext::find_indexed(std::string_view sent) const {
+  const auto found =
+      std::lower_bound(tool_order.begin(), tool_order.end(), sent,
+                       [&](uint32_t at, std::string_view name) { return tools[at].sent < name; });
+  return found != tool_order.end() && tools[*found].sent == sent ? &tools[*found] : nullptr;
+}
+
 namespace {
 
 constexpr size_t kMaxName = 64;
@@ -193,6 +210,7 @@ void sanitize_names(Request& request, Protocol target, CustomTools custom, Reque
       part.call->name_space = {};
     }
   }
+  context.index_tools();
   // A choice names a tool without its namespace: the tool of that name wins, whatever its space.
   std::unordered_map<std::string_view, std::string_view> renamed;
   for (const auto& entry : context.tools) renamed.try_emplace(entry.original, entry.sent);

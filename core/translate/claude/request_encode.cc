@@ -200,7 +200,7 @@ class Encoder {
                                       std::string(media.mime));
     }
     if (!media.detail.empty() && media.detail != "auto") {
-      losses_.dropped(part.at, "no image detail upstream", "detail");
+      losses_.dropped(common::image_path(part), "no image detail upstream", "detail");
     }
     GP_TRY(auto source, source_of(part));
     auto block = wire::typed(arena_, "image");
@@ -498,6 +498,9 @@ class Encoder {
     } else if (wanted && !thinking_.effort.empty() && reasoning.effort != Effort::unset &&
                name(reasoning.effort) != thinking_.effort) {
       losses_.changed(reasoning.at, "nearest reasoning effort of the model");
+    }
+    if (reasoning.asked && reasoning.effort == Effort::none && !thinking_.effort.empty()) {
+      losses_.changed(reasoning.at, "the model cannot stop thinking");
     }
     switch (thinking_.type) {
       case Type::omit:

@@ -3,6 +3,7 @@
 #include "translate/effort.h"
 #include "translate/gemini/fields.h"
 #include "translate/gemini/request.h"
+#include "translate/gemini_framing.h"
 #include "translate/media.h"
 #include "translate/seal.h"
 #include "translate/wire.h"
@@ -12,13 +13,6 @@ namespace gproxy::translate::gemini {
 namespace {
 
 using json::Value;
-
-bool has_alt_sse(std::string_view query) {
-  for (auto pair : split(query, '&')) {
-    if (pair == "alt=sse" || pair == "$alt=sse" || pair == "%24alt=sse") return true;
-  }
-  return false;
-}
 
 class Decoder {
  public:
@@ -52,8 +46,7 @@ class Decoder {
       return wire::wrong_type(p.service_tier.at, "a string", p.service_tier.value);
     }
     request_->stream = context_.operation == Operation::stream_generate;
-    context_.context.framing =
-        has_alt_sse(context_.meta.query) ? GeminiFraming::sse : GeminiFraming::array;
+    context_.context.framing = gemini_framing(context_.meta.query);
     report_unknown(
         *body_,
         {"contents", "systemInstruction", "tools", "toolConfig", "safetySettings", "cachedContent",
@@ -474,7 +467,9 @@ class Decoder {
     } else if (iequals(mode, "NONE")) {
       choice.mode = ToolChoice::Mode::none;
     } else if (iequals(mode, "VALIDATED")) {
-      choice.mode = ToolChoice::Mode::validated;
+      // With names it is a subset of which the model may use what it likes.
+      choice.mode =
+          choice.names.empty() ? ToolChoice::Mode::validated : ToolChoice::Mode::subset_auto;
     } else if (iequals(mode, "ANY")) {
       if (choice.names.size() == 1) {
         choice.mode = ToolChoice::Mode::one;

@@ -147,10 +147,21 @@ class Encoder {
     return ok();
   }
 
+  // A Responses item does not say what its reasoning led to: a call rather than the words before
+  // it.
+  static bool call_follows(const Message& message, size_t from) {
+    for (size_t i = from + 1; i < message.parts.size(); ++i) {
+      if (message.parts[i].kind == PartKind::reasoning) return false;
+      if (message.parts[i].kind == PartKind::call) return true;
+    }
+    return false;
+  }
+
   Result<void> model_parts(const Message& message, bool current_turn, Value& out) {
     std::string_view pending;  // signature of reasoning, for the part that follows
     bool first_call = true;
-    for (const auto& part : message.parts) {
+    for (size_t i = 0; i < message.parts.size(); ++i) {
+      const auto& part = message.parts[i];
       drop_cache(part.cache, part.at);
       switch (part.kind) {
         case PartKind::reasoning:
@@ -185,7 +196,9 @@ class Encoder {
         default: {
           size_t before = out.size();
           GP_CHECK(encode_part(part, out));
-          auto signature = part.opaque ? part.opaque.bytes : pending;
+          const bool waits =
+              request_.origin == Protocol::openai_response && call_follows(message, i);
+          auto signature = part.opaque ? part.opaque.bytes : waits ? std::string_view() : pending;
           if (out.size() > before && !signature.empty()) {
             out.items()[before].add(arena_, "thoughtSignature", str(signature));
             pending = {};
@@ -321,7 +334,7 @@ class Encoder {
       resolution.add(arena_, "level", str(low ? "MEDIA_RESOLUTION_LOW" : "MEDIA_RESOLUTION_HIGH"));
       encoded.add(arena_, "mediaResolution", resolution);
     } else if (low || high) {
-      losses_.dropped(part.at, "no image detail upstream", "detail");
+      losses_.dropped(common::image_path(part), "no image detail upstream", "detail");
     }
     out.push(arena_, encoded);
     return ok();
@@ -371,7 +384,11 @@ class Encoder {
     }
     if (list.empty()) return ok();
     body.add(arena_, "tools", list);
-    if (!declarations.empty()) choice(body);
+    if (!declarations.empty()) {
+      choice(body);
+    } else {
+      common::report_forced_builtin(request_, losses_);
+    }
     if (request_.parallel == 0) {
       losses_.dropped(request_.parallel_at, "the upstream cannot turn parallel calls off");
     }
@@ -458,7 +475,7 @@ class Encoder {
         for (auto name : choice.names) names.push(arena_, str(name));
         break;
       case Mode::one:
-        if (choice.builtin) return;
+        if (choice.builtin) return common::report_forced_builtin(request_, losses_);
         config.add(arena_, "mode", str("ANY"));
         names.push(arena_, str(choice.name));
         break;
@@ -595,7 +612,9 @@ class Encoder {
       }
       if (plan.budget) {
         config.add(arena_, "thinkingBudget", Value::integer(arena_, *plan.budget));
-        if (reasoning.budget > 0 && *plan.budget != reasoning.budget) {
+        if (reasoning.effort == Effort::none && *plan.budget != 0) {
+          losses_.changed(reasoning.at, "the model cannot stop thinking");
+        } else if (reasoning.budget > 0 && *plan.budget != reasoning.budget) {
           losses_.changed(reasoning.at, "thinking budget within the model's limits");
         }
       } else if (!plan.level.empty()) {

@@ -125,6 +125,7 @@ class GeminiDecoder final : public DecoderBase {
     std::deque<uint32_t> texts;            // text parts in order, the newest kMaxTexts
     std::unique_ptr<PartialArgs> partial;  // of a call that will continue
     uint32_t partial_part = 0;
+    bool thought_unsigned = false;  // the open thought has no signature of its own
   };
   static constexpr size_t kMaxTexts = 64;
 
@@ -231,7 +232,14 @@ class GeminiDecoder final : public DecoderBase {
       if (!lane.any_part) open_text(lane, sink, kind);
       return opaque(lane, sink, lane.last_part, Protocol::gemini, signature);
     }
+    if (!thought && !signature.empty() && lane.open && lane.kind == PartKind::reasoning &&
+        track.thought_unsigned && context_.request.client != Protocol::gemini) {
+      // Elsewhere the state stands with the thought that it seals.
+      opaque(lane, sink, lane.part, Protocol::gemini, signature);
+      signature = {};
+    }
     open_text(lane, sink, kind);
+    track.thought_unsigned = thought && signature.empty();
     if (!thought && (track.texts.empty() || track.texts.back() != lane.part)) {
       if (track.texts.size() >= kMaxTexts) track.texts.pop_front();
       track.texts.push_back(lane.part);

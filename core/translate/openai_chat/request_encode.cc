@@ -391,7 +391,10 @@ class Encoder {
           GP_CHECK(common::drop_builtin(request_, tool, losses_));
       }
     }
-    if (list.empty()) return ok();
+    if (list.empty()) {
+      common::report_forced_builtin(request_, losses_);
+      return ok();
+    }
     body.add(arena_, "tools", list);
     choice(body);
     if (request_.parallel >= 0) {
@@ -506,7 +509,7 @@ class Encoder {
         body.add(arena_, "tool_choice", str("required"));
         return;
       case Mode::one:
-        if (choice.builtin) return;
+        if (choice.builtin) return common::report_forced_builtin(request_, losses_);
         body.add(arena_, "tool_choice",
                  named(choice.name, common::is_custom(request_, choice.name)));
         return;

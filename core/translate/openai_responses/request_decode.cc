@@ -492,7 +492,7 @@ class Decoder {
       } else if (type == "code_interpreter") {
         tool.kind = Tool::Kind::code_execution;
         tool.name = type;
-      } else if (type == "tool_search" && item["execution"].str() != "server") {
+      } else if (type == "tool_search" && run_by_client(item)) {
         tool.name = type;
         tool.client_search = true;
         GP_TRY(tool.description, wire::text(item, "description", at));
@@ -505,6 +505,12 @@ class Decoder {
       request_->tools.push(arena_, tool);
     }
     return ok();
+  }
+
+  // A search that the upstream runs itself cannot be handed to the client as a function.
+  static bool run_by_client(const Value& tool_search) {
+    auto execution = tool_search["execution"].str();
+    return execution == "client" || (execution.empty() && tool_search["parameters"].is_object());
   }
 
   Result<void> function_tool(const Value& item, const Path* at, Tool& tool) {

@@ -375,7 +375,9 @@ class Encoder {
       losses_.changed(tool.at, "the schema does not satisfy the upstream's strict mode", "strict");
     }
     out.add(arena_, "strict", Value::boolean(strict));
-    common::report_tool_extras(tool, losses_);
+    constexpr std::string_view kDeferred = "defer_loading";
+    if (tool.raw[kDeferred].as_bool()) out.add(arena_, kDeferred, Value::boolean(true));
+    common::report_tool_extras(tool, losses_, kDeferred);
     drop_tool_cache(tool);
     return out;
   }
