@@ -15,6 +15,7 @@
 #include "gateway/token_count.h"
 #include "gateway/translation.h"
 #include "translate/errors.h"
+#include "translate/gemini_framing.h"
 
 namespace gproxy::gateway {
 namespace {
@@ -185,7 +186,13 @@ void Exchange::reply_error(const Error& error) {
     interrupt_answer(error, outcome_);
     return;
   }
-  const auto reply = make_local_reply(match_.kind, match_.protocol, error, request_id_);
+  auto reply = make_local_reply(match_.kind, match_.protocol, error, request_id_);
+  // Gemini's clients without alt=sse read an array, whatever is in it.
+  if (match_.protocol == Protocol::gemini &&
+      match_.operation == translate::Operation::stream_generate &&
+      translate::gemini_framing(query_) == translate::GeminiFraming::array) {
+    reply.body = "[" + reply.body + "]";
+  }
   auto list = arena_.array<http::HeaderView>(5);
   size_t n = 0;
   if (list.size() == 5) {

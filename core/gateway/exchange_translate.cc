@@ -65,21 +65,26 @@ void Exchange::start_translation() {
   options.limits = {.max_depth = limits.max_json_depth, .max_bytes = limits.max_request_bytes};
   options.max_event_bytes = limits.max_event_bytes;
   options.max_response_bytes = limits.max_buffered_bytes;
+  job->reasoning.emplace(tenant_reasoning());
   if (body_.size() <= kInlineBytes) {
-    auto reasoning = tenant_reasoning();
-    options.opaque_cache = &reasoning;
+    options.opaque_cache = &*job->reasoning;
     take_translation(prepare_translation(*job), options);
     return;
   }
   enter(Phase::waiting);
   job->own();
+  // The pool asks by the job's view; what it leaves behind is the answer's own.
+  auto answer_options = options;
+  options.opaque_cache = &*job->reasoning;
   translating_ = net::run_in_pool(
       context_.loop, [job] { return prepare_translation(*job); },
-      [this, options](Result<translate::TranslatedRequest> made) { take_translation(std::move(made), options); });
+      [this, answer_options](Result<translate::TranslatedRequest> made) {
+        take_translation(std::move(made), answer_options);
+      });
 }
 
 TenantReasoning Exchange::tenant_reasoning() {
-  return {context_.reasoning, key_ != nullptr ? key_->user_id : -1, context_.clock};
+  return {context_.shared.reasoning, key_ != nullptr ? key_->user_id : -1, context_.clock};
 }
 
 void Exchange::take_translation(Result<translate::TranslatedRequest> made, const translate::Options& options) {

@@ -13,15 +13,18 @@ std::string key_of(int64_t tenant, std::string_view call_id) {
 
 }  // namespace
 
-std::string_view ReasoningCache::find(int64_t tenant, std::string_view call_id, int64_t now_ms) const {
-  if (order_.empty()) return {};
-  const auto found = by_key_.find(key_of(tenant, call_id));
+std::string ReasoningCache::find(int64_t tenant, std::string_view call_id, int64_t now_ms) const {
+  if (entries() == 0) return {};
+  const auto key = key_of(tenant, call_id);
+  std::lock_guard hold(mutex_);
+  const auto found = by_key_.find(key);
   if (found == by_key_.end() || now_ms - found->second->at_ms > kKeepMs) return {};
   return found->second->seal;
 }
 
 void ReasoningCache::keep(int64_t tenant, std::string_view call_id, std::string_view seal, int64_t now_ms) {
   auto key = key_of(tenant, call_id);
+  std::lock_guard hold(mutex_);
   if (const auto old = by_key_.find(key); old != by_key_.end()) drop(old->second);
   const size_t size = key.size() + seal.size();
   if (seal.empty() || size > kMaxEntryBytes) return;
@@ -32,12 +35,14 @@ void ReasoningCache::keep(int64_t tenant, std::string_view call_id, std::string_
   order_.push_back({std::move(key), std::string(seal), now_ms});
   by_key_.emplace(order_.back().key, std::prev(order_.end()));
   bytes_ += size;
+  entries_.store(order_.size(), std::memory_order_relaxed);
 }
 
 void ReasoningCache::drop(Order::iterator entry) {
   bytes_ -= entry->key.size() + entry->seal.size();
   by_key_.erase(std::string_view(entry->key));
   order_.erase(entry);
+  entries_.store(order_.size(), std::memory_order_relaxed);
 }
 
 }  // namespace gproxy::gateway

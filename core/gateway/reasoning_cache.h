@@ -1,15 +1,19 @@
 // Opaque reasoning state by tool call, for clients that strip the unknown fields it travels in (Chat
-// Completions) or did not ask to see reasoning: found again when the call comes back with its result. An
-// aid that nothing depends on: bounded in entries, bytes and time, of one loop, lost at a restart, and not
-// asked by translations that run in the pool. On its loop; owned by the WorkerContext.
+// Completions) or did not ask to see reasoning: found again when the call comes back with its result,
+// whichever loop serves it. An aid that nothing depends on: bounded in entries, bytes and time, lost at a
+// restart. Any thread, the pool's too; one per process, kept by SharedState and by running translations.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <list>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "base/clock.h"
 #include "translate/codec.h"
@@ -23,13 +27,16 @@ class ReasoningCache {
   static constexpr size_t kMaxEntryBytes = 64 * 1024;
   static constexpr int64_t kKeepMs = 3'600'000;
 
-  // The seal, or an empty view. Valid until the next keep().
-  std::string_view find(int64_t tenant, std::string_view call_id, int64_t now_ms) const;
+  // The seal, or nothing.
+  std::string find(int64_t tenant, std::string_view call_id, int64_t now_ms) const;
   // Takes the place of what was kept for the call; the oldest make room. What is too large is not kept.
   void keep(int64_t tenant, std::string_view call_id, std::string_view seal, int64_t now_ms);
 
-  size_t entries() const { return order_.size(); }
-  size_t bytes() const { return bytes_; }
+  size_t entries() const { return entries_.load(std::memory_order_relaxed); }
+  size_t bytes() const {
+    std::lock_guard hold(mutex_);
+    return bytes_;
+  }
 
  private:
   struct Entry {
@@ -40,25 +47,34 @@ class ReasoningCache {
   using Order = std::list<Entry>;  // oldest first
   void drop(Order::iterator entry);
 
+  std::atomic<size_t> entries_{0};  // an empty cache, which most are, costs no lock
+  mutable std::mutex mutex_;        // guards the rest; held for a look-up or an insertion
   Order order_;
   std::unordered_map<std::string_view, Order::iterator> by_key_;  // keys are the entries'
   size_t bytes_ = 0;
 };
 
 // One tenant's view of it, as the codecs ask for it.
+// A view is one exchange's: on its loop, or for find() alone with its translation in the pool.
 class TenantReasoning final : public translate::OpaqueCache {
  public:
-  TenantReasoning(ReasoningCache& cache, int64_t tenant, const Clock& clock)
-      : cache_(cache), tenant_(tenant), clock_(clock) {}
-  std::string_view find(std::string_view call_id) override { return cache_.find(tenant_, call_id, clock_.now_ms()); }
+  TenantReasoning(std::shared_ptr<ReasoningCache> cache, int64_t tenant, const Clock& clock)
+      : cache_(std::move(cache)), tenant_(tenant), clock_(clock), asked_ms_(clock.now_ms()) {}
+  // Valid until the next find().
+  std::string_view find(std::string_view call_id) override {
+    found_ = cache_->find(tenant_, call_id, asked_ms_);
+    return found_;
+  }
   void keep(std::string_view call_id, std::string_view seal) override {
-    cache_.keep(tenant_, call_id, seal, clock_.now_ms());
+    cache_->keep(tenant_, call_id, seal, clock_.now_ms());
   }
 
  private:
-  ReasoningCache& cache_;
+  std::shared_ptr<ReasoningCache> cache_;
   int64_t tenant_;
   const Clock& clock_;
+  int64_t asked_ms_;
+  std::string found_;
 };
 
 }  // namespace gproxy::gateway

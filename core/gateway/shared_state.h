@@ -18,6 +18,7 @@
 #include "base/digest.h"
 #include "base/metrics.h"
 #include "base/result.h"
+#include "gateway/reasoning_cache.h"
 #include "gateway/recent_decisions.h"
 #include "gateway/response_owners.h"
 #include "net/loop.h"
@@ -131,6 +132,7 @@ struct SharedState {
   LoginTable logins;
   ResponseOwners responses;
   RecentDecisions decisions;
+  const std::shared_ptr<ReasoningCache> reasoning = std::make_shared<ReasoningCache>();
   std::atomic<uint32_t> next_worker{0};
   tokenize::Library tokenizers;
   // Everything that /metrics shows: filled before the workers run, read by any of them.

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
@@ -50,6 +51,7 @@ struct TranslationJob {
   std::string_view anthropic_beta, anthropic_version;
   translate::Profile profile;  // what the model accepts
   translate::Options options;
+  std::optional<TenantReasoning> reasoning;  // the options' cache may be this
 
   void own();
 

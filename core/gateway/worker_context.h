@@ -12,7 +12,6 @@
 #include "gateway/block_pool.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
-#include "gateway/reasoning_cache.h"
 #include "http/headers.h"
 
 namespace gproxy::gateway {
@@ -48,7 +47,6 @@ struct WorkerContext : std::enable_shared_from_this<WorkerContext> {
   GatewayMetrics metrics;
   BlockPool blocks;
   config::SnapshotSlot snapshots;
-  ReasoningCache reasoning;
   const uint32_t number = shared.next_worker.fetch_add(1);  // among the workers: CredentialPool
   std::mt19937_64 random;  // jitter and ids, nothing secret
   DecisionRing& decisions = shared.decisions.open();

@@ -252,6 +252,12 @@ test('a Chat client that strips what it does not know gives Gemini its signature
     await c.ask('signed-call', [...question, turn, ...c.result(first.call)], stream, c.tools);
     assert.equal(seen.gemini.state(upstream.last().body), SIGNATURE);
   }
+  // A body so large that the pool translates it finds it as well.
+  const large = c.text(`Weather in Paris? ${'x'.repeat(5 << 20)}`);
+  const { call: { id, type, function: { name, arguments: args } } } = await c.ask('signed-call', question, false, c.tools);
+  const turn = { role: 'assistant', content: null, tool_calls: [{ id, type, function: { name, arguments: args } }] };
+  await c.ask('signed-call', [...large, turn, ...c.result({ id })], false, c.tools);
+  assert.equal(seen.gemini.state(upstream.last().body), SIGNATURE);
 });
 
 test('a Claude client that did not ask for thinking does so too', async () => {
@@ -311,4 +317,19 @@ test('a stored thread is refused in the words the SDK understands', async () => 
   const r = await post(gproxy, '/chat/v1/messages', { model: 'plain', max_tokens: 9, messages: [{ role: 'user', content: 'x' }], thread: { type: 'create' } });
   assert.equal(r.status, 400);
   assert.deepEqual((await r.json()).error.details, { error_code: 'thread_unsupported_request', unsupported: ['inference_hooks'] });
+});
+
+test('a Gemini client that reads its stream as an array gets errors in one', async () => {
+  const body = { contents: [{ parts: [{ text: 'x' }] }], generationConfig: { temperature: 'hot' } };
+  for (const [route, status] of [['/nobody', 404], ['/claude', 400]]) {
+    const ask = (query) => post(gproxy, `${route}/v1beta/models/plain:streamGenerateContent${query}`, body);
+    const array = await ask('');
+    assert.equal(array.status, status);
+    assert.match(array.headers.get('content-type'), /application\/json/);
+    const [{ error }] = await array.json();
+    assert.equal(error.code, status);
+    assert.equal((await (await ask('?alt=sse')).json()).error.code, status);
+  }
+  const whole = await post(gproxy, '/nobody/v1beta/models/plain:generateContent', body);
+  assert.equal((await whole.json()).error.code, 404);
 });

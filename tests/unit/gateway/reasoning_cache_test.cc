@@ -2,9 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include <memory>
 #include <string>
+#include <thread>
+#include <vector>
 
 using gproxy::gateway::ReasoningCache;
+using gproxy::gateway::TenantReasoning;
 
 TEST_CASE("reasoning state is found by tenant and call") {
   ReasoningCache cache;
@@ -38,4 +42,28 @@ TEST_CASE("reasoning state is bounded in entries and bytes, the oldest goes firs
   CHECK(cache.find(1, "call_0", 30'000).empty());
   cache.keep(1, "large", std::string(ReasoningCache::kMaxEntryBytes, 'x'), 30'000);
   CHECK(cache.find(1, "large", 30'000).empty());
+}
+
+TEST_CASE("reasoning state that one loop keeps is found by all") {
+  const auto cache = std::make_shared<ReasoningCache>();
+  const gproxy::FakeClock clock;
+  std::vector<std::thread> loops;
+  for (int loop = 0; loop < 4; ++loop) {
+    loops.emplace_back([&, loop] {
+      TenantReasoning mine(cache, 1, clock);
+      for (int i = 0; i < 500; ++i) {
+        const auto call = std::to_string(loop) + "_" + std::to_string(i);
+        mine.keep(call, "seal_" + call);
+        if (mine.find(call) != "seal_" + call) return;  // found missing below
+      }
+    });
+  }
+  for (auto& loop : loops) loop.join();
+  CHECK(cache->entries() == 2000);
+  TenantReasoning other(cache, 1, clock);
+  for (int loop = 0; loop < 4; ++loop) {
+    const auto call = std::to_string(loop) + "_499";
+    CHECK(other.find(call) == "seal_" + call);
+  }
+  CHECK(TenantReasoning(cache, 2, clock).find("0_499").empty());
 }
