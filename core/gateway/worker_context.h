@@ -48,9 +48,9 @@ struct WorkerContext : std::enable_shared_from_this<WorkerContext> {
   BlockPool blocks;
   config::SnapshotSlot snapshots;
   const uint32_t number = shared.next_worker.fetch_add(1);  // among the workers: CredentialPool
-  std::mt19937_64 random;  // jitter and ids, nothing secret
+  std::mt19937_64 random;                                   // jitter and ids, nothing secret
   DecisionRing& decisions = shared.decisions.open();
-  size_t exchanges = 0;    // running ones that may write rows
+  size_t exchanges = 0;  // running ones that may write rows
   uint64_t requests = 0;
   bool draining = false;
   std::vector<std::shared_ptr<StepRunner>> runners;                // running step machines
