@@ -10,7 +10,7 @@ void get_why(ContextPtr c) {
     if (auto found = c->plane.recent_decision(id))
       return c->respond(json_response(std::move(*found)));
   }
-  c->plane.ask(c->respond, [id](storage::Reader& reader) -> Result<std::string> {
+  c->query([id](storage::Reader& reader) -> Result<std::string> {
     GP_TRY(auto found, reader.decision_of(id));
     if (found) return std::move(*found);
     return Error{ErrorKind::not_found, "decision_not_found",
