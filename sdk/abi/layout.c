@@ -9,12 +9,11 @@
 #include "gproxy/ext/credential.h"
 #include "gproxy/ext/crypto.h"
 #include "gproxy/ext/json.h"
+#include "gproxy/ext/limits.h"
 #include "gproxy/ext/local.h"
 #include "gproxy/ext/oauth.h"
 #include "gproxy/ext/quota.h"
 #include "gproxy/ext/thread_check.h"
-#include "gproxy/ext/tokenize.h"
-#include "gproxy/ext/translate.h"
 #include "gproxy/ext/usage.h"
 
 #ifdef __cplusplus
@@ -336,6 +335,36 @@ AT(gp_count_ext, flags, 4);
 AT(gp_count_ext, plan, 8);
 ENDS(gp_count_ext, plan);
 
+SIZE(gp_limit, 88);
+AT(gp_limit, name, 0);
+AT(gp_limit, subject, 16);
+AT(gp_limit, unit, 32);
+AT(gp_limit, used_ppm, 48);
+AT(gp_limit, limit, 56);
+AT(gp_limit, remaining, 64);
+AT(gp_limit, resets_at_ms, 72);
+AT(gp_limit, scope, 80);
+AT(gp_limit, flags, 84);
+ENDS(gp_limit, flags);
+
+SIZE(gp_limits_in, 64);
+AT(gp_limits_in, size, 0);
+AT(gp_limits_in, status, 4);
+AT(gp_limits_in, protocol, 8);
+AT(gp_limits_in, operation, 12);
+AT(gp_limits_in, now_ms, 16);
+AT(gp_limits_in, model, 24);
+AT(gp_limits_in, headers, 40);
+AT(gp_limits_in, header_count, 48);
+AT(gp_limits_in, credential, 56);
+ENDS(gp_limits_in, credential);
+
+SIZE(gp_limits_ext, 16);
+AT(gp_limits_ext, size, 0);
+AT(gp_limits_ext, flags, 4);
+AT(gp_limits_ext, read, 8);
+ENDS(gp_limits_ext, read);
+
 SIZE(gp_local, 48);
 AT(gp_local, size, 0);
 AT(gp_local, flags, 4);
@@ -382,25 +411,6 @@ AT(gp_thread_check_ext, flags, 4);
 AT(gp_thread_check_ext, is_main, 8);
 AT(gp_thread_check_ext, is_loop_of, 16);
 ENDS(gp_thread_check_ext, is_loop_of);
-
-SIZE(gp_tokenize_ext, 40);
-AT(gp_tokenize_ext, size, 0);
-AT(gp_tokenize_ext, flags, 4);
-AT(gp_tokenize_ext, count, 8);
-AT(gp_tokenize_ext, open, 16);
-AT(gp_tokenize_ext, close, 24);
-AT(gp_tokenize_ext, count_with, 32);
-ENDS(gp_tokenize_ext, count_with);
-
-SIZE(gp_translate_ext, 48);
-AT(gp_translate_ext, size, 0);
-AT(gp_translate_ext, flags, 4);
-AT(gp_translate_ext, request, 8);
-AT(gp_translate_ext, response, 16);
-AT(gp_translate_ext, stream_new, 24);
-AT(gp_translate_ext, stream_feed, 32);
-AT(gp_translate_ext, stream_free, 40);
-ENDS(gp_translate_ext, stream_free);
 
 SIZE(gp_usage, 48);
 AT(gp_usage, size, 0);

@@ -7,12 +7,11 @@
 #include "gproxy/ext/credential.h"
 #include "gproxy/ext/crypto.h"
 #include "gproxy/ext/json.h"
+#include "gproxy/ext/limits.h"
 #include "gproxy/ext/local.h"
 #include "gproxy/ext/oauth.h"
 #include "gproxy/ext/quota.h"
 #include "gproxy/ext/thread_check.h"
-#include "gproxy/ext/tokenize.h"
-#include "gproxy/ext/translate.h"
 #include "gproxy/ext/usage.h"
 
 const gp_entry *gproxy_entry_1(void) { return 0; }
@@ -25,10 +24,9 @@ EXTENSION(count)
 EXTENSION(credential)
 EXTENSION(crypto)
 EXTENSION(json)
+EXTENSION(limits)
 EXTENSION(local)
 EXTENSION(oauth)
 EXTENSION(quota)
 EXTENSION(thread_check)
-EXTENSION(tokenize)
-EXTENSION(translate)
 EXTENSION(usage)

@@ -254,6 +254,7 @@ std::unique_ptr<Instance> Module::create(std::string_view kind, std::string_view
   instance->provider_ = made.provider;
   instance->routes_.assign(made.routes, made.routes + made.route_count);
   instance->count_ = static_cast<const gp_count_ext*>(extension(GP_EXT_COUNT));
+  instance->limits_ = static_cast<const gp_limits_ext*>(extension(GP_EXT_LIMITS));
   check_routes(instance->routes_, {instance->local_ != nullptr, instance->count_ != nullptr},
                [&](std::string what) { host_.breach(std::move(what)); });
   return instance;
@@ -408,6 +409,43 @@ CountPlanned Instance::count_plan(const RequestSpec& spec) {
   out.source = plan.source;
   out.name = view_of(plan.name);
   out.bearer = view_of(plan.bearer);
+  return out;
+}
+
+std::vector<LimitSeen> Instance::limits(const Headers& headers, const Credential& credential,
+                                        int32_t status) {
+  if (limits_ == nullptr) {
+    host_->breach("no gproxy.limits/1");
+    return {};
+  }
+  const std::vector<gp_header> views = views_of(headers);
+  gp_limits_in in = stamped<gp_limits_in>();
+  in.status = status;
+  in.protocol = GP_PROTOCOL_OPENAI_CHAT;
+  in.operation = GP_OP_GENERATE;
+  in.now_ms = host_->table()->now_ms();
+  in.model = gp_str{"m", 1};
+  in.headers = views.data();
+  in.header_count = views.size();
+  in.credential = credential.handle();
+  std::vector<gp_limit> room(GP_MAX_LIMITS);
+  size_t count = 0;
+  const gp_status said = limits_->read(provider_, &in, room.data(), room.size(), &count);
+  if (said == GP_ERR_NOT_FOUND) return {};
+  if (said != GP_OK || count == 0 || count > room.size()) {
+    host_->breach("limits: neither windows nor GP_ERR_NOT_FOUND");
+    return {};
+  }
+  std::vector<LimitSeen> out;
+  for (const gp_limit& one : std::span(room).first(count)) {
+    for (gp_str text : {one.name, one.subject, one.unit}) {
+      if (text.len > GP_MAX_LIMIT_TEXT) host_->breach("limits: a text is too long");
+    }
+    if (one.name.len == 0) host_->breach("limits: a window without a name");
+    out.push_back({std::string(view_of(one.name)), std::string(view_of(one.subject)),
+                   std::string(view_of(one.unit)), one.used_ppm, one.limit, one.remaining,
+                   one.resets_at_ms, one.scope, (one.flags & GP_LIMIT_REST) != 0});
+  }
   return out;
 }
 

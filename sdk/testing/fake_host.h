@@ -17,6 +17,7 @@
 
 #include "gproxy/abi.h"
 #include "gproxy/ext/count.h"
+#include "gproxy/ext/limits.h"
 #include "gproxy/ext/local.h"
 #include "gproxy/ext/oauth.h"
 #include "testing/fake_arena.h"
@@ -121,6 +122,14 @@ struct FailureSpec {
   uint32_t attempt = 1;
 };
 
+// One window that an answer's headers told of.
+struct LimitSeen {
+  std::string name, subject, unit;
+  int64_t used_ppm = -1, limit = -1, remaining = -1, resets_at_ms = 0;
+  int32_t scope = 0;
+  bool rest = false;
+};
+
 class Credential;
 class Call;
 
@@ -145,6 +154,10 @@ class Instance {
   // Asks gproxy.count/1; the operation is COUNT_TOKENS.
   CountPlanned count_plan(const RequestSpec& spec);
   Judged classify(const FailureSpec& spec, const Credential* credential = nullptr);
+  bool has_limits() const { return limits_ != nullptr; }
+  // Asks gproxy.limits/1 about an answer's headers.
+  std::vector<LimitSeen> limits(const Headers& headers, const Credential& credential,
+                                int32_t status = 200);
 
  private:
   friend class Module;
@@ -155,6 +168,7 @@ class Instance {
   const gp_provider_vt* vt_ = nullptr;
   const gp_local_ext* local_ = nullptr;
   const gp_count_ext* count_ = nullptr;
+  const gp_limits_ext* limits_ = nullptr;
   gp_provider* provider_ = nullptr;
   std::vector<gp_route> routes_;
 };

@@ -31,7 +31,8 @@
  * one's own is fine, one smaller than version 1.0's (until then: 0.1's) is an error. Growing types are
  * never embedded by value and never put into arrays. They have no padding; integers are fixed-width;
  * there is no enum, bool, bit-field, long or variadic function. Unknown values of a number mean the
- * documented default.
+ * documented default; bits of a flags field that the reader does not know are ignored, and the writer
+ * leaves those it does not know 0. The GP_MAX_ bounds may rise in a later version and never fall.
  *
  * VERSIONS: within a major, structures only grow at their end and nothing is reordered, retyped or
  * reused; removal means "stop using". A new major is a new symbol, gproxy_entry_2. Major 0 is the time
@@ -77,7 +78,7 @@ extern "C" {
 #define GP_ENTRY_SYMBOL "gproxy_entry_1"
 
 /* ------------------------------------------------------------------------------------------------
- * Results. 0 is success, every failure is negative; a negative value not listed means GP_ERR_INTERNAL.
+ * Results. 0 is success, every failure is negative; any other value not listed means GP_ERR_INTERNAL.
  */
 typedef int32_t gp_status;
 
@@ -556,22 +557,34 @@ typedef struct gp_provider_vt {
   gp_status (*prepare)(const gp_provider *provider, const gp_request *request, gp_upstream *out,
                        gp_call **call, gp_error *error);
 
-  /* [loop] May edit status and headers of a 2xx head before it goes down. NULL = as it came. */
+  /* [loop] May edit status and headers of a 2xx head before it goes down; what it hands out is static, in
+   * in->arena, a view of `in`, or the call's. Failures as prepare's, without a message. NULL = as it came. */
   gp_status (*head)(gp_call *call, const gp_head *in, gp_head *out);
 
   /* [loop] Sees the bytes of a 2xx answer as they come and writes what the client is to get, in the
    * request's protocol. Pieces split anywhere; `in` may be empty. The last call has GP_DATA_LAST. State
-   * stays in the gp_call, not in the arena, which only grows. NULL = as they came. Not with BUFFER. */
+   * stays in the gp_call, not in the arena, which only grows. Failures as prepare's, without a message;
+   * after the first byte went down they end the answer with the protocol's error event. NULL = as they
+   * came. Not with BUFFER. */
   gp_status (*data)(gp_call *call, gp_str in, uint32_t flags, const gp_sink *sink);
 
   /* [loop] With GP_UPSTREAM_BUFFER only: gets the whole 2xx answer and may change status, headers and
    * body. Required if prepare ever sets BUFFER. Failures as prepare's. */
   gp_status (*body)(gp_call *call, const gp_reply *whole, gp_reply *out, gp_error *error);
 
-  /* [loop] Turns a failed attempt into a verdict. `call` is what prepare set, or NULL. NULL hook or a
-   * negative result = the host's default: 429 cools the model down (Retry-After or 30 s), 401 and 403
-   * refresh or cool the credential down, 5xx and transport failures cool it down for 10 s, others are
-   * delivered. */
+  /* [loop] Turns a failed attempt into a verdict. `call` is what prepare set, or NULL. NULL hook or any
+   * result but GP_OK = the host's own rule. As the host is configured out of the box, that is:
+   *   429             COOL_DOWN of the model (of the operation where no model is named) for what Retry-After
+   *                   or retry-after-ms says, at most an hour, else 30 s
+   *   401             REFRESH once where the credential can be refreshed; else COOL_DOWN of the credential,
+   *                   30 s, doubled by each further one in a row, at most an hour
+   *   403             NEXT; from the third in a row on COOL_DOWN as for 401
+   *   408             NEXT
+   *   other 5xx (but 501, 505), error events of a stream, timeouts, broken connections and answers
+   *                   NEXT; from the third failure in a row on COOL_DOWN of the credential for 10 s. An error
+   *                   event that speaks of a rate limit is judged as a 429
+   *   everything else DELIVER
+   * COOL_DOWN without until_ms rests as long as this rule would, at least a second and at most 30 days. */
   gp_status (*classify)(const gp_provider *provider, gp_call *call, const gp_failure *failure,
                         gp_verdict *verdict);
 

@@ -33,6 +33,9 @@
 //     gp::Status count_plan(const gp::Request&, gp::CountPlan&) const;   // for LOCAL count rows
 //     [loop]
 //
+//     void limits(const gp::LimitsIn&, gp::Limits&) const;   // rate-limit headers of answers
+//     [loop]
+//
 //     static gp::Status oauth_start(const gp::StepIn&, gp_step&);  // and oauth_callback,
 //     oauth_resume,
 //     // refresh, refresh_resume, quota_start, quota_resume [any] static const void*
@@ -51,10 +54,12 @@
 #include "gproxy/ext/credential.h"
 #include "gproxy/ext/crypto.h"
 #include "gproxy/ext/json.h"
+#include "gproxy/ext/limits.h"
 #include "gproxy/ext/local.h"
 #include "gproxy/ext/oauth.h"
 #include "gproxy/ext/quota.h"
 #include "gproxy/json_splice.hpp"
+#include "gproxy/limits.hpp"
 #include "gproxy/request.hpp"
 #include "gproxy/url.hpp"
 
@@ -124,6 +129,10 @@ concept HasCount = requires(const P& p, const Request& r, CountPlan& c) {
 template <class P>
 concept HasClassify = requires(const P& p, const Failure& f, Verdict& v) {
   p.classify(f, v);
+};
+template <class P>
+concept HasLimits = requires(const P& p, const LimitsIn& in, Limits& out) {
+  p.limits(in, out);
 };
 template <class P>
 concept HasOauth = requires(const StepIn& in, gp_step& out) {
@@ -315,6 +324,16 @@ struct Entry {
     });
   }
 
+  static gp_status read_limits(const gp_provider* provider, const gp_limits_in* in, gp_limit* out,
+                               size_t room, size_t* count) noexcept {
+    return guarded(nullptr, [&]() -> Status {
+      Limits limits({out, room});
+      self(provider).limits(LimitsIn(in), limits);
+      *count = limits.count();
+      return {limits.count() > 0 ? GP_OK : GP_ERR_NOT_FOUND, {}};
+    });
+  }
+
   template <Status (*kStep)(const StepIn&, gp_step&)>
   static gp_status step(const gp_step_in* in, gp_step* out) noexcept {
     return guarded(nullptr, [&]() -> Status {
@@ -333,6 +352,10 @@ struct Entry {
     if constexpr (HasCount<P>) {
       static constexpr gp_count_ext kCount = {sizeof(gp_count_ext), 0, count_plan};
       if (name == GP_EXT_COUNT) return &kCount;
+    }
+    if constexpr (HasLimits<P>) {
+      static constexpr gp_limits_ext kLimits = {sizeof(gp_limits_ext), 0, read_limits};
+      if (name == GP_EXT_LIMITS) return &kLimits;
     }
     if constexpr (HasOauth<P>) {
       static constexpr gp_oauth_ext kOauth = {sizeof(gp_oauth_ext), 0, step<P::oauth_start>,

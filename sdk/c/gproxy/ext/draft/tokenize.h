@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * gproxy.tokenize/1 (host): token counts, for LOCAL count routes.
+ * DRAFT: no part of ABI 1.0, may change or go. No host offers it yet: a module that asks gets NULL.
+ *
+ * gproxy.tokenize/1 (host): token counts inside a module. Modules whose counts the host can
+ * make name a tokenizer through gproxy.count/1 instead, which loads it off the loop.
  */
-#ifndef GPROXY_EXT_TOKENIZE_H
-#define GPROXY_EXT_TOKENIZE_H
+#ifndef GPROXY_EXT_DRAFT_TOKENIZE_H
+#define GPROXY_EXT_DRAFT_TOKENIZE_H
 
-#include "../abi.h"
+#include "../../abi.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -38,4 +41,4 @@ typedef struct gp_tokenize_ext {
 } /* extern "C" */
 #endif
 
-#endif /* GPROXY_EXT_TOKENIZE_H */
+#endif /* GPROXY_EXT_DRAFT_TOKENIZE_H */

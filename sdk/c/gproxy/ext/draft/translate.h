@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
+ * DRAFT: no part of ABI 1.0, may change or go. No host offers it yet: a module that asks gets NULL.
+ *
  * gproxy.translate/1 (host): the escape hatch into the host's protocol translation. Modules normally
  * declare TRANSLATE rows and never see it; it is for upstreams that answer one request in several
  * protocols. Protocols are the four of generation (GP_PROTOCOL_CLAUDE, _OPENAI_CHAT, _OPENAI_RESPONSE,
  * _GEMINI).
  */
-#ifndef GPROXY_EXT_TRANSLATE_H
-#define GPROXY_EXT_TRANSLATE_H
+#ifndef GPROXY_EXT_DRAFT_TRANSLATE_H
+#define GPROXY_EXT_DRAFT_TRANSLATE_H
 
-#include "../abi.h"
+#include "../../abi.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -45,4 +47,4 @@ typedef struct gp_translate_ext {
 } /* extern "C" */
 #endif
 
-#endif /* GPROXY_EXT_TRANSLATE_H */
+#endif /* GPROXY_EXT_DRAFT_TRANSLATE_H */
