@@ -6,6 +6,7 @@
 #include "admin/convert.h"
 #include "admin/credential_import.h"
 #include "config/pool_settings.h"
+#include "gateway/quota_windows.h"
 
 namespace gproxy::admin {
 namespace {
@@ -38,7 +39,11 @@ void write_status(json::Writer& w, ControlPlane& plane, const storage::Credentia
   const int64_t now = plane.clock().now_ms();
   const int64_t wall = plane.clock().wall_ms();
   std::vector<config::CoolDown> rests;
-  if (auto slot = plane.slots().find(row.id)) rests = slot->cool_downs(now);
+  std::vector<config::SeenLimit> limits;
+  if (auto slot = plane.slots().find(row.id)) {
+    rests = slot->cool_downs(now);
+    limits = slot->limits(wall);
+  }
   const auto whole =
       std::find_if(rests.begin(), rests.end(), [](const auto& r) { return r.scope.empty(); });
   const bool models =
@@ -59,6 +64,8 @@ void write_status(json::Writer& w, ControlPlane& plane, const storage::Credentia
     if (!rest.scope.empty()) write_cooldown(w, rest, now, wall, true);
   }
   w.end_array();
+  w.key("limits");
+  gateway::write_seen_limits(w, limits);
   w.end_object();
 }
 

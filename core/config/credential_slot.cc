@@ -47,6 +47,7 @@ bool CredentialSlot::replace_text(const Secret& secret_json, uint64_t revision) 
     opened_.clear();
     version_.store(version_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   }
+  limits_.clear();  // of another account, perhaps
   reset_health();
   return true;
 }

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -16,6 +17,7 @@
 
 #include "base/result.h"
 #include "base/secret.h"
+#include "config/limit_windows.h"
 #include "config/rate_slot.h"
 #include "modhost/provider.h"
 
@@ -117,6 +119,14 @@ class CredentialSlot {
   void count_auth_rest(int64_t now_ms);
   void record_success();
 
+  // --- what the vendor's headers say of its limits; UNIX ms ---
+  // Never waits. [loop]
+  void note_limits(std::span<const modhost::LimitWindow> windows, std::string_view model,
+                   std::string_view operation, int64_t wall_ms) {
+    limits_.note(windows, model, operation, wall_ms);
+  }
+  std::vector<SeenLimit> limits(int64_t wall_ms) const { return limits_.list(wall_ms); }
+
   // --- a limit of running requests; the pool's. 0 = none: nothing is counted then ---
   bool take(uint32_t limit) {
     if (limit == 0) return true;
@@ -157,6 +167,7 @@ class CredentialSlot {
   mutable std::mutex health_mutex_;  // guards reason_ and models_
   std::string reason_;
   std::map<std::string, CoolDown, std::less<>> models_;
+  LimitWindows limits_;
 };
 
 // All slots by credential id. Main thread adds and removes; a slot lives as long as a snapshot

@@ -144,6 +144,8 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   void on_complete(const upstream::Completion& completion) override;
   void complete_answer();
   void complete_collected();
+  // exchange_limits.cc: what its headers say of the credential
+  void note_limits(const upstream::Head& head);
   // exchange_failure.cc: when it went wrong, and the accounts
   void fail_attempt(const modhost::Failure& failure);
   void attempt_again(const Decision& decision);

@@ -309,6 +309,7 @@ void Exchange::on_head(const upstream::Head& head) {
   if (phase_ == Phase::done) return;
   upstream_us_ += net::Loop::now_us() - attempt_us_;
   upstream_status_ = head.status;
+  note_limits(head);
   const bool ours_to_edit =
       (prefixes_model() && operation_ == Operation::model_get) || filters_models();
   const bool translated = translates();

@@ -68,6 +68,27 @@ void tell_failure(const LiveUsage& usage, const modhost::Step& step, const StepR
                     vendor ? std::string(runner.body()) : failure_json(step.code, step.message));
 }
 
+// {"provider", "credential_id", "windows", "observed"?}: live where the vendor can be asked, and
+// what the headers of its answers have told.
+std::string normalized(const LiveUsage& usage, std::string_view windows) {
+  const auto& call = *usage.call;
+  std::string out;
+  json::Writer w(out);
+  w.begin_object();
+  w.field("provider", call.provider->name);
+  w.field("credential_id", usage.credential.id);
+  if (!windows.empty()) {
+    w.key("windows");
+    w.raw(windows);
+  }
+  if (call.provider->provider->reads_limits()) {
+    w.key(windows.empty() ? "windows" : "observed");
+    write_seen_limits(w, usage.credential.slot->limits(usage.context.clock.wall_ms()));
+  }
+  w.end_object();
+  return out;
+}
+
 void take(const LiveUsagePtr& usage, const modhost::CredentialHandle& handle,
           Result<modhost::Step> step, const StepRunner& runner) {
   const auto& call = *usage->call;
@@ -76,15 +97,7 @@ void take(const LiveUsagePtr& usage, const modhost::CredentialHandle& handle,
     if (!usage->normalized) {
       return call.reply(200, step->reply_json.empty() ? "{}" : std::move(step->reply_json));
     }
-    std::string out;
-    json::Writer w(out);
-    w.begin_object();
-    w.field("provider", call.provider->name);
-    w.field("credential_id", usage->credential.id);
-    w.key("windows");
-    w.raw(normalized_windows(step->windows_json));
-    w.end_object();
-    return call.reply(200, std::move(out));
+    return call.reply(200, normalized(*usage, normalized_windows(step->windows_json)));
   }
   if (step->kind == modhost::StepKind::reply)
     return call.reply(step->status, std::move(step->reply_json));
@@ -140,17 +153,22 @@ void ask(const LiveUsagePtr& usage) {
 
 }  // namespace
 
-void serve_live_usage(WorkerContext& context, std::shared_ptr<HttpCall> given) {
-  const auto call = open_account_call(std::move(given));
+void serve_live_usage(WorkerContext& context, std::shared_ptr<HttpCall> asked) {
+  const auto call = open_account_call(std::move(asked));
   if (call == nullptr) return;
   const auto route =
       call->provider->provider->route(translate::Protocol::none, translate::Operation::usage);
-  if (!route.supported()) return call->fail(unsupported_operation(call->provider->name));
+  const auto given = query_parameter(call->query, "normalized");
+  const bool normal = given && *given != "0" && *given != "false";
+  // A vendor that cannot be asked may have told with its answers.
+  const bool seen_only = !route.supported() && normal && call->provider->provider->reads_limits();
+  if (!route.supported() && !seen_only)
+    return call->fail(unsupported_operation(call->provider->name));
   const auto credential = choose(*call);
   if (!credential.ok()) return call->fail(credential.error());
-  const auto normalized = query_parameter(call->query, "normalized");
-  ask(std::make_shared<LiveUsage>(LiveUsage{
-      context, call, **credential, normalized && *normalized != "0" && *normalized != "false"}));
+  auto usage = std::make_shared<LiveUsage>(LiveUsage{context, call, **credential, normal});
+  if (seen_only) return call->reply(200, normalized(*usage, {}));
+  ask(std::move(usage));
 }
 
 }  // namespace gproxy::gateway

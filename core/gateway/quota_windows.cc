@@ -70,4 +70,30 @@ std::string normalized_windows(std::string_view windows_json) {
   return out;
 }
 
+void write_seen_limits(json::Writer& w, std::span<const config::SeenLimit> limits) {
+  const auto amount = [&](std::string_view name, int64_t value) {
+    w.key(name);
+    value >= 0 ? w.number(static_cast<double>(value)) : w.null();
+  };
+  w.begin_array();
+  for (const auto& one : limits) {
+    w.begin_object();
+    w.field("name", one.name);
+    w.field("scope", one.scope);
+    w.key("used_percent");
+    constexpr double kPpmPerPercent = 10'000;
+    one.used_ppm >= 0
+        ? w.number(std::min(static_cast<double>(one.used_ppm) / kPpmPerPercent, 100.0))
+        : w.null();
+    amount("remaining", one.remaining);
+    w.key("reset_at");
+    one.resets_at_ms > 0 ? w.string(rfc3339(one.resets_at_ms * 1000)) : w.null();
+    if (!one.unit.empty()) w.field("unit", one.unit);
+    if (one.limit >= 0) amount("limit", one.limit);
+    w.field("seen_at", rfc3339(one.seen_at_ms * 1000));
+    w.end_object();
+  }
+  w.end_array();
+}
+
 }  // namespace gproxy::gateway

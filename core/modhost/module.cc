@@ -6,6 +6,7 @@
 #include "gproxy/abi.h"
 #include "gproxy/ext/count.h"
 #include "gproxy/ext/credential.h"
+#include "gproxy/ext/limits.h"
 #include "gproxy/ext/local.h"
 #include "gproxy/ext/oauth.h"
 #include "gproxy/ext/quota.h"
@@ -52,6 +53,12 @@ Result<void> query_all(const gp_entry* entry, const std::string& path, Extension
          query<gp_quota_ext>(entry, GP_EXT_QUOTA, GP_FIRST_SIZE(gp_quota_ext, resume), path));
   GP_TRY(out.usage,
          query<gp_usage_ext>(entry, GP_EXT_USAGE, GP_FIRST_SIZE(gp_usage_ext, extract), path));
+  GP_TRY(out.limits,
+         query<gp_limits_ext>(entry, GP_EXT_LIMITS, GP_FIRST_SIZE(gp_limits_ext, read), path));
+  if (out.limits != nullptr) {
+    if (out.limits->read == nullptr) return missing(GP_EXT_LIMITS, "read");
+    ids.emplace_back(GP_EXT_LIMITS);
+  }
   if (out.oauth != nullptr) {
     if (out.oauth->start == nullptr) return missing(GP_EXT_OAUTH, "start");
     if (out.oauth->callback == nullptr) return missing(GP_EXT_OAUTH, "callback");

@@ -18,6 +18,7 @@ struct gp_provider_vt;
 struct gp_oauth_ext;
 struct gp_credential_ext;
 struct gp_count_ext;
+struct gp_limits_ext;
 struct gp_local_ext;
 struct gp_quota_ext;
 struct gp_usage_ext;
@@ -34,6 +35,7 @@ struct Extensions {
   const gp_count_ext* count = nullptr;
   const gp_quota_ext* quota = nullptr;
   const gp_usage_ext* usage = nullptr;
+  const gp_limits_ext* limits = nullptr;
 };
 
 // A kind's schemas, parsed once.

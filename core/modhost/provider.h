@@ -107,6 +107,9 @@ class Provider : public std::enable_shared_from_this<Provider> {
   bool can_count() const { return module_->extensions().count != nullptr; }
   bool can_refresh() const { return module_->extensions().credential != nullptr; }
 
+  // The headers of its answers tell of the credential's limits (read_limits).
+  bool reads_limits() const { return module_->extensions().limits != nullptr; }
+
   // Checks a stored secret, {"<tag>": {…}}, without opening it: tag and schema. Error: kind
   // invalid, code "invalid_credential_json" or "credential_kind_mismatch". [any]
   Result<void> check_credential(std::string_view secret_json) const;

@@ -1,12 +1,17 @@
 // What Anthropic's errors mean for a key.
 #include "claude.h"
 #include "common/anthropic.h"
+#include "common/limits.h"
 
 namespace gproxy_claude {
 
 gp::Status Provider::classify(const gp::Failure& failure, gp::Verdict& verdict) const {
   gproxy_common::judge_anthropic(failure, verdict, gproxy_common::Rejected::dead);
   return gp::ok();
+}
+
+void Provider::limits(const gp::LimitsIn& in, gp::Limits& out) const {
+  gproxy_common::anthropic_limits(in, out);
 }
 
 }  // namespace gproxy_claude

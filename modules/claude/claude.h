@@ -24,6 +24,7 @@ class Provider {
                              gp_credential_info& info) const;
   gp::Status prepare(const gp::Request& request, gp::Upstream& up) const;
   gp::Status classify(const gp::Failure& failure, gp::Verdict& verdict) const;
+  void limits(const gp::LimitsIn& in, gp::Limits& out) const;
 
  private:
   std::string base_url_;

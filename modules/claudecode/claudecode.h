@@ -61,6 +61,7 @@ class Provider {
                              gp_credential_info& info) const;
   gp::Status prepare(const gp::Request& request, gp::Upstream& up) const;
   gp::Status classify(const gp::Failure& failure, gp::Verdict& verdict) const;
+  void limits(const gp::LimitsIn& in, gp::Limits& out) const;
 
   static gp::Status oauth_start(const gp::StepIn& in, gp_step& out);
   static gp::Status oauth_callback(const gp::StepIn& in, gp_step& out);

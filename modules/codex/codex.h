@@ -64,6 +64,7 @@ class Provider {
                      std::unique_ptr<LocalCall>& call) const;
   gp::Status count_plan(const gp::Request& request, gp::CountPlan& plan) const;
   gp::Status classify(const gp::Failure& failure, gp::Verdict& verdict) const;
+  void limits(const gp::LimitsIn& in, gp::Limits& out) const;
 
   static gp::Status oauth_start(const gp::StepIn& in, gp_step& out);
   static gp::Status oauth_callback(const gp::StepIn& in, gp_step& out);

@@ -1,4 +1,5 @@
 // Nothing is known of this upstream's error words: the status decides.
+#include "common/limits.h"
 #include "custom.h"
 #include "gproxy/verdicts.hpp"
 
@@ -7,6 +8,12 @@ namespace gproxy_custom {
 gp::Status Provider::classify(const gp::Failure& failure, gp::Verdict& verdict) const {
   gp::judge_by_status(failure, verdict);
   return gp::ok();
+}
+
+// Compatible servers copy one of these two forms.
+void Provider::limits(const gp::LimitsIn& in, gp::Limits& out) const {
+  gproxy_common::openai_limits(in, out);
+  gproxy_common::anthropic_limits(in, out);
 }
 
 }  // namespace gproxy_custom

@@ -40,6 +40,7 @@ class Provider {
                      std::unique_ptr<LocalCall>& call) const;
   gp::Status count_plan(const gp::Request& request, gp::CountPlan& plan) const;
   gp::Status classify(const gp::Failure& failure, gp::Verdict& verdict) const;
+  void limits(const gp::LimitsIn& in, gp::Limits& out) const;
 
  private:
   gp::Status read_settings(const gp::Settings& settings);

@@ -1,5 +1,6 @@
 // What OpenAI's errors mean for a credential. The words are those of error.code and error.type in
 // the body; what they leave open, the status decides.
+#include "common/limits.h"
 #include "gproxy/verdicts.hpp"
 #include "openai.h"
 
@@ -73,6 +74,10 @@ gp::Status Provider::classify(const gp::Failure& failure, gp::Verdict& verdict) 
   }
   gp::judge_by_status(failure, verdict);
   return gp::ok();
+}
+
+void Provider::limits(const gp::LimitsIn& in, gp::Limits& out) const {
+  gproxy_common::openai_limits(in, out);
 }
 
 }  // namespace gproxy_openai

@@ -60,7 +60,8 @@ class Vendor {
   //   {status, reason?, headers?, body?}   that status, in the vendor's words unless body is given
   //   {kind: 'reset'}                      the connection breaks before the answer
   //   {kind: 'cut', bytes?}                it breaks in the middle of the answer's body
-  //   {kind: 'garbage', body?}             200, but what comes is not what the vendor speaks
+  //   {kind: 'garbage', body?, headers?}   200, but what comes is not what the vendor speaks
+  //   {kind: 'headers', headers}           the good answer with more headers
   //   {kind: 'hold', until}                the answer waits for the promise
   //   {kind: 'split', bytes}               the body comes in pieces of so many bytes
   fault(script) { this.faults.push({ times: 1, after: 0, ...script }); return this; }
@@ -118,7 +119,8 @@ class Vendor {
     const refused = (route.auth ?? this.definition.auth)?.(ctx);
     const answer = refused ?? await capture((out) => route.serve(ctx, out));
     entry.status = answer.status;
-    if (fault?.kind === 'garbage') return emit(res, { ...answer, status: 200, frames: [fault.body ?? '<html>not what you think</html>'] });
+    if (fault?.kind === 'garbage') return emit(res, { ...answer, status: 200, headers: { ...answer.headers, ...fault.headers }, frames: [fault.body ?? '<html>not what you think</html>'] });
+    if (fault?.kind === 'headers') Object.assign(answer.headers, fault.headers);
     const split = fault?.kind === 'split' ? fault.bytes : this.split;
     emit(res, answer, { split, cut: fault?.kind === 'cut' ? fault.bytes ?? -1 : undefined });
   }

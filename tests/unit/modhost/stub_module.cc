@@ -70,6 +70,12 @@ gp_status on_usage(const gp_provider*, int32_t, gp_str bytes, gp_usage* out) {
   return stub->usage(bytes, out);
 }
 
+gp_status on_limits(const gp_provider*, const gp_limits_in* in, gp_limit* out, size_t room,
+                    size_t* count) {
+  return stub->limits(in, out, room, count);
+}
+
+const gp_limits_ext kLimits = {sizeof(gp_limits_ext), 0, on_limits};
 const gp_usage_ext kUsage = {sizeof(gp_usage_ext), 0, on_usage};
 const gp_oauth_ext kOauth = {sizeof(gp_oauth_ext), 0, on_step, on_step, on_step};
 const gp_credential_ext kCredential = {sizeof(gp_credential_ext), 0, on_step, on_step};
@@ -85,6 +91,7 @@ const void* on_extension(gp_str id) {
   if (name == GP_EXT_QUOTA) return &kQuota;
   if (name == GP_EXT_LOCAL) return &kLocal;
   if (name == GP_EXT_USAGE) return &kUsage;
+  if (name == GP_EXT_LIMITS) return &kLimits;
   return nullptr;
 }
 gp_status on_init(const gp_host* host, gp_error*) {

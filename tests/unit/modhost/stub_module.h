@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "gproxy/abi.h"
 #include "gproxy/ext/credential.h"
+#include "gproxy/ext/limits.h"
 #include "gproxy/ext/local.h"
 #include "gproxy/ext/oauth.h"
 #include "gproxy/ext/quota.h"
@@ -51,6 +52,7 @@ struct Stub {
       step;  // every function of oauth, credential, quota
 
   std::function<gp_status(gp_str, gp_usage*)> usage;
+  std::function<gp_status(const gp_limits_in*, gp_limit*, size_t room, size_t*)> limits;
 
   std::atomic<int> created = 0, destroyed = 0, opened = 0, closed = 0, released = 0, inits = 0,
                    deinits = 0;
