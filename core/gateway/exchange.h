@@ -143,6 +143,12 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   void on_data(std::string_view bytes) override;
   void on_complete(const upstream::Completion& completion) override;
   void complete_answer();
+  // exchange_garbage.cc: answers that are not what was asked for
+  bool expects_events(bool said) const;
+  ResponsePath::Expects expected_answer(int status, bool as_events) const;
+  static bool is_json_answer(std::string_view body);
+  void log_garbage(size_t bytes) const;
+  void fail_garbage(std::string_view what);
   void complete_collected();
   // exchange_limits.cc: what its headers say of the credential
   void note_limits(const upstream::Head& head);

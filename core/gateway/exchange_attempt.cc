@@ -330,14 +330,19 @@ void Exchange::on_head(const upstream::Head& head) {
     }
     down = *edited;
   }
-  const bool came_as_events = is_event_stream(http::find(down.headers, "content-type"));
+  const bool said_events = is_event_stream(http::find(down.headers, "content-type"));
   if (translated) {
     mode_ = Mode::relay;
     const auto kept =
         translation_->context().stream ? down.headers : copy_headers(down.headers, arena_);
-    begin_translated(kept, came_as_events ? translate::Framing::sse : translate::Framing::json);
+    begin_translated(kept, said_events ? translate::Framing::sse : translate::Framing::json);
     return;
   }
+  const bool generates = translate::is_generate(operation_);
+  // What was asked for counts, not what the answer calls itself: some servers name no type or the
+  // wrong one. A module that rewrites the answer says what it makes of it.
+  const bool came_as_events =
+      generates && !call_.has_data() ? expects_events(said_events) : said_events;
   if (pinged_ && !came_as_events) {  // events were promised already
     transfer_->abort();
     const auto error = attempt_error(broken_answer());
@@ -346,27 +351,26 @@ void Exchange::on_head(const upstream::Head& head) {
     return;
   }
   mode_ = Mode::relay;
-  const bool generates = translate::is_generate(operation_);
 
   ResponsePath::Options options;
   options.protocol = resolved_.target_protocol;
   options.framing = came_as_events ? translate::Framing::sse : translate::Framing::json;
   options.gate_on_event = came_as_events && is_stream();
+  options.expects = expected_answer(head.status, came_as_events);
   options.report_id = resolved_.target_protocol == translate::Protocol::openai_response;
   options.strip_usage_chunk = came_as_events && call_.upstream().usage_added;
   if (prefixes_model() && generates && match_.protocol != translate::Protocol::gemini) {
     options.model_provider = provider_->name;
   }
   if (call_.has_data()) options.call = &call_;
+  std::optional<uint64_t> length;
+  if (const auto text = http::find(down.headers, "content-length"); text.data() != nullptr)
+    length = parse_uint(text);
+  options.length_known = length.has_value();
   const bool edited =
       options.call != nullptr || options.strip_usage_chunk || !options.model_provider.empty();
   path_.emplace(std::move(options), static_cast<ResponsePath::Receiver&>(*this));
-
-  std::optional<uint64_t> length;
-  if (!edited && !came_as_events && !head.decoded) {
-    if (const auto text = http::find(down.headers, "content-length"); text.data() != nullptr)
-      length = parse_uint(text);
-  }
+  if (edited || came_as_events || head.decoded) length.reset();
   if (pinged_) return;  // the stream has begun already
   sse_ = came_as_events;
   begin_answer(down.status, answer_headers(down.headers), length);
@@ -391,6 +395,10 @@ void Exchange::on_data(std::string_view bytes) {
         transfer_->abort();
         end_attempt(Outcome::failed, /*final=*/true, &fed.error());
         reply_error(fed.error());
+        return;
+      }
+      if (path_->garbage()) {
+        fail_garbage(path_->held());
         return;
       }
       if (!was_open && path_->open()) {
@@ -506,6 +514,17 @@ void Exchange::complete_answer() {
     reply_error(done.error());
     return;
   }
+  if (path_->garbage()) {
+    fail_garbage(path_->held());
+    return;
+  }
+  if (path_->cut()) {  // too late for another attempt
+    log_garbage(answer_bytes_);
+    const auto error = stream_interrupted();
+    end_attempt(Outcome::truncated, /*final=*/true, &error);
+    interrupt_answer(error, Outcome::truncated);
+    return;
+  }
   const auto& scan = path_->scan();
   const bool events = path_->scan_is_sse() && is_stream();
   if (events && !path_->open()) {
@@ -551,6 +570,11 @@ void Exchange::complete_collected() {
     const auto error = attempt_error(broken_answer());
     end_attempt(Outcome::failed, /*final=*/true, &error);
     reply_error(error);
+    return;
+  }
+  if (expected_answer(reply.status, false) != ResponsePath::Expects::anything &&
+      !is_json_answer(reply.body)) {
+    fail_garbage(reply.body);
     return;
   }
   std::string body(reply.body);

@@ -252,6 +252,7 @@ void Exchange::fail_translated(const Error& why) {
     reply_error(error);
     return;
   }
+  if (!path_->scan().failed()) log_garbage(path_->held().size());
   Failure failure;
   failure.kind = path_->scan().failed() ? modhost::FailureKind::stream_error : modhost::FailureKind::protocol;
   failure.status = path_->scan().failed() ? upstream_status_ : 0;

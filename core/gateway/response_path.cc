@@ -30,10 +30,14 @@ Result<void> ResponsePath::finish() {
     const auto rest = std::exchange(edited_, {});
     emit(rest);
   }
-  if (!open_ && !scan_.failed() && !held_.empty()) {
-    open_ = true;
-    receiver_.on_answer(held_);
-    held_ = {};
+  cut_ = open_ && expects_json() && !unread_ && !scan_.whole();
+  if (open_ || (scan_.failed() && !expects_json())) return ok();
+  const bool sound =
+      options_.expects == Expects::anything || (expects_json() ? scan_.whole() : scan_.plausible());
+  if (!sound) {
+    garbage_ = true;
+  } else if (!held_.empty()) {
+    pass({});
   }
   return ok();
 }
@@ -170,13 +174,61 @@ void ResponsePath::emit(std::string_view bytes) {
     if (!bytes.empty()) receiver_.on_answer(bytes);
     return;
   }
+  if (garbage_) return;
+  if (expects_json()) {
+    hold(bytes);
+    return;
+  }
   const bool full = held_.size() + bytes.size() > kMaxGateBytes;
   // Bytes that hold an error and nothing else stay: the attempt has failed before it began.
   if (options_.gate_on_event && !scan_.content() && !full) {
     held_.append(bytes);
     return;
   }
+  if (full && options_.expects == Expects::events && !scan_.plausible()) {
+    garbage_ = true;
+    return;
+  }
+  if (!bytes.empty()) pass(bytes);
+}
+
+// An answer in JSON: what is there of it is looked at, and kept until it is whole or too long.
+void ResponsePath::hold(std::string_view bytes) {
   if (bytes.empty()) return;
+  auto all = bytes;
+  if (!held_.empty()) {
+    held_.append(bytes);
+    all = held_;
+  }
+  constexpr std::string_view kBlank = " \t\r\n", kByteOrderMark = "\xEF\xBB\xBF";
+  auto text = all;
+  text.remove_prefix(std::min(text.find_first_not_of(kBlank), text.size()));
+  bool ready = false;
+  if (text.starts_with(kByteOrderMark)) {
+    ready = unread_ = true;  // some clients can do with one, and the scan cannot see behind it
+  } else if (text.empty()) {
+    ready = !options_.length_known;  // some upstreams send blanks while they think
+  } else {
+    const size_t second = text.find_first_not_of(kBlank, 1);
+    const bool member =
+        second == std::string_view::npos || text[second] == '"' || text[second] == '}';
+    const bool array = text[0] == '[' && options_.expects != Expects::object;
+    if (!array && (text[0] != '{' || !member)) {
+      garbage_ = true;
+      return;
+    }
+    ready = scan_.whole() || options_.expects == Expects::elements || all.size() > kMaxHeldAnswer;
+  }
+  if (!ready) {
+    if (held_.empty()) held_.assign(bytes);
+  } else if (held_.empty()) {
+    pass(bytes);
+  } else {
+    pass({});  // they stand in held_
+  }
+}
+
+void ResponsePath::pass(std::string_view bytes) {
   open_ = true;
   if (!held_.empty()) {
     held_.append(bytes);

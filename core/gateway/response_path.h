@@ -34,12 +34,24 @@ class ResponsePath final : private modhost::DataSink {
     ~Receiver() = default;
   };
 
+  // What a native answer must look like before anything of it passes. Cheap on purpose: the first
+  // bytes, and of a short answer that its brackets close; nothing is decoded.
+  enum class Expects : uint8_t {
+    anything,
+    object,     // {…}
+    container,  // {…} or […]
+    elements,   // as container, but it is streamed: nothing is held for its end
+    events,     // server-sent events whose data are objects
+  };
+
   struct Options {
     translate::Protocol protocol = translate::Protocol::none;  // of the upstream's bytes
     translate::Framing framing = translate::Framing::json;
     // Nothing passes until an event that is no error was seen (streams): until then the attempt may
     // still fail as a whole. Without it the first byte opens the way.
     bool gate_on_event = false;
+    Expects expects = Expects::anything;
+    bool length_known = false;       // blanks before the answer are no keep-alive
     bool report_id = false;          // Responses: on_response_id() is wanted
     bool strip_usage_chunk = false;  // the client did not ask for the chunk that we asked for
     std::string_view model_provider =
@@ -68,6 +80,11 @@ class ResponsePath final : private modhost::DataSink {
   bool failed_at_gate() const { return !open_ && scan_.failed(); }
   std::string_view held() const { return held_; }
 
+  // The answer is not what was expected, and nothing of it has passed.
+  bool garbage() const { return garbage_; }
+  // Some of it has passed, and it ends in the middle.
+  bool cut() const { return cut_; }
+
   // Translated routes. The client's whole answer, after finish().
   std::string_view whole() const { return translated_; }
   // Why the translator gave up on the upstream's answer, or null.
@@ -91,6 +108,7 @@ class ResponsePath final : private modhost::DataSink {
 
  private:
   static constexpr size_t kMaxGateBytes = 64 * 1024;
+  static constexpr size_t kMaxHeldAnswer = 16 * 1024;  // longer ones pass before their end
   static constexpr size_t kMaxUsageChunk = 64 * 1024;
 
   Result<void> on_module_data(std::string_view bytes) override;
@@ -100,6 +118,11 @@ class ResponsePath final : private modhost::DataSink {
   void edit(std::string_view bytes);
   void settle_model();
   void emit(std::string_view bytes);
+  void hold(std::string_view bytes);
+  void pass(std::string_view bytes);
+  bool expects_json() const {
+    return options_.expects != Expects::anything && options_.expects != Expects::events;
+  }
   void tell_id();
   bool held_edit() const { return edited_.empty(); }
 
@@ -115,6 +138,9 @@ class ResponsePath final : private modhost::DataSink {
   bool settling_ = false;
   bool event_too_large_ = false;
   bool open_ = false;
+  bool garbage_ = false;
+  bool cut_ = false;
+  bool unread_ = false;  // it begins with something that the scan cannot see behind
 };
 
 // Puts the provider before the model of a whole model answer (GET models/…): `field` is "id" or

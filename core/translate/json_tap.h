@@ -84,6 +84,10 @@ class JsonTap {
     return depth_ == 1 && nest_ == 0 && (state_ == State::after_value || awaits_value());
   }
   bool awaits_value() const { return state_ == State::value; }
+  // Outside of every container: before a text, or behind a whole one.
+  bool at_rest() const {
+    return depth_ == 0 && nest_ == 0 && (state_ == State::after_value || awaits_value());
+  }
 
   uint8_t leaf() const { return leaf_; }
   json::Kind kind() const { return kind_; }

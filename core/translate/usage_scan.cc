@@ -273,7 +273,7 @@ void UsageScan::end_event() {
   if (std::string_view(head_, head_len_) == "[DONE]") finished_ = true;
   if (event_failed_) {
     failed_ = true;
-  } else if (head_len_ > 0) {
+  } else if (head_len_ > 0 && is_data_start(head_[0])) {
     content_ = true;
   }
   event_failed_ = choices_empty_ = has_usage_ = false;

@@ -66,7 +66,7 @@ class UsageScan {
   bool finished() const { return finished_; }
   // An error object or event was seen.
   bool failed() const { return failed_; }
-  // Something other than an error was seen.
+  // Something other than an error was seen (sse: an event whose data can be an object, or [DONE]).
   bool content() const { return content_; }
   // Responses only: response.created went by, so an error is told as response.failed.
   bool created() const { return created_; }
@@ -75,6 +75,10 @@ class UsageScan {
   // Of the event that just ended (valid in on_mark(event_end)): a chat chunk with an empty choices
   // array and a usage object, which only include_usage asks for.
   bool was_usage_chunk() const { return usage_chunk_; }
+  // json: an object or array has come as a whole, judged by its brackets alone.
+  bool whole() const { return (first_byte_ == '{' || first_byte_ == '[') && tap_.at_rest(); }
+  // sse: the event that is coming, or one before it, has data that can be an object or [DONE].
+  bool plausible() const { return content_ || (head_len_ > 0 && is_data_start(head_[0])); }
   // json: whether an array is being streamed and has an element already.
   bool in_array() const { return first_byte_ == '['; }
   // Of that array: the bytes end between two elements; and behind the bracket or a comma.
@@ -82,6 +86,8 @@ class UsageScan {
   bool awaits_element() const { return tap_.awaits_value(); }
 
  private:
+  static constexpr bool is_data_start(char c) { return c == '{' || c == '['; }
+
   enum class Line : uint8_t { start, field, data_space, data, other };
 
   bool advance(std::string_view bytes, size_t& at, Mark& mark);

@@ -482,13 +482,52 @@ TEST_CASE("gemini streams are never pinged") {
 TEST_CASE("a whole answer that breaks off closes the connection") {
   Bench bench(with({provider("k", "keyless")}));
   bench.upstream.answer(
-      {.headers = {{"content-type", "application/json"}, {"content-length", "100"}},
-       .pieces = {"{\"half\":"},
+      {.headers = {{"content-type", "application/json"}, {"content-length", "99999"}},
+       .pieces = {"{\"half\":\"" + std::string(20'000, 'x')},
        .failure = upstream::FailureKind::reset});
   auto client = bench.connect();
   client->send(post("/k/v1/messages", kChatBody));
   CHECK(client->closed());
-  CHECK(client->received().find("content-length: 100") != std::string::npos);
+  CHECK(client->received().find("content-length: 99999") != std::string::npos);
+}
+
+TEST_CASE("a whole answer that ends in the middle closes the connection, too") {
+  for (const std::string& half : {"{\"half\":\"" + std::string(20'000, 'x'), std::string(" \n")}) {
+    Bench bench(with({provider("k", "keyless")}));
+    bench.upstream.answer({.pieces = {half}});
+    auto client = bench.connect();
+    client->send(post("/k/v1/messages", kChatBody));
+    CHECK(client->closed());
+    CHECK_FALSE(client->received().ends_with("0\r\n\r\n"));  // no end of the chunks
+  }
+}
+
+TEST_CASE(
+    "a short answer that breaks off has failed before it began: another credential is tried") {
+  Bench bench(with({provider("p", "plain", 2)}));
+  bench.upstream.answer({.pieces = {"{\"half\":"}, .failure = upstream::FailureKind::reset});
+  bench.upstream.answer({.pieces = {std::string(kChatAnswer)}});
+  const auto answer = bench.ask(post("/p/v1/chat/completions", kChatBody));
+  CHECK(answer.status == 200);
+  CHECK(answer.body == kChatAnswer);
+  CHECK(bench.upstream.calls() == 2);
+}
+
+TEST_CASE("a 200 that is not what was asked for is a failed attempt, 502 at the end") {
+  const auto ends = [](std::string_view body, std::string_view answer) {
+    Bench bench(with({provider("k", "keyless")}));
+    bench.upstream.answer({.pieces = {std::string(answer)}});
+    const auto told = bench.ask(post("/k/v1/messages", std::string(body)));
+    CAPTURE(answer);
+    CHECK(told.status == 502);
+    CHECK(told.has(R"("type":"error")"));
+    CHECK_FALSE(told.has("page"));
+  };
+  for (const auto* bad : {"<html>page</html>", "", "{\"half\":", "{page}", "[]", "true"})
+    ends(kChatBody, bad);
+  for (const auto* bad :
+       {"<html>page</html>", "", "data: <html>page</html>\n\n", "{\"page\":1}", ": page\n\n"})
+    ends(R"({"model":"m","stream":true})", bad);
 }
 
 TEST_CASE("expect: 100-continue is answered after the checks of the head only") {

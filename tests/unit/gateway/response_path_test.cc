@@ -149,6 +149,82 @@ TEST_CASE("an error event before any content keeps the gate shut") {
   CHECK(path.held().find("overloaded_error") != std::string::npos);
 }
 
+TEST_CASE("a short answer is kept until its brackets close, and is passed as it came") {
+  const std::string body = " {\"a\":[{\"b\":\"}\"}]}\n";
+  for (size_t piece = 1; piece <= body.size(); ++piece) {
+    ResponsePath::Options options{.protocol = Protocol::openai_chat,
+                                  .expects = ResponsePath::Expects::object,
+                                  .length_known = true};
+    Collected out;
+    ResponsePath path(std::move(options), out);
+    for (size_t at = 0; at < body.size(); at += piece) {
+      const bool whole = at + piece >= body.size() - 1;
+      REQUIRE(path.feed(std::string_view(body).substr(at, piece)).ok());
+      CHECK(path.open() == whole);
+    }
+    REQUIRE(path.finish().ok());
+    CHECK_FALSE(path.garbage());
+    CHECK(out.bytes == body);
+  }
+}
+
+TEST_CASE("what cannot be an answer passes not at all") {
+  using Expects = ResponsePath::Expects;
+  const auto judged = [](Expects expects, std::string_view text) {
+    for (const size_t piece : {size_t{1}, size_t{3}, text.size() + 1}) {
+      Collected out;
+      ResponsePath path(
+          {.protocol = Protocol::openai_chat, .expects = expects, .length_known = true}, out);
+      for (size_t at = 0; at < text.size() && !path.garbage(); at += piece)
+        REQUIRE(path.feed(text.substr(at, piece)).ok());
+      if (!path.garbage()) REQUIRE(path.finish().ok());
+      CAPTURE(text);
+      if (path.garbage()) CHECK(out.bytes.empty());
+      if (!path.garbage()) CHECK(out.bytes == text);
+      if (piece > text.size()) return !path.garbage();
+    }
+    return false;
+  };
+  CHECK(judged(Expects::object, "{}"));
+  CHECK(judged(Expects::object, "{ \"a\":1}"));
+  CHECK(judged(Expects::container, "[{\"a\":1}]"));
+  CHECK_FALSE(judged(Expects::object, "[{\"a\":1}]"));
+  for (const auto expects : {Expects::object, Expects::container, Expects::elements}) {
+    for (const auto* bad : {"<html>", "", "{\"a\":", "{a}", "null", "  "})
+      CHECK_FALSE(judged(expects, expects == Expects::elements && bad[0] == '{' ? "<" : bad));
+  }
+  CHECK(judged(Expects::anything, "<html>"));
+}
+
+TEST_CASE("a long answer passes before its end, blanks that come by themselves pass at once") {
+  Collected out;
+  ResponsePath path({.protocol = Protocol::openai_chat, .expects = ResponsePath::Expects::object},
+                    out);
+  REQUIRE(path.feed("\n").ok());
+  CHECK(out.bytes == "\n");  // an upstream that thinks keeps the connection alive
+  Collected long_one;
+  ResponsePath other({.protocol = Protocol::openai_chat, .expects = ResponsePath::Expects::object},
+                     long_one);
+  REQUIRE(other.feed("{\"a\":\"").ok());
+  CHECK(long_one.bytes.empty());
+  REQUIRE(other.feed(std::string(20'000, 'x')).ok());
+  CHECK(long_one.bytes.size() == 20'006);
+  CHECK_FALSE(other.cut());
+  REQUIRE(other.finish().ok());
+  CHECK(other.cut());  // its brackets are open
+}
+
+TEST_CASE("a stream of something else never opens, however long it is") {
+  Collected out;
+  auto options = a_stream(Protocol::openai_chat);
+  options.expects = ResponsePath::Expects::events;
+  ResponsePath path(std::move(options), out);
+  for (int i = 0; i < 100 && !path.garbage(); ++i)
+    REQUIRE(path.feed("data: <p>" + std::string(1'000, 'x') + "\n\n").ok());
+  CHECK(path.garbage());
+  CHECK(out.bytes.empty());
+}
+
 TEST_CASE("pings fit between events only") {
   Collected out;
   ResponsePath path(a_stream(Protocol::openai_chat), out);
