@@ -21,11 +21,13 @@ struct AccountCall {
   const config::ProviderEntry* provider = nullptr;  // the snapshot's
   int64_t user_id = 0;                              // the administrator is user 0
   int64_t user_key_id = storage::kNoId;
+  bool by_state = false;  // a browser without a key, after the vendor's page; user_id is kNoId
   std::string query;
   // Without authentication, cookies and hop-by-hop fields; the views are into `text`.
   std::vector<http::HeaderView> headers;
   std::vector<std::string> text;
 
+  // As JSON; a browser that asks for a page is told in words instead.
   void reply(int status, std::string json) const;
   void fail(const Error& error) const;
 };

@@ -11,6 +11,7 @@
 #include "gateway/http_call.h"
 #include "gateway/live_usage.h"
 #include "gateway/login.h"
+#include "gateway/login_query.h"
 #include "gateway/model_list.h"
 #include "gateway/overload.h"
 #include "gateway/pool_metrics.h"
@@ -221,7 +222,10 @@ Result<void> Exchange::authenticate() {
   const bool account = match_.kind == RouteKind::oauth_start ||
                        match_.kind == RouteKind::oauth_callback || match_.kind == RouteKind::usage;
   if (account && is_admin()) return ok();
-  if (presented_.key.empty()) return unauthorized();
+  if (presented_.key.empty()) {
+    by_state_ = match_.kind == RouteKind::oauth_callback && brings_login_state(query_);
+    return by_state_ ? ok() : unauthorized();
+  }
   key_ = session_.find_key(snapshot_, presented_.key);
   if (key_ == nullptr || !key_->usable(started_wall_us_)) return unauthorized();
   return ok();

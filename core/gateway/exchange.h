@@ -97,6 +97,7 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   const config::Settings& settings() const { return (*snapshot_)->settings(); }
   const RouteMatch& match() const { return match_; }
   const config::KeyEntry* key() const { return key_; }
+  bool by_state() const { return by_state_; }
   std::string_view query() const { return query_; }
   std::string_view request_id() const { return request_id_; }
   const http::RequestHead& head() const { return *head_; }
@@ -293,6 +294,7 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   size_t charged_ = 0;  // taken from the memory budget
   std::optional<Error> refusal_;
   bool stop_after_head_ = false;
+  bool by_state_ = false;  // a login's callback without a key
   bool client_headers_made_ = false;
 
   // What it comes to.

@@ -36,6 +36,7 @@ ExchangeCall::ExchangeCall(Exchange& exchange, std::string_view key,
   request_.loopback = peer.is_loopback();
   request_.snapshot = exchange.snapshot();
   request_.user_key = user_key;
+  request_.by_state = exchange.by_state();
 }
 
 void ExchangeCall::reply(int status, Fields headers, std::string body) {

@@ -41,6 +41,9 @@ class HttpCall {
     config::LoopSnapshotPtr snapshot;
     // oauth, usage: the user key, already checked to be usable; null for others and for the admin key.
     const config::KeyEntry* user_key = nullptr;
+    // oauth callback: a person's browser, without any key. The state that it brings is what
+    // authorises it; nothing else of it may be trusted.
+    bool by_state = false;
   };
 
   virtual ~HttpCall() = default;

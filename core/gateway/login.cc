@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "gateway/account_call.h"
 #include "gateway/account_store.h"
+#include "gateway/local_reply.h"
 #include "gateway/login_query.h"
 #include "gateway/step_runner.h"
 
@@ -17,10 +18,9 @@ namespace gproxy::gateway {
 namespace {
 
 constexpr int64_t kFlowLifeUs = int64_t{600} * 1'000'000;
-constexpr size_t kStateBytes = 32;
 
 std::string new_state() {
-  std::string bytes(kStateBytes, '\0');
+  std::string bytes(kLoginStateBytes, '\0');
   random_bytes(bytes.data(), bytes.size());
   return base64url_encode(bytes);
 }
@@ -183,8 +183,10 @@ void start_login(WorkerContext& context, std::shared_ptr<HttpCall> given) {
   const auto call = open_account_call(std::move(given));
   if (call == nullptr) return;
   const auto state = new_state();
-  auto machine =
-      modhost::StepMachine::oauth_start(call->provider->provider, person_of(*call, state));
+  auto person = person_of(*call, state);
+  person.redirect_uri =
+      own_callback(call->query, call->provider->name, call->call->request().headers);
+  auto machine = modhost::StepMachine::oauth_start(call->provider->provider, std::move(person));
   if (!machine.ok()) return call->fail(machine.error());
   StepRunner::run(
       context, call->snapshot, std::move(*machine),
@@ -217,6 +219,8 @@ void finish_login(WorkerContext& context, std::shared_ptr<HttpCall> given) {
   if (answer.error) return call->reply(400, failure_json(answer.error->substr(0, 512), {}));
   std::optional<Digest> state;
   if (answer.state) state = sha256(*answer.state);
+  // A browser without a key can only go on with the login whose state it knows.
+  if (call->by_state && !state) return call->fail(unauthorized());
   context.accounts->find_flow(
       call->provider->id, call->user_id, state, context.loop,
       [&context, call, state](Result<storage::FoundFlow> found) {
@@ -239,8 +243,9 @@ void finish_login(WorkerContext& context, std::shared_ptr<HttpCall> given) {
             call->provider->provider, person_of(*call, login->state),
             std::string(flow.substr(std::min(line, flow.size() - 1) + 1)));
         if (!machine.ok()) return call->fail(machine.error());
-        StepRunner::run(context, call->snapshot, std::move(*machine),
-                        purpose_of(*call, translate::Operation::oauth_callback),
+        auto purpose = purpose_of(*call, translate::Operation::oauth_callback);
+        purpose.user_id = row.user_id;  // whoever opened it
+        StepRunner::run(context, call->snapshot, std::move(*machine), purpose,
                         [login](Result<modhost::Step> step, const StepRunner& runner) {
                           take_callback_step(login, std::move(step), runner);
                         });

@@ -18,6 +18,31 @@ std::optional<std::string> query_parameter(std::string_view query, std::string_v
   return std::nullopt;
 }
 
+bool brings_login_state(std::string_view query) {
+  constexpr size_t kLength = (kLoginStateBytes * 8 + 5) / 6;
+  const auto state = query_parameter(query, "state");
+  return state && state->size() == kLength;
+}
+
+std::string own_callback(std::string_view query, std::string_view provider,
+                         std::span<const http::HeaderView> headers) {
+  if (query_parameter(query, "callback") != "gateway") return {};
+  // The caller has a key and sees the address in the answer: by these headers nobody is deceived
+  // but himself. Of a list, the first is the outermost proxy's.
+  const auto first = [&](std::string_view name) {
+    const auto value = http::find(headers, name);
+    return trim(value.substr(0, value.find(',')));
+  };
+  auto host = first("x-forwarded-host");
+  if (host.empty()) host = first("host");
+  constexpr std::string_view kOdd = "/\\?#@ \t\"<>";
+  if (host.empty() || host.size() > 255 || host.find_first_of(kOdd) != std::string_view::npos)
+    return {};
+  const bool tls = iequals(first("x-forwarded-proto"), "https");
+  std::string out(tls ? "https://" : "http://");
+  return out.append(host).append("/").append(provider).append("/oauth/callback");
+}
+
 CallbackQuery read_callback(std::string_view query) {
   const auto read = [](std::string_view from) {
     CallbackQuery out;

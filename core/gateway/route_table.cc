@@ -96,7 +96,7 @@ constexpr RouteRow kTable[] = {
      oauth_callback,
      {},
      Operation::oauth_callback,
-     "the same"},
+     "the same, or none: its state counts"},
     {M::get,
      provider,
      "/usage",

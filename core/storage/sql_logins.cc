@@ -35,10 +35,12 @@ Result<void> SqlStore::put_flow(const FlowRow& row) {
 Result<FoundFlow> SqlStore::find_flow(int64_t provider_id, int64_t user_id,
                                       const std::optional<Digest>& state) {
   FoundFlow out;
+  const bool anybody = user_id == kNoId;
+  if (anybody && !state) return out;
   Query query(*db_,
-              "SELECT id, state_digest, flow_sealed, expires_at FROM oauth_flows"
-              " WHERE provider_id = $1 AND user_id = $2 AND expires_at > $3");
-  query.with(provider_id).with(user_id).with(clock_.wall_us());
+              "SELECT id, state_digest, flow_sealed, expires_at, user_id FROM oauth_flows"
+              " WHERE provider_id = $1 AND (user_id = $2 OR $3 = 1) AND expires_at > $4");
+  query.with(provider_id).with(user_id).with(int64_t{anybody}).with(clock_.wall_us());
   for (;;) {
     GP_TRY(const bool more, query.step());
     if (!more) return out;
@@ -52,7 +54,7 @@ Result<FoundFlow> SqlStore::find_flow(int64_t provider_id, int64_t user_id,
     FlowRow row;
     std::copy(digest.begin(), digest.end(), row.state.begin());
     row.provider_id = provider_id;
-    row.user_id = user_id;
+    row.user_id = query.integer(4);
     row.flow = std::move(*flow);
     row.expires_at = query.integer(3);
     out.row = std::move(row);

@@ -161,7 +161,8 @@ class Store {
 
   virtual Result<void> append_audit(const AuditRow& row) = 0;
   // Logins that wait. put_flow() creates, or changes the flow of a known state; expired ones go,
-  // and the oldest of the opener beyond kMaxFlowsPerUser. `state` nothing = any.
+  // and the oldest of the opener beyond kMaxFlowsPerUser. `state` nothing = any; user_id kNoId =
+  // anybody's, with a state only.
   virtual Result<void> put_flow(const FlowRow& row) = 0;
   virtual Result<FoundFlow> find_flow(int64_t provider_id, int64_t user_id,
                                       const std::optional<Digest>& state) = 0;

@@ -125,7 +125,7 @@ gp::Status Provider::oauth_start(const gp::StepIn& in, gp_step& out) {
     const std::string_view said = query_value(in.arena, query_of(in), name);
     return said.empty() ? std::string_view(otherwise) : said;
   };
-  const std::string_view redirect = or_default("redirect_uri", provider.redirect_uri());
+  const std::string_view redirect = redirect_of(in, provider.redirect_uri());
   const std::string_view query =
       form_encode(in.arena, {{"code", "true"},
                              {"client_id", provider.client_id()},
@@ -135,22 +135,25 @@ gp::Status Provider::oauth_start(const gp::StepIn& in, gp_step& out) {
                              {"code_challenge", challenge},
                              {"code_challenge_method", "S256"},
                              {"state", state}});
-  return reply(out, 200,
-               JsonObject(in.arena)
-                   .text("auth_url", in.arena.concat({provider.endpoints().authorize, "?", query}))
-                   .text("state", state)
-                   .text("redirect_uri", redirect)
-                   .text("mode", "manual")
-                   .text("instructions",
-                         "Open auth_url, sign in, and give the code that is shown, or the address "
-                         "that the browser ends at, to oauth/callback as code or callback_url.")
-                   .str(),
-               JsonObject(in.arena)
-                   .text("step", "login")
-                   .text("state", state)
-                   .text("verifier", verifier)
-                   .text("redirect_uri", redirect)
-                   .str());
+  return reply(
+      out, 200,
+      JsonObject(in.arena)
+          .text("auth_url", in.arena.concat({provider.endpoints().authorize, "?", query}))
+          .text("state", state)
+          .text("redirect_uri", redirect)
+          .text("mode", returns_here(in, redirect) ? "redirect" : "manual")
+          .text("instructions",
+                returns_here(in, redirect)
+                    ? kReturnsHere
+                    : "Open auth_url, sign in, and give the code that is shown, or the address "
+                      "that the browser ends at, to oauth/callback as code or callback_url.")
+          .str(),
+      JsonObject(in.arena)
+          .text("step", "login")
+          .text("state", state)
+          .text("verifier", verifier)
+          .text("redirect_uri", redirect)
+          .str());
 }
 
 gp::Status Provider::oauth_callback(const gp::StepIn& in, gp_step& out) {

@@ -28,7 +28,7 @@ gp::Status start_browser(const gp::StepIn& in, gp_step& out) {
     const std::string_view said = query_value(in.arena, query_of(in), name);
     return said.empty() ? std::string_view(otherwise) : said;
   };
-  const std::string_view redirect = or_default("redirect_uri", provider.redirect_uri());
+  const std::string_view redirect = redirect_of(in, provider.redirect_uri());
   const std::string_view scope = or_default("scope", provider.scope());
   const std::string_view query = form_encode(
       in.arena,
@@ -49,18 +49,21 @@ gp::Status start_browser(const gp::StepIn& in, gp_step& out) {
                                     .text("verifier", verifier)
                                     .text("redirect_uri", redirect)
                                     .str();
-  return reply(out, 200,
-               JsonObject(in.arena)
-                   .text("auth_url", in.arena.concat({provider.endpoints().authorize, "?", query}))
-                   .text("state", state)
-                   .text("redirect_uri", redirect)
-                   .text("scope", scope)
-                   .text("mode", "authorization_code")
-                   .text("instructions",
-                         "Open auth_url, sign in, and give the address that the browser ends at to "
-                         "oauth/callback as callback_url.")
-                   .str(),
-               flow);
+  return reply(
+      out, 200,
+      JsonObject(in.arena)
+          .text("auth_url", in.arena.concat({provider.endpoints().authorize, "?", query}))
+          .text("state", state)
+          .text("redirect_uri", redirect)
+          .text("scope", scope)
+          .text("mode", "authorization_code")
+          .text("instructions",
+                returns_here(in, redirect)
+                    ? kReturnsHere
+                    : "Open auth_url, sign in, and give the address that the browser ends at to "
+                      "oauth/callback as callback_url.")
+          .str(),
+      flow);
 }
 
 gp::Status start_device(const gp::StepIn& in, gp_step& out) {

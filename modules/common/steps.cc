@@ -79,6 +79,12 @@ gp::Status reply(gp_step& out, int32_t status, std::string_view reply_json, std:
   return gp::ok();
 }
 
+std::string_view redirect_of(const gp::StepIn& in, std::string_view otherwise) {
+  const std::string_view said = query_value(in.arena, query_of(in), "redirect_uri");
+  if (!said.empty()) return said;
+  return in.raw.redirect_uri.len > 0 ? gp::view(in.raw.redirect_uri) : otherwise;
+}
+
 std::string_view flow_text(const gp::StepIn& in, std::string_view name) {
   const std::string_view flow = gp::view(in.raw.flow);
   if (flow.empty()) return {};

@@ -43,6 +43,15 @@ const Credential& credential_of(const gp::StepIn& in) {
 inline std::string_view query_of(const gp::StepIn& in) {
   return gp::view(in.raw.query);
 }
+// Where the vendor is to send the person: as the caller says, else to gproxy where the caller asked
+// for that, else `otherwise`.
+std::string_view redirect_of(const gp::StepIn& in, std::string_view otherwise);
+// The login's mode and the person's next move, when gproxy itself is where the browser ends.
+inline bool returns_here(const gp::StepIn& in, std::string_view redirect) {
+  return in.raw.redirect_uri.len > 0 && redirect == gp::view(in.raw.redirect_uri);
+}
+inline constexpr std::string_view kReturnsHere =
+    "Open auth_url in a browser and sign in; it comes back here by itself.";
 // A member of the flow; empty where there is none.
 std::string_view flow_text(const gp::StepIn& in, std::string_view name);
 inline bool has_reply(const gp::StepIn& in) {

@@ -306,8 +306,7 @@ gp::Status login_start(const CodeAssist& self, const gp::StepIn& in, gp_step& ou
   Flow flow;
   flow.stage = "wait_for_code";
   flow.goal = "login";
-  flow.redirect_uri = gproxy_common::query_value(arena, query, "redirect_uri");
-  if (flow.redirect_uri.empty()) flow.redirect_uri = self.product().redirect_uri;
+  flow.redirect_uri = gproxy_common::redirect_of(in, self.product().redirect_uri);
   if (!gp::usable_base_url(flow.redirect_uri))
     return fail(out, 400, "invalid_redirect_uri", "redirect_uri must be an http or https address");
   flow.project = gproxy_common::query_value(arena, query, "project_id");
@@ -329,16 +328,17 @@ gp::Status login_start(const CodeAssist& self, const gp::StepIn& in, gp_step& ou
                                                        {"code_challenge_method", "S256"},
                                                        {"code_challenge", challenge},
                                                        {"state", state}})});
+  const bool here = gproxy_common::returns_here(in, flow.redirect_uri);
   const std::string_view answer =
       JsonObject(arena)
           .text("auth_url", url)
           .text("state", state)
           .text("redirect_uri", flow.redirect_uri)
-          .text("mode", "manual")
-          .text(
-              "instructions",
-              "Open auth_url in a browser, agree, and hand the address that you arrive at (or its "
-              "code) to the callback as callback_url (or code).")
+          .text("mode", here ? "redirect" : "manual")
+          .text("instructions", here ? gproxy_common::kReturnsHere
+                                     : "Open auth_url in a browser, agree, and hand the address "
+                                       "that you arrive at (or its "
+                                       "code) to the callback as callback_url (or code).")
           .str();
   return gproxy_common::reply(out, 200, answer, write_flow(arena, flow));
 }

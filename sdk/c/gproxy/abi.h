@@ -484,7 +484,8 @@ typedef struct gp_step_in {
   int32_t cause;            /* gproxy.credential/1: GP_CAUSE_* */
   gp_str query;             /* gproxy.oauth/1: the client's query, encoded */
   gp_str state;             /* gproxy.oauth/1: made by the host; goes into the authorisation URL */
-  gp_str redirect_uri;      /* gproxy.oauth/1: gproxy's own callback address, may be empty */
+  gp_str redirect_uri;      /* gproxy.oauth/1, start: gproxy's own callback address if the caller wants the
+                               person's browser to end there, else empty: the module's own way */
   const gp_header *headers; /* gproxy.oauth/1: the client's */
   size_t header_count;
   gp_arena *arena; /* for everything in gp_step; dies when the host has taken the step */

@@ -107,6 +107,68 @@ for (const name of ['claudecode', 'my-claudecode']) {
   });
 }
 
+describe('a browser that comes back to gproxy itself', () => {
+  // No key and no cookie: the state is all that it has.
+  const arrive = async (address, accept = 'text/html') => {
+    const r = await fetch(address, { headers: { accept } });
+    return { status: r.status, text: await r.text(), type: r.headers.get('content-type'), headers: r.headers };
+  };
+  const begin = async (name, query, key = { 'x-admin-key': ADMIN }) => (await fetch(`${gproxy.url}/${name}/oauth?${query}`, { headers: key })).json();
+
+  // Another account of codex is a row of its own; claudecode's is the one that is there already.
+  for (const [name, query, account, rows] of [['codex', 'mode=browser&callback=gateway', { account_id: 'acct-browser', email: 'b@example.test' }, 1], ['my-claudecode', 'callback=gateway', { email: 'browser@example.test' }, 0]]) {
+    test(`${name}: the page's redirect is the login's end`, async () => {
+      const sim = sims[name.replace('my-', '')];
+      const begun = await begin(name, query, { authorization: `Bearer ${ADMIN}` });
+      assert.equal(begun.redirect_uri, `${gproxy.url}/${name}/oauth/callback`);
+      const had = (await gproxy.admin('GET', '/credentials')).body.credentials.length;
+      const arrived = await sim.consent(begun.auth_url, account);
+      const page = await arrive(arrived);
+      assert.equal(page.status, 200, page.text);
+      assert.match(page.type, /text\/html/);
+      assert.match(page.text, /logged in/);
+      assert.equal(page.headers.get('referrer-policy'), 'no-referrer');
+      silent(sim, page.text);
+      assert.ok(!page.text.includes(begun.state));
+      assert.equal((await gproxy.admin('GET', '/credentials')).body.credentials.length, had + rows);
+      assert.equal((await say(name)).status, 200);
+      assert.ok(!gproxy.stderr().includes(begun.state));
+      // The state is spent with it.
+      const again = await arrive(arrived);
+      assert.equal(again.status, 400, again.text);
+    });
+  }
+  test('a state that is none, another provider\'s, or missing opens nothing', async () => {
+    const begun = await begin('claudecode', 'callback=gateway');
+    const at = (name, query) => arrive(`${gproxy.url}/${name}/oauth/callback?${query}`, 'application/json');
+    assert.equal((await at('claudecode', 'code=c')).status, 401);
+    assert.equal((await at('claudecode', 'code=c&state=short')).status, 401);
+    assert.equal((await at('claudecode', `code=c&state=${'A'.repeat(43)}`)).status, 400);
+    assert.equal((await at('my-claudecode', `code=c&state=${begun.state}`)).status, 400);
+    assert.equal((await at('claudecode', `callback_url=${quoted(`http://x/?code=c&state=${begun.state}`)}`)).status, 401);
+    // A wrong key is no key's absence.
+    const wrong = await fetch(`${gproxy.url}/claudecode/oauth/callback?code=c&state=${begun.state}`, { headers: { authorization: 'Bearer sk-nobody' } });
+    assert.equal(wrong.status, 401);
+    // Neither the start of a login nor the usage goes without one.
+    assert.equal((await arrive(`${gproxy.url}/claudecode/oauth?state=${begun.state}`)).status, 401);
+    assert.equal((await arrive(`${gproxy.url}/claudecode/usage?state=${begun.state}`)).status, 401);
+  });
+  test('a refusal at the vendor\'s page is told in words, and nothing of it is markup', async () => {
+    const begun = await begin('claudecode', 'callback=gateway');
+    const page = await arrive(`${gproxy.url}/claudecode/oauth/callback?state=${begun.state}&error=access_denied&error_description=${quoted('<script>no</script>')}`);
+    assert.equal(page.status, 400);
+    assert.match(page.text, /&lt;script&gt;no/);
+    assert.ok(!page.text.includes('<script>'));
+  });
+  test('behind a proxy the address is the one outside', async () => {
+    const begun = await begin('claudecode', 'callback=gateway', { 'x-admin-key': ADMIN, 'x-forwarded-proto': 'https', 'x-forwarded-host': 'gw.example.test' });
+    assert.equal(begun.redirect_uri, 'https://gw.example.test/claudecode/oauth/callback');
+    assert.equal(begun.mode, 'redirect');
+    // Without the wish the vendor's own page it stays.
+    assert.notEqual((await begin('claudecode', '')).redirect_uri, begun.redirect_uri);
+  });
+});
+
 test('a refused refresh ends the account\'s service, a broken one does not', async () => {
   const sim = sims.claudecode;
   sim.clear();

@@ -33,7 +33,9 @@ class FakeAccounts final : public AccountStore {
                  std::function<void(Result<storage::FoundFlow>)> done) override {
     storage::FoundFlow found;
     for (const auto& [digest, row] : flows) {
-      if (row.provider_id != provider || row.user_id != user || (state && row.state != *state))
+      const bool anybody = user == storage::kNoId && state;
+      if (row.provider_id != provider || (row.user_id != user && !anybody) ||
+          (state && row.state != *state))
         continue;
       ++found.pending;
       found.row = row;
@@ -195,6 +197,46 @@ TEST_CASE("a code that was spent is not lost with its client, and is not spent t
   bench.turn_until([&] { return !accounts.saved.empty(); });
   CHECK(accounts.saved.size() == 1);
   CHECK(bench.upstream.calls() == 1);
+}
+
+TEST_CASE("a browser without a key is let in by the state that it brings, for that login alone") {
+  FakeAccounts accounts;
+  Bench bench(setup(accounts));
+  const auto raw = [](std::string_view path, std::string_view header = "accept: text/html") {
+    return "GET " + std::string(path) + " HTTP/1.1\r\nhost: g\r\n" + std::string(header) +
+           "\r\n\r\n";
+  };
+  const auto state = state_in(bench.ask(get("/v/oauth")));
+  REQUIRE(state.size() == 43);
+  // Without the state, with half of it, or with one that nobody has been given.
+  CHECK(bench.ask(raw("/v/oauth/callback?code=1")).status == 401);
+  CHECK(bench.ask(raw("/v/oauth/callback?code=1&state=" + state.substr(1))).status == 401);
+  CHECK(bench.ask(raw("/v/oauth/callback?code=1&state=" + std::string(43, 'A'))).status == 400);
+  CHECK(bench.ask(raw("/v/usage?state=" + state)).status == 401);
+  CHECK(accounts.saved.empty());
+  bench.upstream.answer(vendor(200, account("new-token")));
+  const auto page = bench.ask(raw("/v/oauth/callback?code=1&state=" + state));
+  CHECK(page.status == 200);
+  CHECK(page.header("content-type") == "text/html; charset=utf-8");
+  CHECK(page.has("logged in"));
+  CHECK_FALSE(page.has("new-token"));
+  CHECK(accounts.saved.size() == 1);
+  CHECK(bench.ask(raw("/v/oauth/callback?code=1&state=" + state)).status == 400);
+}
+
+TEST_CASE("the vendor is sent back to gproxy only where the caller asks for it") {
+  const http::HeaderView plain[] = {{"Host", "gw:8787"}};
+  const http::HeaderView behind[] = {{"Host", "inner"},
+                                     {"X-Forwarded-Proto", "https, http"},
+                                     {"X-Forwarded-Host", "gw.example.test, inner"}};
+  const http::HeaderView odd[] = {{"Host", "a/b@c"}};
+  CHECK(own_callback("", "v", plain).empty());
+  CHECK(own_callback("callback=other", "v", plain).empty());
+  CHECK(own_callback("a=1&callback=gateway", "v", plain) == "http://gw:8787/v/oauth/callback");
+  CHECK(own_callback("callback=gateway", "v", behind) ==
+        "https://gw.example.test/v/oauth/callback");
+  CHECK(own_callback("callback=gateway", "v", odd).empty());
+  CHECK(own_callback("callback=gateway", "v", {}).empty());
 }
 
 TEST_CASE("logins and quotas need a key with the permission, or the administrator's") {

@@ -238,6 +238,29 @@ TEST_CASE("code assist: a login without the operator's OAuth client names the se
   }
 }
 
+TEST_CASE("code assist: the vendor may send the browser back to gproxy itself") {
+  for (const Product& product : kProducts) {
+    Fixture f(product);
+    auto start = StepMachine::oauth_start(
+        f.host, f.module, *f.provider,
+        {.state = "st", .redirect_uri = "https://gw.example/p/oauth/callback"});
+    REQUIRE(start.step().kind == GP_STEP_REPLY);
+    CHECK(json_at(start.step().reply_json, "/mode") == "redirect");
+    CHECK(json_at(start.step().reply_json, "/redirect_uri") ==
+          "https://gw.example/p/oauth/callback");
+    CHECK(json_at(start.step().reply_json, "/auth_url")
+              .find("redirect_uri=https%3A%2F%2Fgw.example%2Fp%2Foauth%2Fcallback") !=
+          std::string::npos);
+    // What the caller names himself comes first.
+    auto named = StepMachine::oauth_start(f.host, f.module, *f.provider,
+                                          {.query = "redirect_uri=http%3A%2F%2Fback%2Fcb",
+                                           .state = "st",
+                                           .redirect_uri = "https://gw.example/p/oauth/callback"});
+    CHECK(json_at(named.step().reply_json, "/redirect_uri") == "http://back/cb");
+    CHECK(json_at(named.step().reply_json, "/mode") == "manual");
+  }
+}
+
 TEST_CASE("code assist: a login from its start to the stored account") {
   for (const Product& product : kProducts) {
     Fixture f(product);

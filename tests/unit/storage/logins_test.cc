@@ -58,6 +58,23 @@ TEST_CASE("a waiting login is found by its opener at its provider alone, sealed,
   CHECK(found(provider, 7, std::nullopt).pending == 0);
 }
 
+TEST_CASE("a state alone finds its login, whoever opened it; nothing else does") {
+  auto store = open_fresh();
+  REQUIRE(store);
+  const auto provider = (*store)->upsert_provider(a_provider("alpha"))->id;
+  const auto other = (*store)->upsert_provider(a_provider("beta"))->id;
+  REQUIRE((*store)->put_flow(a_flow(provider, 7, "state-7", "seven")));
+  REQUIRE((*store)->put_flow(a_flow(provider, 0, "state-0", "zero")));
+  const auto seven = (*store)->find_flow(provider, kNoId, sha256("state-7"));
+  REQUIRE(seven->pending == 1);
+  CHECK(seven->row->user_id == 7);
+  CHECK(seven->row->flow.reveal() == "seven");
+  CHECK((*store)->find_flow(provider, kNoId, sha256("state-0"))->row->user_id == 0);
+  CHECK((*store)->find_flow(provider, kNoId, std::nullopt)->pending == 0);
+  CHECK((*store)->find_flow(provider, kNoId, sha256("state-1"))->pending == 0);
+  CHECK((*store)->find_flow(other, kNoId, sha256("state-7"))->pending == 0);
+}
+
 TEST_CASE("waiting logins expire, and an opener has a bounded number of them") {
   auto store = open_fresh();
   REQUIRE(store);

@@ -3,7 +3,8 @@
  * gproxy.oauth/1 (module): logging an account in, as a step machine (gp_step in abi.h). Serves the
  * instances whose route table has OAUTH_START and OAUTH_CALLBACK as NATIVE. Covers authorisation code,
  * PKCE and device flows. The host keeps and seals the flow with its state, provider, opener and expiry
- * (600 s); dropping it is cancelling it. Who may call the routes is the host's business.
+ * (600 s); dropping it is cancelling it. Who may call the routes is the host's business: a caller with a key,
+ * or the browser of a person who brings the state back and has none.
  */
 #ifndef GPROXY_EXT_OAUTH_H
 #define GPROXY_EXT_OAUTH_H
@@ -21,7 +22,8 @@ typedef struct gp_oauth_ext {
   uint32_t flags; /* none defined, 0 */
 
   /* [any] Begins a login. in->query holds the caller's parameters, in->state the state to put into the
-   * authorisation URL, in->redirect_uri gproxy's own callback. Usually answers REPLY with KEEP_FLOW and
+   * authorisation URL, in->redirect_uri where the vendor is to send the person if the caller asked for
+   * gproxy's own callback. Usually answers REPLY with KEEP_FLOW and
    * {"auth_url", "state", …}; a device flow FETCHes its code first. The PKCE verifier goes into flow. */
   gp_status (*start)(const gp_step_in *in, gp_step *out);
 
