@@ -35,30 +35,19 @@ class Call : public gproxy_google::Envelope {
   std::string model_;  // of a get
 };
 
-class Provider : public gproxy_google::CodeAssist {
+class Provider : public gproxy_google::CodeAssistProvider<Provider> {
  public:
-  static constexpr bool kNeedsJson = true;
-  static constexpr bool kNeedsCrypto = true;
-  using Credential = gproxy_google::Account;
   using Call = gproxy_antigravity::Call;
   using LocalCall = gproxy_google::NoStream;
 
-  Provider() : CodeAssist(kProduct) {}
+  Provider() : CodeAssistProvider(kProduct) {}
   static gp::Status create(const gp::Settings& settings, std::unique_ptr<Provider>& out);
   std::span<const gp_route> routes() const { return routes_; }
-  gp::Status open_credential(const gp::CredentialText& text, std::unique_ptr<Credential>& out,
-                             gp_credential_info& info) const;
   gp::Status prepare(const gp::Request& request, gp::Upstream& up,
                      std::unique_ptr<Call>& call) const;
   // Estimates a count.
   gp::Status respond(const gp::Request& request, gp::Local& out, std::unique_ptr<LocalCall>&) const;
-  gp::Status classify(const gp::Failure& failure, gp::Verdict& verdict) const;
 
-  static gp::Status oauth_start(const gp::StepIn& in, gp_step& out);
-  static gp::Status oauth_callback(const gp::StepIn& in, gp_step& out);
-  static gp::Status oauth_resume(const gp::StepIn& in, gp_step& out);
-  static gp::Status refresh(const gp::StepIn& in, gp_step& out);
-  static gp::Status refresh_resume(const gp::StepIn& in, gp_step& out);
   static gp::Status quota_start(const gp::StepIn& in, gp_step& out);
   static gp::Status quota_resume(const gp::StepIn& in, gp_step& out);
 

@@ -79,12 +79,6 @@ gp::Status Provider::create(const gp::Settings& settings, std::unique_ptr<Provid
   return gp::ok();
 }
 
-gp::Status Provider::open_credential(const gp::CredentialText& text,
-                                     std::unique_ptr<Credential>& out,
-                                     gp_credential_info& info) const {
-  return open_account(text, out, info);
-}
-
 namespace {
 constexpr const gp_kind* kKinds[] = {&kKind};
 constexpr gp_info kInfo = {

@@ -101,9 +101,4 @@ gp::Status Provider::respond(const gp::Request& request, gp::Local& out,
   return gp::ok();
 }
 
-gp::Status Provider::classify(const gp::Failure& failure, gp::Verdict& verdict) const {
-  judge_failure(failure, verdict);
-  return gp::ok();
-}
-
 }  // namespace gproxy_antigravity

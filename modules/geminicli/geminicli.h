@@ -15,29 +15,18 @@ namespace gproxy_geminicli {
 extern const gp_kind kKind;
 extern const gproxy_google::Product kProduct;
 
-class Provider : public gproxy_google::CodeAssist {
+class Provider : public gproxy_google::CodeAssistProvider<Provider> {
  public:
-  static constexpr bool kNeedsJson = true;
-  static constexpr bool kNeedsCrypto = true;
-  using Credential = gproxy_google::Account;
   using Call = gproxy_google::Envelope;
   using LocalCall = gproxy_google::NoStream;
 
-  Provider() : CodeAssist(kProduct) {}
+  Provider() : CodeAssistProvider(kProduct) {}
   static gp::Status create(const gp::Settings& settings, std::unique_ptr<Provider>& out);
   std::span<const gp_route> routes() const;
-  gp::Status open_credential(const gp::CredentialText& text, std::unique_ptr<Credential>& out,
-                             gp_credential_info& info) const;
   gp::Status prepare(const gp::Request& request, gp::Upstream& up,
                      std::unique_ptr<Call>& call) const;
   gp::Status respond(const gp::Request& request, gp::Local& out, std::unique_ptr<LocalCall>&) const;
-  gp::Status classify(const gp::Failure& failure, gp::Verdict& verdict) const;
 
-  static gp::Status oauth_start(const gp::StepIn& in, gp_step& out);
-  static gp::Status oauth_callback(const gp::StepIn& in, gp_step& out);
-  static gp::Status oauth_resume(const gp::StepIn& in, gp_step& out);
-  static gp::Status refresh(const gp::StepIn& in, gp_step& out);
-  static gp::Status refresh_resume(const gp::StepIn& in, gp_step& out);
   static gp::Status quota_start(const gp::StepIn& in, gp_step& out);
   static gp::Status quota_resume(const gp::StepIn& in, gp_step& out);
 

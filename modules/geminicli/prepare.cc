@@ -45,9 +45,4 @@ gp::Status Provider::respond(const gp::Request& request, gp::Local& out,
   return models_.respond(request, out);
 }
 
-gp::Status Provider::classify(const gp::Failure& failure, gp::Verdict& verdict) const {
-  judge_failure(failure, verdict);
-  return gp::ok();
-}
-
 }  // namespace gproxy_geminicli

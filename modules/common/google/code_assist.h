@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "gproxy/module.hpp"
 
@@ -72,7 +73,7 @@ class CodeAssist {
   bool vendor_identity_ = false;
 };
 
-// gproxy.oauth/1: authorisation code with PKCE, brought back by hand.
+// gproxy.oauth/1: authorisation code with PKCE.
 gp::Status login_start(const CodeAssist& self, const gp::StepIn& in, gp_step& out);
 gp::Status login_callback(const CodeAssist& self, const gp::StepIn& in, gp_step& out);
 // gproxy.credential/1: new tokens, and the project where it is missing or in doubt.
@@ -85,6 +86,57 @@ gp::Status quota_ask(const CodeAssist& self, const gp::StepIn& in, gp_step& out,
                      std::string_view path, std::string_view body);
 using ReadWindows = std::string_view (*)(const gp::Json& answer, const gp::Arena& arena);
 gp::Status quota_answer(const gp::StepIn& in, gp_step& out, ReadWindows windows);
+
+// The base of a module's Provider: the machines' entries, the same for every product. What a
+// product has of its own is where its quota is asked (quota_start, quota_resume).
+template <class Provider>
+class CodeAssistProvider : public CodeAssist {
+ public:
+  static constexpr bool kNeedsJson = true;
+  static constexpr bool kNeedsCrypto = true;
+  using Credential = Account;
+
+  using CodeAssist::CodeAssist;
+  gp::Status open_credential(const gp::CredentialText& text, std::unique_ptr<Credential>& out,
+                             gp_credential_info& info) const {
+    return open_account(text, out, info);
+  }
+  gp::Status classify(const gp::Failure& failure, gp::Verdict& verdict) const {
+    judge_failure(failure, verdict);
+    return gp::ok();
+  }
+
+  static gp::Status oauth_start(const gp::StepIn& in, gp_step& out) {
+    return login_start(of(in), in, out);
+  }
+  static gp::Status oauth_callback(const gp::StepIn& in, gp_step& out) {
+    return login_callback(of(in), in, out);
+  }
+  static gp::Status oauth_resume(const gp::StepIn& in, gp_step& out) {
+    return account_resume(of(in), in, out);
+  }
+  static gp::Status refresh(const gp::StepIn& in, gp_step& out) {
+    return refresh_account(of(in), in, out);
+  }
+  static gp::Status refresh_resume(const gp::StepIn& in, gp_step& out) {
+    return account_resume(of(in), in, out);
+  }
+
+ protected:
+  static const Provider& of(const gp::StepIn& in) {
+    return *reinterpret_cast<const Provider*>(in.raw.provider);
+  }
+};
+
+// An array of windows (model_window), those that are empty left out.
+class WindowList {
+ public:
+  void add(std::string_view window);
+  std::string_view str(const gp::Arena& arena) const;
+
+ private:
+  std::vector<std::string_view> parts_;
+};
 
 // One window of a model from the vendor's remainingFraction (0 to 1) and resetTime; empty if it
 // tells neither.

@@ -41,6 +41,17 @@ gp::Status quota_answer(const gp::StepIn& in, gp_step& out, ReadWindows windows)
   return gp::ok();
 }
 
+void WindowList::add(std::string_view window) {
+  if (window.empty()) return;
+  parts_.push_back(parts_.empty() ? "[" : ",");
+  parts_.push_back(window);
+}
+
+std::string_view WindowList::str(const gp::Arena& arena) const {
+  if (parts_.empty()) return "[]";
+  return arena.concat({arena.concat(std::span<const std::string_view>(parts_)), "]"});
+}
+
 std::string_view model_window(const gp::Arena& arena, std::string_view model, std::string_view name,
                               const gp::Json& told) {
   const auto fraction = told.get("/remainingFraction");
