@@ -148,10 +148,12 @@ Result<ModuleInfo> check_entry(const gp_entry* entry, const std::string& path) {
         fmt::format("its entry table has {} bytes, too short for a version", entry->size));
   }
   auto version = fmt::format("{}.{}", entry->abi_major, entry->abi_minor);
-  if (entry->abi_major != GP_ABI_MAJOR ||
-      (GP_ABI_MAJOR == 0 && entry->abi_minor < GP_ABI_MINOR_OLDEST)) {
-    return refuse(
-        fmt::format("made for module ABI {}, this gproxy speaks {}", version, host_abi_version()));
+  // Any minor of our major is welcome: an older one is a part of ours, and of a newer one we leave
+  // out what we do not know.
+  if (entry->abi_major != GP_ABI_MAJOR) {
+    return refuse(fmt::format(
+        "made for module ABI {}, this gproxy speaks {}: {}", version, host_abi_version(),
+        entry->abi_major > GP_ABI_MAJOR ? "it needs a newer gproxy" : "build it anew"));
   }
   if (entry->size < GP_FIRST_SIZE(gp_entry, extension)) {
     return refuse(fmt::format(

@@ -13,10 +13,12 @@
 #include <cstring>
 
 #include "gproxy/abi.h"
+#include "modhost/abi_check.h"
 
 namespace gproxy::modhost {
 namespace {
 
+constexpr const char* kNextEntry = "gproxy_entry_2";
 constexpr size_t kMaxModuleBytes = size_t{64} << 20;
 
 Error refused(const std::string& path, std::string why) {
@@ -136,6 +138,12 @@ Result<std::unique_ptr<Library>> Library::open(const std::string& path) {
 
   auto* symbol = ::dlsym(library->handle_, GP_ENTRY_SYMBOL);
   if (symbol == nullptr) {
+    if (::dlsym(library->handle_, kNextEntry) != nullptr) {
+      return refused(path,
+                     fmt::format("made for module ABI 2 alone ({}), this gproxy speaks {}: it "
+                                 "needs a newer gproxy",
+                                 kNextEntry, host_abi_version()));
+    }
     return refused(
         path, "not a gproxy module: looked for the symbol " GP_ENTRY_SYMBOL " and did not find it");
   }

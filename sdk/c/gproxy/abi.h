@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * gproxy provider module ABI, version 0.1. The only thing a module must include.
+ * gproxy provider module ABI, version 1.0, frozen. The only thing a module must include.
  *
  * A module is a shared library with one exported function, gproxy_entry_1(), which returns a table.
  * Through the table the host learns the module's kinds of provider, creates configured instances of
@@ -28,17 +28,24 @@
  * GROWING TYPES start with `size`. Whoever allocates the structure zeroes it and sets size =
  * sizeof(the structure); whoever fills or reads it must not touch a field that the size does not
  * cover: use GP_HAS for each field added after 1.0 (its comment says "since 1.x"). A size larger than
- * one's own is fine, one smaller than version 1.0's (until then: 0.1's) is an error. Growing types are
+ * one's own is fine, one smaller than version 1.0's is an error. Growing types are
  * never embedded by value and never put into arrays. They have no padding; integers are fixed-width;
  * there is no enum, bool, bit-field, long or variadic function. Unknown values of a number mean the
  * documented default; bits of a flags field that the reader does not know are ignored, and the writer
  * leaves those it does not know 0. The GP_MAX_ bounds may rise in a later version and never fall.
  *
  * VERSIONS: within a major, structures only grow at their end and nothing is reordered, retyped or
- * reused; removal means "stop using". A new major is a new symbol, gproxy_entry_2. Major 0 is the time
- * before the freeze: there a host accepts the minors from GP_ABI_MINOR_OLDEST on. Optional behaviour is
- * an extension (a table queried by string id, gp_entry.extension and gp_host.extension), not a flag.
- * 64-bit targets only.
+ * reused; removal means "stop using".
+ *   - A module that was built with 1.0 loads into every 1.x host.
+ *   - A module that was built with a newer minor than the host's loads too: the host leaves out what it
+ *     does not know (route rows with unknown numbers, fields, extensions). What such a module finds
+ *     missing it must do without, or say so: init compares gp_host.abi_minor, or asks for an extension,
+ *     and fails with a message.
+ *   - Another major is refused, with both versions in the message. A new major is a new symbol,
+ *     gproxy_entry_2, so that one file may serve hosts of both.
+ * Optional behaviour is an extension (a table queried by string id, gp_entry.extension and
+ * gp_host.extension), not a flag; its id carries its own revision. Headers in ext/draft/ are no part of
+ * the promise. 64-bit targets only.
  */
 #ifndef GPROXY_ABI_H
 #define GPROXY_ABI_H
@@ -54,9 +61,8 @@
 extern "C" {
 #endif
 
-#define GP_ABI_MAJOR 0
-#define GP_ABI_MINOR 1
-#define GP_ABI_MINOR_OLDEST 1 /* while the major is 0: the oldest minor this host still loads */
+#define GP_ABI_MAJOR 1
+#define GP_ABI_MINOR 0
 
 /* True if the structure that `p` points to is long enough to hold `field`. */
 #define GP_HAS(type, p, field) ((p)->size >= offsetof(type, field) + sizeof((p)->field))

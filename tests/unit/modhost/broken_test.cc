@@ -27,6 +27,8 @@ const std::map<std::string, Expected> kExpected = {
     {"no_entry", {Ends::load, "gproxy_entry_1"}},
     {"entry_null", {Ends::load, "returned no table"}},
     {"wrong_major", {Ends::load, "this gproxy speaks"}},
+    {"next_major", {Ends::load, "made for module ABI 2 alone"}},
+    {"newer_minor", {Ends::sound, ""}},
     {"short_entry", {Ends::load, "entry table"}},
     {"short_table", {Ends::load, "provider table"}},
     {"null_hook", {Ends::load, "is null"}},

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-//! Mirrors of `gproxy/abi.h`, `ext/json.h` and `ext/local.h`, version 0.1: what a module with LOCAL routes
+//! Mirrors of `gproxy/abi.h`, `ext/json.h` and `ext/local.h`, version 1.0: what a module with LOCAL routes
 //! needs. The layout is asserted at the end of the file against the numbers of `sdk/abi/layout.c`.
 #![allow(dead_code)]
 
 use std::mem::size_of;
 
-pub const ABI_MAJOR: u16 = 0;
-pub const ABI_MINOR: u16 = 1;
+pub const ABI_MAJOR: u16 = 1;
+pub const ABI_MINOR: u16 = 0;
 
 pub type Status = i32;
 pub const OK: Status = 0;
