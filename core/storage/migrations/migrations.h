@@ -26,6 +26,7 @@ extern const Migration kMigration0003;
 extern const Migration kMigration0004;
 extern const Migration kMigration0005;
 extern const Migration kMigration0006;
+extern const Migration kMigration0007;
 extern const Migration kMigration0008;
 
 // In order, without gaps, from 1.
