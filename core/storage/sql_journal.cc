@@ -4,6 +4,7 @@
 
 #include "storage/sql_bulk.h"
 #include "storage/sql_store.h"
+#include "storage/sqlite_db.h"
 
 namespace gproxy::storage {
 namespace {
@@ -201,11 +202,43 @@ void bind(To& to, const DecisionRow& r) {
   to.with(r.id).with(r.at).with(r.trace_id).with_text_or_null(r.request_id).with(r.decision_json);
 }
 
+// The rows of a batch for SQLite's one statement.
+template <class Row>
+class BatchSource final : public RowSource {
+ public:
+  explicit BatchSource(std::span<const Row> rows) : rows_(rows) {}
+  bool next(RowCells& row) override {
+    if (at_ == rows_.size()) return false;
+    bind(row, rows_[at_++]);
+    return true;
+  }
+
+ private:
+  std::span<const Row> rows_;
+  size_t at_ = 0;
+};
+
+std::string insert_from_rows(std::string_view table, std::span<const BulkColumn> columns) {
+  std::string names, cells;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    names.append(i == 0 ? "" : ", ").append(columns[i].name);
+    cells.append(i == 0 ? "c" : ", c").append(std::to_string(i));
+  }
+  // WHERE: without it ON would be read as a join's.
+  return "INSERT INTO " + std::string(table) + " (" + names + ") SELECT " + cells +
+         " FROM gproxy_rows($1) WHERE true ON CONFLICT (id) DO NOTHING";
+}
+
+// A row of the batch is there already; no error of the store.
+Error already_there() {
+  return Error{ErrorKind::conflict, "rows_repeated", "rows of the batch are in the database"};
+}
+
 }  // namespace
 
 // `fresh`, when asked for, gets the rows that were not there before.
 template <class Row>
-Result<void> SqlStore::append_rows(std::span<const Row> rows, const char* insert_sql,
+Result<void> SqlStore::append_rows(std::span<const Row> rows, Known known, const char* insert_sql,
                                    std::string_view table, std::span<const BulkColumn> columns,
                                    std::vector<const Row*>* fresh) {
   if (rows.empty()) return ok();
@@ -223,6 +256,15 @@ Result<void> SqlStore::append_rows(std::span<const Row> rows, const char* insert
     }
     return ok();
   }
+  if (known == Known::nothing) {
+    static const std::string sql = insert_from_rows(table, columns);  // one table to a Row
+    BatchSource<Row> source(rows);
+    GP_TRY(const int64_t inserted, static_cast<SqliteDb&>(*db_).insert_rows(sql.c_str(), source));
+    if (fresh == nullptr) return ok();
+    if (inserted != static_cast<int64_t>(rows.size())) return already_there();
+    for (const Row& row : rows) fresh->push_back(&row);
+    return ok();
+  }
   Query insert(*db_, insert_sql);
   for (const Row& row : rows) {
     insert.again();
@@ -234,17 +276,29 @@ Result<void> SqlStore::append_rows(std::span<const Row> rows, const char* insert
 }
 
 Result<void> SqlStore::append_batch(const Batch& batch) {
+  // What was killed between a commit and its release is written again: which rows those are shows
+  // only one by one, and it is rare.
+  if (joined_) return append_batch(batch, Known::maybe);
+  auto done = append_batch(batch, Known::nothing);
+  if (!done && done.error().code == already_there().code) return append_batch(batch, Known::maybe);
+  return done;
+}
+
+Result<void> SqlStore::append_batch(const Batch& batch, Known known) {
   return in_transaction([&]() -> Result<void> {
     std::vector<const UsageRow*> fresh;
     fresh.reserve(batch.usage.size());
-    GP_CHECK(append_rows(batch.usage, kUsageInsert, "upstream_usages", kUsageColumns, &fresh));
-    GP_CHECK(rollups_->append(fresh, clock_.wall_us()));
-    GP_CHECK(append_rows(batch.requests, kRequestsInsert, "downstream_requests", kRequestsColumns));
-    GP_CHECK(append_rows(batch.upstream, kUpstreamInsert, "upstream_requests", kUpstreamColumns));
-    GP_CHECK(append_rows(batch.events, kEventsInsert, "internal_events", kEventsColumns));
-    GP_CHECK(append_rows(batch.bodies, kBodiesInsert, "request_bodies", kBodiesColumns));
     GP_CHECK(
-        append_rows(batch.decisions, kDecisionsInsert, "request_decisions", kDecisionsColumns));
+        append_rows(batch.usage, known, kUsageInsert, "upstream_usages", kUsageColumns, &fresh));
+    GP_CHECK(rollups_->append(fresh, clock_.wall_us()));
+    GP_CHECK(append_rows(batch.requests, known, kRequestsInsert, "downstream_requests",
+                         kRequestsColumns));
+    GP_CHECK(
+        append_rows(batch.upstream, known, kUpstreamInsert, "upstream_requests", kUpstreamColumns));
+    GP_CHECK(append_rows(batch.events, known, kEventsInsert, "internal_events", kEventsColumns));
+    GP_CHECK(append_rows(batch.bodies, known, kBodiesInsert, "request_bodies", kBodiesColumns));
+    GP_CHECK(append_rows(batch.decisions, known, kDecisionsInsert, "request_decisions",
+                         kDecisionsColumns));
     return append_responses(batch.responses);
   });
 }

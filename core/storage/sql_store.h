@@ -121,8 +121,11 @@ class SqlStore : public Store {
   Result<std::optional<SettingsRow>> load_settings();
   Result<void> load_into(ConfigRows& out);
 
+  // May rows of the batch be in the database already?
+  enum class Known : uint8_t { nothing, maybe };
+  Result<void> append_batch(const Batch& batch, Known known);
   template <class Row>
-  Result<void> append_rows(std::span<const Row> rows, const char* insert_sql,
+  Result<void> append_rows(std::span<const Row> rows, Known known, const char* insert_sql,
                            std::string_view table, std::span<const BulkColumn> columns,
                            std::vector<const Row*>* fresh = nullptr);
   Result<bool> prune(const Retention& retention, int64_t now_us);

@@ -45,6 +45,8 @@ Result<std::unique_ptr<SqliteDb>> SqliteDb::open(const std::string& path, Access
   const int rc = sqlite3_open_v2(path.c_str(), &db->db_, flags, nullptr);
   if (rc != SQLITE_OK) return db->error(rc, "open the database");
   sqlite3_busy_timeout(db->db_, static_cast<int>(busy_timeout_ms));
+  if (const int added = add_row_function(db->db_); added != SQLITE_OK)
+    return db->error(added, "prepare the database");
   sqlite3_progress_handler(db->db_, kProgressInstructions, &SqliteDb::on_progress, db.get());
   return db;
 }
@@ -67,6 +69,7 @@ void SqliteDb::begin_statement() {
 Error SqliteDb::error(int rc, std::string_view what) const {
   const std::string detail = db_ != nullptr ? sqlite3_errmsg(db_) : sqlite3_errstr(rc);
   const std::string message = "cannot " + std::string(what) + ": " + detail;
+  damaged_ = damaged_ || (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB;
   switch (rc & 0xff) {
     case SQLITE_CONSTRAINT:
       if (rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY ||
@@ -122,6 +125,9 @@ Result<void> SqliteDb::commit() {
 
 void SqliteDb::rollback() {
   if (in_transaction()) sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
+  // Pages that were read damaged would stay in the cache when the file is whole again.
+  if (damaged_) sqlite3_db_release_memory(db_);
+  damaged_ = false;
 }
 
 Result<bool> SqliteDb::has_table(const std::string& name) {
@@ -154,6 +160,17 @@ Result<std::unique_ptr<Statement>> SqliteDb::prepare(const std::string& sql) {
   return std::unique_ptr<Statement>(std::make_unique<SqliteStatement>(*this, made));
 }
 
+Result<int64_t> SqliteDb::insert_rows(const char* sql, RowSource& rows) {
+  GP_TRY(Statement * statement, cached(sql));
+  auto& insert = static_cast<SqliteStatement&>(*statement);
+  insert.bind_rows(1, rows);
+  auto done = insert.step();
+  const int64_t inserted = changes();
+  insert.clear();  // the pointer dies with the caller
+  if (!done) return std::move(done).error();
+  return inserted;
+}
+
 SqliteStatement::~SqliteStatement() {
   sqlite3_finalize(statement_);
 }
@@ -177,6 +194,11 @@ void SqliteStatement::bind_blob(int parameter, std::string_view bytes) {
     rc_ = sqlite3_bind_blob(statement_, parameter, data, static_cast<int>(bytes.size()),
                             SQLITE_STATIC);
   }
+}
+
+void SqliteStatement::bind_rows(int parameter, RowSource& rows) {
+  if (rc_ == SQLITE_OK)
+    rc_ = sqlite3_bind_pointer(statement_, parameter, &rows, kRowSourcePointer, nullptr);
 }
 
 void SqliteStatement::bind_null(int parameter) {

@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "storage/sql_db.h"
+#include "storage/sqlite_rows.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -29,6 +30,7 @@ class SqliteStatement final : public Statement {
   Result<bool> step() override;
   void reset() override;
   void clear() override;
+  void bind_rows(int parameter, RowSource& rows);
   int64_t integer(int column) const override;
   bool is_null(int column) const override;
   std::string_view text(int column) const override;
@@ -64,6 +66,10 @@ class SqliteDb final : public Db {
   Result<Statement*> cached(const char* sql) override;
   Result<std::unique_ptr<Statement>> prepare(const std::string& sql) override;
 
+  // Runs a statement that takes rows by `gproxy_rows($1)`; `sql` is a literal. How many rows it
+  // changed.
+  Result<int64_t> insert_rows(const char* sql, RowSource& rows);
+
   // `what` is for the message.
   Error error(int rc, std::string_view what) const;
 
@@ -77,6 +83,7 @@ class SqliteDb final : public Db {
   std::unordered_map<const char*, std::unique_ptr<SqliteStatement>> cache_;
   int64_t timeout_ms_ = 0;
   int64_t deadline_ms_ = 0;
+  mutable bool damaged_ = false;  // what was read is no database's; rollback() forgets it
   std::atomic<bool> interrupted_{false};
 };
 

@@ -630,3 +630,86 @@ TEST_CASE("a query is ended when its thread is told to stop") {
   REQUIRE_FALSE(totals.ok());
   CHECK(totals.error().code == "query_timeout");
 }
+
+TEST_CASE("a batch of which some rows are there already adds the others, to rows and sums alike") {
+  auto store = open_fresh();
+  REQUIRE(store);
+  std::vector<UsageRow> rows;
+  for (int64_t id = 1; id <= 40; ++id) rows.push_back(a_usage_row(id));
+  const std::span<const UsageRow> all(rows);
+  REQUIRE((*store)->append_batch({.usage = all.first(25)}));
+  RequestRow request;
+  request.id = 99;
+  request.at = rows[0].at;
+  request.method = "POST";
+  request.path = "/v1/messages";
+  for (int again = 0; again < 2; ++again) {
+    REQUIRE((*store)->append_batch({.usage = all.subspan(10), .requests = std::array{request}}));
+  }
+  CHECK(rows_in(**store, Table::usage) == 40);
+  CHECK(rows_in(**store, Table::requests) == 1);
+  auto reader = (*store)->open_reader();
+  REQUIRE(reader);
+  CHECK(totals_of(**reader, {}).attempts == 40);
+  CHECK(totals_of(**reader, {}).input == 400);
+}
+
+TEST_CASE("every column of a batch's rows comes back as it went in") {
+  auto store = open_fresh();
+  REQUIRE(store);
+  UsageRow usage = a_usage_row(7);
+  usage.estimated = true;
+  usage.outcome = Outcome::truncated;
+  usage.status = 0;
+  usage.user_id = kNoId;
+  usage.model = {};
+  usage.ttft_us = -1;
+  usage.cost_nanousd = 5;
+  usage.price_revision = 6;
+  BodyRow body;
+  body.id = 8;
+  body.at = usage.at;
+  body.trace_id = usage.trace_id;
+  body.attempt_no = 2;
+  body.direction = BodyRow::Direction::response;
+  body.total_bytes = 99;
+  const std::string bytes("a\0\xff'z", 5);
+  body.body = bytes;
+  REQUIRE((*store)->append_batch({.usage = std::array{usage}, .bodies = std::array{body}}));
+  auto reader = (*store)->open_reader();
+  REQUIRE(reader);
+  auto page = (*reader)->list_usage({});
+  REQUIRE(page);
+  REQUIRE(page->rows.size() == 1);
+  const auto& r = page->rows.front();
+  CHECK(r.id == 7);
+  CHECK(r.at == usage.at);
+  CHECK(r.trace_id == usage.trace_id);
+  CHECK(r.final);
+  CHECK(r.has_usage);
+  CHECK(r.estimated);
+  CHECK(r.provider == "alpha");
+  CHECK(r.provider_id == 1);
+  CHECK(r.credential_id == 2);
+  CHECK(r.user_id == kNoId);
+  CHECK(r.user_key_id == 3);
+  CHECK(r.model.empty());
+  CHECK(r.status == 0);
+  CHECK(r.outcome == Outcome::truncated);
+  CHECK(r.input == 10);
+  CHECK(r.output == 20);
+  CHECK(r.cache_read == 3);
+  CHECK(r.cache_write == 4);
+  CHECK(r.reasoning == 5);
+  CHECK(r.total == 37);
+  CHECK(r.ttft_us == -1);
+  CHECK(r.duration_us == 90'000);
+  CHECK(r.cost_nanousd == 5);
+  CHECK(r.price_revision == 6);
+  auto bodies = (*reader)->bodies_of(std::string(usage.trace_id));
+  REQUIRE(bodies);
+  REQUIRE(bodies->size() == 1);
+  CHECK(bodies->front().body == bytes);
+  CHECK(bodies->front().attempt_no == 2);
+  CHECK(bodies->front().truncated());
+}
