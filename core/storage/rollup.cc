@@ -12,11 +12,15 @@ constexpr int kFirstOctave = 9;  // 512 µs
 constexpr int kSubBits = 3;
 
 void put(std::string& out, uint64_t value) {
-  while (value >= 0x80) {
-    out.push_back(static_cast<char>(value | 0x80));
-    value >>= 7;
+  if (value < 0x80) {
+    out.push_back(static_cast<char>(value));
+    return;
   }
-  out.push_back(static_cast<char>(value));
+  char bytes[10];
+  size_t n = 0;
+  for (; value >= 0x80; value >>= 7) bytes[n++] = static_cast<char>(value | 0x80);
+  bytes[n++] = static_cast<char>(value);
+  out.append(bytes, n);
 }
 void put_signed(std::string& out, int64_t value) {
   put(out, static_cast<uint64_t>(value) << 1 ^ static_cast<uint64_t>(value >> 63));
@@ -167,6 +171,10 @@ void Histogram::merge(const Histogram& other) {
     bars_ = other.bars_;
     return;
   }
+  if (other.bars_.size() * 8 < bars_.size()) {  // a few into many: they are looked for
+    for (const Bar& bar : other.bars_) add_to(bar.bucket, bar.count);
+    return;
+  }
   // Both ascend: one walk, and mostly nothing is to be put in between.
   size_t i = 0;
   for (const Bar& bar : other.bars_) {
@@ -251,13 +259,12 @@ int64_t shard_of(Dimension dimension, int64_t id) {
 RollupKey RollupTable::key_of(Dimension dimension, const UsageRow& row) {
   RollupKey key;
   key.model = row.model;
+  key.provider = row.provider;
   switch (dimension) {
     case Dimension::provider:
-      key.provider = row.provider;
       break;
     case Dimension::credential:
       key.id = row.credential_id;
-      key.provider = row.provider;
       break;
     case Dimension::user:
       key.id = row.user_id;
@@ -324,13 +331,15 @@ bool each_entry(std::string_view segment,
   if (segment.empty() || segment.front() != kSegmentVersion) return false;
   Bytes in(segment.substr(1));
   const auto texts = get_texts(in);
+  UsageSums sums;  // one for all: its histograms keep their memory
   for (size_t n = in.amount(); n > 0; --n) {
     RollupKey key;
     key.id = in.integer();
     key.owner = in.integer();
     key.provider = text_at(texts, in.number());
     key.model = text_at(texts, in.number());
-    UsageSums sums;
+    sums.duration.clear();
+    sums.ttft.clear();
     for (auto member : kCounts) sums.*member = in.count();
     get_histogram(in, sums.duration);
     get_histogram(in, sums.ttft);

@@ -1,10 +1,10 @@
 // Usage, summed: what aggregations are answered from, so that ten million rows cost no more than
 // a few. Pure; used by the writer (which makes the sums) and by readers (which merge them).
 //
-// Sums are kept per bucket of time (five minutes, an hour, a day) and per dimension (provider and
-// model; credential and model; user and model; key and model), as segments: one blob holds all
-// entries of a bucket and a dimension, or of an eighth of it. Segments are only ever added; several
-// for one place count together. Integers are LEB128, signed ones zigzag.
+// Sums are kept per bucket of time (five minutes, an hour, a day) and per dimension (provider,
+// credential, user or key; each by provider and model), as segments: one blob holds all entries of
+// a bucket and a dimension, or of an eighth of it. Segments are only ever added; several for one
+// place count together. Integers are LEB128, signed ones zigzag.
 #pragma once
 
 #include <array>
@@ -44,6 +44,7 @@ class Histogram {
   void add(int64_t us) { add_to(bucket_of(us), 1); }
   void add_to(uint8_t bucket, uint64_t count);
   void merge(const Histogram& other);
+  void clear() { bars_.clear(); }
   uint64_t count() const;
   // The time that this share (0 .. 1) of all does not exceed; 0 when there are none.
   int64_t percentile(double share) const;
@@ -83,6 +84,10 @@ inline constexpr int64_t kShards = 8;
 enum class Level : uint8_t { five_minutes = 1, hour = 2, day = 3 };
 int64_t width_of(Level level);
 
+// The id in rollup_state of the time from which on segments of users and keys know the provider;
+// without such a row all of them do.
+inline constexpr int64_t kProvidersSince = 255;
+
 // Which eighth an entry is in; provider entries are few and all in the first.
 int64_t shard_of(Dimension dimension, int64_t id);
 
@@ -90,7 +95,7 @@ int64_t shard_of(Dimension dimension, int64_t id);
 struct RollupKey {
   int64_t id = kNoId;         // credential, user or key
   int64_t owner = kNoId;      // a key's user
-  std::string_view provider;  // of provider and credential entries
+  std::string_view provider;  // empty in segments of users and keys before kProvidersSince
   std::string_view model;
 };
 

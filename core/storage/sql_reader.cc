@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "storage/sql_where.h"
+#include "storage/sql_lists.h"
 
 namespace gproxy::storage {
 
@@ -18,60 +18,18 @@ std::string like_anywhere(std::string_view text) {
 
 namespace {
 
-constexpr std::string_view kUsageColumns =
-    "SELECT id, at, trace_id, attempt_no, final, has_usage, estimated, provider, provider_id,"
-    " credential_id, user_id, user_key_id, model, protocol, operation, status, outcome,"
-    " input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,"
-    " total_tokens, ttft_us, duration_us, cost_nanousd, price_revision FROM upstream_usages";
-
-constexpr std::string_view kUpstreamColumns =
-    "SELECT id, at, trace_id, provider, model, request_method, request_path, credential_id,"
-    " user_id, user_key_id, attempt_no, protocol, operation, response_status, internal, stream,"
-    " outcome, error_kind, error_message, request_bytes, response_bytes, ttft_us, duration_us"
-    " FROM upstream_requests";
-
-constexpr std::string_view kDownstreamColumns =
-    "SELECT id, at, trace_id, provider, model, request_method, request_path, NULL,"
-    " user_id, user_key_id, 0, protocol, operation, response_status, 0, stream,"
-    " outcome, error_code, NULL, request_bytes, response_bytes, ttft_us, duration_us"
-    " FROM downstream_requests";
-
-constexpr std::string_view kNewestFirst = " ORDER BY at DESC, id DESC LIMIT ";
-
 Outcome outcome_of(int64_t number) {
   return number >= 0 && number <= static_cast<int64_t>(Outcome::refused)
              ? static_cast<Outcome>(number)
              : Outcome::failed;
 }
 
-// Rows older than the cursor. The first half alone lets an index end the scan.
-void older_than(Where& where, const std::optional<Cursor>& before) {
-  if (!before) return;
-  where.add("at", "<=", before->at);
-  where.not_both("at", before->at, "id", before->id);
-}
-
 }  // namespace
 
 Result<UsagePage> SqlReader::list_usage(const UsageListQuery& q) {
-  const UsageFilter& f = q.filter;
-  Where where;
-  where.add("at", ">=", f.from).add("at", "<=", f.to);
-  where.equals("provider", f.provider).equals("credential_id", f.credential_id);
-  where.equals("user_id", f.user_id).equals("user_key_id", f.user_key_id).equals("model", f.model);
-  if (f.model_contains) {
-    where.with(db_->dialect() == Dialect::sqlite ? "instr(lower(model), lower(?)) > 0"
-                                                 : "strpos(lower(model), lower(?)) > 0",
-               *f.model_contains);
-  }
-  where.equals("trace_id", q.trace_id);
-  if (q.status_min) where.add("status", ">=", *q.status_min);
-  if (q.status_max) where.add("status", "<=", *q.status_max);
-  if (q.outcome) where.add("outcome", "=", static_cast<int64_t>(*q.outcome));
-  older_than(where, q.before);
-  Query query(*db_, std::string(kUsageColumns) + where.sql() + std::string(kNewestFirst) +
-                        std::to_string(q.limit + 1));
-  where.bind(query);
+  const ListSql list = usage_list(q, db_->dialect());
+  Query query(*db_, list.text);
+  list.where.bind(query);
   UsagePage page;
   for (;;) {
     GP_TRY(const bool more, query.step());
@@ -112,25 +70,10 @@ Result<UsagePage> SqlReader::list_usage(const UsageListQuery& q) {
 }
 
 Result<std::vector<LogRecord>> SqlReader::logs_of(const LogQuery& q, bool upstream) {
-  Where where;
-  where.add("at", ">=", q.from).add("at", "<=", q.to);
-  if (upstream) {
-    where.equals("provider", q.provider).equals("credential_id", q.credential_id);
-    where.equals("operation", q.operation);
-  }
-  where.equals("user_id", q.user_id).equals("user_key_id", q.user_key_id);
-  where.equals("trace_id", q.trace_id);
-  if (q.status_min) where.add("response_status", ">=", *q.status_min);
-  if (q.status_max) where.add("response_status", "<=", *q.status_max);
-  if (q.path_contains) {
-    where.with(db_->dialect() == Dialect::sqlite ? "instr(request_path, ?) > 0"
-                                                 : "strpos(request_path, ?) > 0",
-               *q.path_contains);
-  }
-  older_than(where, q.before);
-  Query query(*db_, std::string(upstream ? kUpstreamColumns : kDownstreamColumns) + where.sql() +
-                        std::string(kNewestFirst) + std::to_string(q.limit + 1));
-  where.bind(query);
+  const ListSql list =
+      log_list(q, upstream ? LogSide::upstream : LogSide::downstream, db_->dialect());
+  Query query(*db_, list.text);
+  list.where.bind(query);
   std::vector<LogRecord> rows;
   for (;;) {
     GP_TRY(const bool more, query.step());

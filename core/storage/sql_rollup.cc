@@ -86,7 +86,7 @@ Result<void> RollupKeeper::backfill(int64_t now_us) {
           db_,
           "SELECT at, provider, credential_id, user_id, user_key_id, model, final, has_usage,"
           " estimated, outcome, input_tokens, output_tokens, cache_read_tokens,"
-          " cache_write_tokens, reasoning_tokens, ttft_us, duration_us"
+          " cache_write_tokens, reasoning_tokens, ttft_us, duration_us, cost_nanousd"
           " FROM upstream_usages WHERE at >= $1 AND at < $2");
       rows.with(hour).with(hour + kHourUs);
       for (;;) {
@@ -110,6 +110,7 @@ Result<void> RollupKeeper::backfill(int64_t now_us) {
         row.reasoning = rows.integer(14);
         row.ttft_us = rows.id(15);
         row.duration_us = rows.integer(16);
+        row.cost_nanousd = rows.id(17);
         auto& tables = buckets[align_down(row.at, kFiveMinutesUs)];
         for (size_t d = 0; d < kDimensions; ++d) tables[d].add(static_cast<Dimension>(d), row);
       }

@@ -13,6 +13,9 @@ namespace {
 
 using By = UsageQuery::By;
 
+constexpr size_t kSliceRows = 20'000;
+constexpr size_t kMaxRows = 5'000'000;  // for one report
+
 struct Range {
   int64_t begin, end;  // end is not part of it
   bool empty() const { return begin >= end; }
@@ -109,8 +112,7 @@ std::optional<Dimension> dimension_of(const UsageQuery& q) {
   const bool key = f.user_key_id || q.by == By::key;
   const bool user = f.user_id || q.by == By::user;
   const bool credential = f.credential_id || q.by == By::credential;
-  const bool provider = f.provider || q.by == By::provider;
-  if ((key || user) && (credential || provider)) return std::nullopt;
+  if ((key || user) && credential) return std::nullopt;
   if (key) return Dimension::key;
   if (user) return Dimension::user;
   return credential ? Dimension::credential : Dimension::provider;
@@ -126,7 +128,7 @@ class ReportMaker {
     const int64_t begin = std::max<int64_t>(f.from, 0);
     const int64_t end = std::min(f.to, INT64_MAX / 4) + 1;
     const auto found = dimension_of(query_);
-    const Range inner = {align_up(begin, kFiveMinutesUs), align_down(end, kFiveMinutesUs)};
+    Range inner = {align_up(begin, kFiveMinutesUs), align_down(end, kFiveMinutesUs)};
     if (!found || inner.empty()) {
       GP_CHECK(rows({begin, end}, Dimension::provider));
       return out_.finish();
@@ -134,6 +136,11 @@ class ReportMaker {
     dimension_ = *found;
     out_.set_dimension(dimension_);
     GP_CHECK(load_state());
+    // Segments that do not know what is asked for: their rows do.
+    const bool of_people = dimension_ == Dimension::user || dimension_ == Dimension::key;
+    if (of_people && (f.provider || query_.by == By::provider) && inner.begin < providers_since_) {
+      inner.begin = std::min(align_up(providers_since_, kFiveMinutesUs), inner.end);
+    }
     GP_CHECK(level(Level::day, inner));
     GP_CHECK(deltas(inner));
     GP_CHECK(rows({begin, inner.begin}, dimension_));
@@ -148,6 +155,7 @@ class ReportMaker {
       GP_TRY(const bool more, query.step());
       if (!more) return ok();
       const int64_t id = query.integer(0);
+      if (id == kProvidersSince) providers_since_ = query.integer(1);
       if (id % 16 != static_cast<int64_t>(dimension_)) continue;
       if (id / 16 == static_cast<int64_t>(Level::hour)) hours_until_ = query.integer(1);
       if (id / 16 == static_cast<int64_t>(Level::day)) days_until_ = query.integer(1);
@@ -205,21 +213,8 @@ class ReportMaker {
     }
   }
 
+  // Reads rows a slice at a time: PostgreSQL's answers come as a whole, and a year is too much.
   Result<void> rows(Range range, Dimension dimension) {
-    if (range.empty()) return ok();
-    const UsageFilter& f = query_.filter;
-    Where where;
-    where.add("at", ">=", range.begin).add("at", "<", range.end);
-    where.equals("provider", f.provider).equals("credential_id", f.credential_id);
-    where.equals("user_id", f.user_id).equals("user_key_id", f.user_key_id);
-    where.equals("model", f.model);
-    Query query(db_,
-                "SELECT at, provider, credential_id, user_id, user_key_id, model, final, has_usage,"
-                " estimated, outcome, input_tokens, output_tokens, cache_read_tokens,"
-                " cache_write_tokens, reasoning_tokens, ttft_us, duration_us, cost_nanousd"
-                " FROM upstream_usages" +
-                    where.sql());
-    where.bind(query);
     // Rows know everything: which entry they would belong to follows from the grouping.
     switch (query_.by) {
       case By::credential:
@@ -235,9 +230,40 @@ class ReportMaker {
       default:
         dimension = Dimension::provider;
     }
-    for (;;) {
+    std::optional<Cursor> after;
+    while (!range.empty()) {
+      GP_TRY(const size_t read, slice(range, after, dimension));
+      GP_CHECK(bounded());
+      if (read < kSliceRows) return ok();
+      rows_read_ += read;
+      if (rows_read_ > kMaxRows) {
+        return Error{ErrorKind::invalid, "range_too_wide",
+                     "this joins what is summed apart and would read more than " +
+                         std::to_string(kMaxRows) + " rows; take a shorter range"};
+      }
+    }
+    return ok();
+  }
+
+  // Adds the next kSliceRows rows of `range` behind `after`, and moves that.
+  Result<size_t> slice(const Range& range, std::optional<Cursor>& after, Dimension dimension) {
+    const UsageFilter& f = query_.filter;
+    Where where;
+    where.add("at", ">=", after ? after->at : range.begin).add("at", "<", range.end);
+    if (after) where.not_both("at", after->at, "id", "<=", after->id);
+    where.equals("provider", f.provider).equals("credential_id", f.credential_id);
+    where.equals("user_id", f.user_id).equals("user_key_id", f.user_key_id);
+    where.equals("model", f.model);
+    Query query(db_,
+                "SELECT at, provider, credential_id, user_id, user_key_id, model, final, has_usage,"
+                " estimated, outcome, input_tokens, output_tokens, cache_read_tokens,"
+                " cache_write_tokens, reasoning_tokens, ttft_us, duration_us, cost_nanousd, id"
+                " FROM upstream_usages" +
+                    where.sql() + " ORDER BY at, id LIMIT " + std::to_string(kSliceRows));
+    where.bind(query);
+    for (size_t read = 0;; ++read) {
       GP_TRY(const bool more, query.step());
-      if (!more) return ok();
+      if (!more) return read;
       UsageRow row;
       row.at = query.integer(0);
       row.provider = query.text(1);
@@ -258,7 +284,7 @@ class ReportMaker {
       row.duration_us = query.integer(16);
       row.cost_nanousd = query.id(17);
       out_.add(row, dimension);
-      GP_CHECK(bounded());
+      after = Cursor{row.at, query.integer(18)};
     }
   }
 
@@ -275,6 +301,8 @@ class ReportMaker {
   Dimension dimension_ = Dimension::provider;
   int64_t hours_until_ = 0;
   int64_t days_until_ = 0;
+  int64_t providers_since_ = 0;  // kProvidersSince
+  size_t rows_read_ = 0;
 };
 
 }  // namespace

@@ -36,12 +36,14 @@ class Where {
     values_.push_back(std::move(value));
     return *this;
   }
-  // NOT (a = $n AND b >= $m): what a cursor has seen of its own moment.
-  Where& not_both(std::string_view a, int64_t is, std::string_view b, int64_t at_least) {
+  // NOT (a = $n AND b op $m): what a cursor has seen of its own moment.
+  Where& not_both(std::string_view a, int64_t is, std::string_view b, std::string_view op,
+                  int64_t than) {
     begin().append("NOT (").append(a).append(" = ").append(parameter());
     values_.emplace_back(is);
-    sql_.append(" AND ").append(b).append(" >= ").append(parameter()).append(")");
-    values_.emplace_back(at_least);
+    sql_.append(" AND ").append(b).append(" ").append(op).append(" ").append(parameter());
+    sql_.append(")");
+    values_.emplace_back(than);
     return *this;
   }
   const std::string& sql() const { return sql_; }  // " WHERE …" or empty

@@ -7,6 +7,7 @@
 
 #include "storage/prices.h"
 #include "storage/sql_db.h"
+#include "storage/sqlite_db.h"
 #include "support.h"
 
 using namespace gproxy;
@@ -162,6 +163,13 @@ void check_all(Reader& reader, const std::vector<UsageRow>& rows, int64_t begin,
     check_same(reader, rows, q);
     q.filter.user_id = 2;  // across both sides: only the rows know
     check_same(reader, rows, q);
+    q.by = By::provider;
+    q.filter.provider.reset();
+    check_same(reader, rows, q);
+    q.filter.provider = "beta";
+    q.by = By::key;
+    q.filter.user_id.reset();
+    check_same(reader, rows, q);
   }
 }
 
@@ -273,6 +281,21 @@ TEST_CASE("sums are the same whether rows are pending, summed, joined or read ag
     reader = (*store)->open_reader();
     check_all(**reader, rows, begin, end);
   }
+  SUBCASE("segments from before users and keys knew the provider") {
+    if (server) return;
+    auto db = SqliteDb::open(folder.file("gproxy.db"), SqliteDb::Access::read_write, 5'000);
+    REQUIRE(db);
+    Query mark(**db, "INSERT INTO rollup_state (id, complete_until) VALUES (255, $1)");
+    REQUIRE(mark.with(begin + 2 * kDayUs + 7).run());
+    // Whoever looked into them would find nothing.
+    REQUIRE((*db)->exec("DELETE FROM rollup_segments WHERE dimension >= 2 AND level = 3"));
+    UsageQuery q;
+    q.filter.from = begin;
+    q.filter.to = end;
+    q.filter.user_id = 1;
+    q.by = UsageQuery::By::provider;
+    check_same(**reader, rows, q);
+  }
   SUBCASE("old rows go, their sums stay") {
     Retention retention;
     retention.usage_us = kDayUs;
@@ -360,7 +383,23 @@ TEST_CASE("cost: tiers, cache prices, overrides, and models without a price") {
   row.model = "unheard-of";
   table->price(row);
   CHECK(row.cost_nanousd == -1);
-  CHECK(PriceTable::parse(PriceTable::built_in()));
+  auto built_in = PriceTable::parse(PriceTable::built_in());
+  REQUIRE(built_in);
+  const auto priced = [&](std::string_view model) {
+    UsageRow one = a_usage_row();
+    one.model = model;
+    built_in->price(one);
+    return one.cost_nanousd >= 0;
+  };
+  CHECK(priced("gpt-4o-mini"));
+  CHECK(priced("claude-haiku-4-5-20251001"));
+  CHECK(priced("models/gemini-2.5-pro"));
+  // Relatives that cost something else have no price rather than a wrong one.
+  for (const char* model : {"gpt-5.9", "gpt-4o-audio-preview", "o3-deep-research",
+                            "gemini-2.5-flash-image", "claude-opus-9"}) {
+    CAPTURE(model);
+    CHECK_FALSE(priced(model));
+  }
   auto bad = PriceTable::parse(R"({"revision": 1, "prices": [{"model": "x", "input": -1}]})");
   REQUIRE_FALSE(bad.ok());
   CHECK(bad.error().param == "prices[0].input");

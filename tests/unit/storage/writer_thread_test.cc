@@ -265,6 +265,43 @@ TEST_CASE("a row the database will never take does not hold up the others") {
   CHECK(run.writer->health().rejected_rows.load() == 1);
 }
 
+TEST_CASE("reports that run all the time keep no batch from being written") {
+  const Folder folder;
+  Running running(folder);
+  for (int i = 0; i < 5'000;) {
+    UsageRow row = a_usage_row();
+    row.at += int64_t{i} * 1'000'000;
+    row.user_key_id = i % 300;
+    if (running.recorder().admits(1) && running.recorder().usage(row)) ++i;
+  }
+  REQUIRE(running.writer->flush(10'000));
+  std::atomic<bool> stop{false};
+  std::atomic<int> reports{0}, failed{0}, busy{0};
+  for (int reader = 0; reader < 2; ++reader) {
+    REQUIRE(running.writer->query([&](Reader& r) {
+      ++busy;
+      UsageQuery q;
+      q.by = UsageQuery::By::key;
+      while (!stop) r.usage_report(q) ? ++reports : ++failed;
+      --busy;
+    }));
+  }
+  REQUIRE(eventually([&] { return busy == 2 && reports > 2; }));
+  const uint64_t batches = running.writer->health().batches;
+  for (int i = 0; i < 50; ++i) {
+    REQUIRE(running.recorder().usage(a_usage_row()));
+    REQUIRE(running.writer->flush(2'000));  // a batch of its own, while both readers are at work
+  }
+  CHECK(running.writer->health().batches - batches >= 50);
+  CHECK(running.writer->health().failed_batches == 0);
+  const int meanwhile = reports;
+  CHECK(eventually([&] { return reports > meanwhile; }));
+  stop = true;
+  CHECK(eventually([&] { return busy == 0; }));
+  CHECK(failed == 0);
+  CHECK(running.count(Table::usage) == 5'050);
+}
+
 TEST_CASE("loops record while jobs and queries run") {
   const Folder folder;
   auto store = open(folder);
