@@ -12,8 +12,22 @@ namespace {
 
 constexpr int64_t kDay = 24LL * 3600 * 1000;
 
-void note(LimitWindows& windows, const LimitWindow& one, std::string_view model = "m",
+struct Told {
+  std::string_view name, subject = {};
+  int64_t used_ppm = -1, limit = -1, remaining = -1, resets_at_ms = 0;
+  Scope scope = Scope::credential;
+};
+
+void note(LimitWindows& windows, const Told& told, std::string_view model = "m",
           int64_t at = 1'000) {
+  LimitWindow one;
+  one.name = told.name;
+  one.subject = told.subject;
+  one.used_ppm = told.used_ppm;
+  one.limit = told.limit;
+  one.remaining = told.remaining;
+  one.resets_at_ms = told.resets_at_ms;
+  one.scope = told.scope;
   windows.note({&one, 1}, model, "@generate", at);
 }
 
