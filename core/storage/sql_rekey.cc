@@ -40,6 +40,7 @@ Result<RekeyReport> SqlStore::begin_rekey(const std::optional<Secret>& given) {
                      "key_file"};
       }
     }
+    GP_CHECK(overwrite_deleted("ON"));
     return rekey_state();
   }
   Secret master;
@@ -60,6 +61,7 @@ Result<RekeyReport> SqlStore::begin_rekey(const std::optional<Secret>& given) {
     return Error{ErrorKind::conflict, "same_master_key",
                  "the database is sealed with this key already", "key_file"};
   }
+  // Not even in free pages is there to be a master key when this is over.
   GP_CHECK(overwrite_deleted("ON"));
   GP_CHECK(in_transaction([&]() -> Result<void> {
     Query lookup(*db_, "SELECT sealed FROM sealed_keys WHERE name = $1");

@@ -2,24 +2,11 @@
 
 #include <doctest/doctest.h>
 
-#include <sqlite3.h>
-
 #include "support.h"
 
 using namespace gproxy;
 using namespace gproxy::storage;
 using namespace gproxy::storage::test;
-
-namespace {
-
-void run_sql(const std::string& file, const char* sql) {
-  sqlite3* db = nullptr;
-  REQUIRE(sqlite3_open(file.c_str(), &db) == SQLITE_OK);
-  REQUIRE(sqlite3_exec(db, sql, nullptr, nullptr, nullptr) == SQLITE_OK);
-  sqlite3_close(db);
-}
-
-}  // namespace
 
 TEST_CASE("migrations are numbered from one without gaps") {
   int64_t expected = 1;

@@ -288,14 +288,10 @@ TEST_CASE("a damaged record is told, and keeps nothing back") {
     REQUIRE(store);
     fill(**store);
   }
-  sqlite3* db = nullptr;
-  REQUIRE(sqlite3_open(folder.file("gproxy.db").c_str(), &db) == SQLITE_OK);
   // Its last byte: the key's id at the beginning stays.
-  REQUIRE(sqlite3_exec(db,
-                       "UPDATE credentials SET secret_sealed = CAST(substr(secret_sealed, 1,"
-                       " length(secret_sealed) - 1) || x'00ff' AS BLOB) WHERE id = 7",
-                       nullptr, nullptr, nullptr) == SQLITE_OK);
-  sqlite3_close(db);
+  run_sql(folder.file("gproxy.db"),
+          "UPDATE credentials SET secret_sealed = CAST(substr(secret_sealed, 1,"
+          " length(secret_sealed) - 1) || x'00ff' AS BLOB) WHERE id = 7");
   auto store = open(folder);
   REQUIRE(store);
   REQUIRE((*store)->begin_rekey(std::nullopt));

@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <sqlite3.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -77,13 +76,9 @@ TEST_CASE("no secret stands in any file of the data directory") {
 TEST_CASE("settings that an older gproxy has stored open are sealed by the next start") {
   const Folder folder;
   REQUIRE((*open(folder))->upsert_provider(a_provider("alpha")));
-  sqlite3* db = nullptr;
-  REQUIRE(sqlite3_open(folder.file("gproxy.db").c_str(), &db) == SQLITE_OK);
-  REQUIRE(sqlite3_exec(db,
-                       "UPDATE providers SET settings_sealed = NULL,"
-                       " settings_json = '{\"hf_token\":\"open-token-0123456789\"}'",
-                       nullptr, nullptr, nullptr) == SQLITE_OK);
-  sqlite3_close(db);
+  run_sql(folder.file("gproxy.db"),
+          "UPDATE providers SET settings_sealed = NULL,"
+          " settings_json = '{\"hf_token\":\"open-token-0123456789\"}'");
   REQUIRE(bytes_of(folder.file("gproxy.db")).find("open-token-") != std::string::npos);
   {
     auto store = open(folder);

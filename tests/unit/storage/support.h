@@ -1,6 +1,8 @@
 // What the storage tests share: a folder of their own, a store in it, and rows.
 #pragma once
 
+#include <doctest/doctest.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -40,6 +42,14 @@ class Folder {
 inline std::string bytes_of(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// Behind the store's back.
+inline void run_sql(const std::string& file, const char* sql) {
+  sqlite3* db = nullptr;
+  REQUIRE(sqlite3_open(file.c_str(), &db) == SQLITE_OK);
+  REQUIRE(sqlite3_exec(db, sql, nullptr, nullptr, nullptr) == SQLITE_OK);
+  sqlite3_close(db);
 }
 
 inline Result<std::unique_ptr<Store>> open(const Folder& folder, int64_t busy_timeout_ms = 5'000) {
