@@ -4,8 +4,15 @@
 #include "base/strings.h"
 #include "config/settings_table.h"
 #include "config/validate.h"
+#include "storage/dsn.h"
 
 namespace gproxy::admin {
+namespace {
+
+// A URL that may hold a password.
+constexpr std::string_view kProxy = "proxy";
+
+}  // namespace
 
 void get_health(ContextPtr c) {
   c->respond(ok_response());
@@ -29,7 +36,7 @@ void get_global_config(ContextPtr c) {
   if (s.proxy.empty())
     w.null();
   else
-    w.string(s.proxy);
+    w.string(storage::mask_password(s.proxy));
   w.field("dsn", c->plane.shown_dsn());
   w.field("event_redact_sensitive", s.event_redact_sensitive);
   w.key("settings");
@@ -40,6 +47,8 @@ void get_global_config(ContextPtr c) {
     auto slot = row.slot(copy);
     if (auto* secret = std::get_if<Secret*>(&slot)) {
       (*secret)->empty() ? w.null() : w.string(mask_text((*secret)->reveal()));
+    } else if (row.name == kProxy) {
+      w.string(storage::mask_password(s.proxy));
     } else {
       w.raw(config::setting_json(s, row));
     }
@@ -61,6 +70,8 @@ void reveal_global_config(ContextPtr c) {
   w.field("admin_key", s.admin_key.reveal());
   w.key("metrics_token");
   s.metrics_token.empty() ? w.null() : w.string(s.metrics_token.reveal());
+  w.key(kProxy);
+  s.proxy.empty() ? w.null() : w.string(s.proxy);
   w.end_object();
   c->respond(json_response(std::move(out)));
 }
@@ -97,6 +108,10 @@ Result<void> edit_setting(config::Settings& s, std::string_view name, const json
         "unknown setting" +
             (near.empty() ? std::string() : ", did you mean " + std::string(near) + "?"),
         std::string(name));
+  }
+  // As it was shown: the password stays.
+  if (name == kProxy && !s.proxy.empty() && value.str() == storage::mask_password(s.proxy)) {
+    return ok();
   }
   auto slot = row->slot(s);
   if (auto* secret = std::get_if<Secret*>(&slot)) return edit_secret(s, **secret, name, value);

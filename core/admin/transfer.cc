@@ -11,11 +11,25 @@
 #include "config/settings_table.h"
 #include "config/validate.h"
 #include "modhost/provider.h"
+#include "storage/dsn.h"
 
 namespace gproxy::admin {
 namespace {
 
 enum class Secrets : uint8_t { masked, open };
+
+constexpr std::string_view kProxy = "proxy";  // a URL that may hold a password
+
+// A masked password in an import means the one in force.
+void keep_proxy_password(const config::Settings& before, config::Settings& after,
+                         std::vector<std::string>& notes) {
+  if (after.proxy == before.proxy || after.proxy.find(":***@") == std::string::npos) return;
+  if (after.proxy != storage::mask_password(before.proxy)) {
+    notes.push_back("settings.proxy: its password is masked");
+  }
+  after.proxy = before.proxy;
+  if (before.proxy.empty()) after.origins.erase(std::string(kProxy));
+}
 
 void write_settings(json::Writer& w, const config::Settings& settings, Secrets secrets) {
   // Dotted names become groups: the table lists those of a group together.
@@ -38,7 +52,13 @@ void write_settings(json::Writer& w, const config::Settings& settings, Secrets s
     auto* secret = std::get_if<Secret*>(&slot);
     if (secret != nullptr && (secrets == Secrets::masked || (*secret)->empty())) continue;
     w.key(dot == std::string_view::npos ? row.name : row.name.substr(dot + 1));
-    secret != nullptr ? w.string((*secret)->reveal()) : w.raw(config::setting_json(settings, row));
+    if (secret != nullptr) {
+      w.string((*secret)->reveal());
+    } else if (row.name == kProxy && secrets == Secrets::masked) {
+      w.string(storage::mask_password(settings.proxy));
+    } else {
+      w.raw(config::setting_json(settings, row));
+    }
   }
   if (!group.empty()) w.end_object();
   w.end_object();
@@ -267,6 +287,7 @@ void post_import(ContextPtr c) {
     GP_TRY(auto file, config::parse_config(json::write(c->body["config"]), {"config", settings}));
     GP_CHECK(config::check_declared(file.declared));
     GP_CHECK(check_with_modules(c->plane, file.declared));
+    keep_proxy_password(before, file.settings, import->notes);
     for (auto& [name, origin] : file.settings.origins) {
       const auto* row = config::find_setting(name);
       if (origin != config::Origin::file || row == nullptr) continue;

@@ -19,31 +19,6 @@ bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) {
   return text.size() >= prefix.size() && iequals(text.substr(0, prefix.size()), prefix);
 }
 
-// scheme://user:password@host -> scheme://user:***@host; also a `password` in the query.
-std::string mask_password(std::string_view text) {
-  std::string out(text);
-  const size_t authority = out.find("://");
-  if (authority == std::string::npos) return out;
-  const size_t begin = authority + 3;
-  const size_t end = std::min(out.find_first_of("/?#", begin), out.size());
-  const size_t at = out.rfind('@', end);
-  if (at != std::string::npos && at > begin) {
-    const size_t colon = out.find(':', begin);
-    if (colon != std::string::npos && colon < at) out.replace(colon + 1, at - colon - 1, "***");
-  }
-  for (size_t from = out.find('?'); from != std::string::npos;) {
-    const size_t next = out.find('&', from + 1);
-    const size_t equals = out.find('=', from + 1);
-    const size_t stop = next == std::string::npos ? out.size() : next;
-    if (equals != std::string::npos && equals < stop &&
-        starts_with_ignoring_case(std::string_view(out).substr(from + 1), "password=")) {
-      out.replace(equals + 1, stop - equals - 1, "***");
-    }
-    from = out.find('&', from + 1);
-  }
-  return out;
-}
-
 Result<Dsn::Mode> parse_mode(std::string_view value) {
   if (value == "rwc") return Dsn::Mode::rwc;
   if (value == "rw") return Dsn::Mode::rw;
@@ -90,6 +65,30 @@ Result<Dsn> parse_sqlite(Dsn dsn, std::string_view rest) {
 }
 
 }  // namespace
+
+std::string mask_password(std::string_view text) {
+  std::string out(text);
+  const size_t authority = out.find("://");
+  if (authority == std::string::npos) return out;
+  const size_t begin = authority + 3;
+  const size_t end = std::min(out.find_first_of("/?#", begin), out.size());
+  const size_t at = out.rfind('@', end);
+  if (at != std::string::npos && at > begin) {
+    const size_t colon = out.find(':', begin);
+    if (colon != std::string::npos && colon < at) out.replace(colon + 1, at - colon - 1, "***");
+  }
+  for (size_t from = out.find('?'); from != std::string::npos;) {
+    const size_t next = out.find('&', from + 1);
+    const size_t equals = out.find('=', from + 1);
+    const size_t stop = next == std::string::npos ? out.size() : next;
+    if (equals != std::string::npos && equals < stop &&
+        starts_with_ignoring_case(std::string_view(out).substr(from + 1), "password=")) {
+      out.replace(equals + 1, stop - equals - 1, "***");
+    }
+    from = out.find('&', from + 1);
+  }
+  return out;
+}
 
 Result<Dsn> parse_dsn(std::string_view text) {
   text = trim(text);

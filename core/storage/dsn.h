@@ -26,6 +26,9 @@ struct Dsn {
 // are recognised. Everything else is an error of code "bad_dsn"; mysql is refused by name.
 Result<Dsn> parse_dsn(std::string_view text);
 
+// scheme://user:password@host as scheme://user:***@host; also a `password` in the query. Of any URL.
+std::string mask_password(std::string_view url);
+
 // `sqlite://<data_dir>/gproxy.db?mode=rwc`, or in the current directory when `data_dir` is empty.
 std::string default_dsn(std::string_view data_dir);
 

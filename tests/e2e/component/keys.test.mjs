@@ -148,6 +148,24 @@ describe('secrets', () => {
       ['POST /user_keys/{id}/reveal', 200], ['POST /user_keys/{id}/reveal', 409], ['POST /credentials/{id}/reveal', 200], ['POST /global_config/reveal', 200]]);
     assert.ok(!JSON.stringify(rows).includes(k.key));
   });
+  test('a proxy is shown without its password, and keeps it when it comes back so', async () => {
+    const proxy = 'http://user:proxy-password@127.0.0.1:9';
+    assert.equal((await admin('PUT', '/global_config', { proxy })).status, 200);
+    try {
+      const { body } = await admin('GET', '/global_config');
+      assert.equal(body.proxy, 'http://user:***@127.0.0.1:9');
+      assert.ok(!JSON.stringify(body).includes('proxy-password'));
+      const exported = (await admin('POST', '/export', {})).body.config;
+      assert.equal(exported.settings.proxy, body.proxy);
+      assert.equal((await admin('PUT', '/global_config', { proxy: body.proxy })).status, 200);
+      const imported = await admin('POST', '/import', { config: { settings: { proxy: body.proxy } } });
+      assert.deepEqual([imported.status, imported.body.left_alone], [200, []]);
+      assert.equal((await admin('POST', '/global_config/reveal')).body.proxy, proxy);
+    } finally { assert.equal((await admin('PUT', '/global_config', { proxy: null })).status, 200); }
+    const other = await admin('POST', '/import', { config: { settings: { proxy: 'http://user:***@127.0.0.1:9' } } });
+    assert.deepEqual([other.status, other.body.left_alone], [200, ['settings.proxy: its password is masked']]);
+    assert.equal((await admin('GET', '/global_config')).body.proxy, null);
+  });
   test('metrics_token is set, masked and cleared here', async () => {
     assert.equal((await admin('PUT', '/global_config', { settings: { metrics_token: 'scrape-token-123' } })).status, 200);
     const { settings } = (await admin('GET', '/global_config')).body;
