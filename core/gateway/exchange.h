@@ -25,6 +25,7 @@
 #include "gateway/retry.h"
 #include "gateway/router.h"
 #include "gateway/session.h"
+#include "gateway/usage_estimate.h"
 #include "gateway/worker_context.h"
 #include "http/parser.h"
 #include "http/writer.h"
@@ -189,6 +190,8 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   void end_attempt(storage::Outcome outcome, bool final, const Error* error);
   // The attempt's usage row, once: at its end, or before the write that may complete the answer.
   void record_usage(storage::Outcome outcome, bool final);
+  // The attempt's token counts: the upstream's own, estimates where it will never tell.
+  AttemptUsage attempt_usage(storage::Outcome outcome) const;
   void on_timer();
 
   // exchange_why.cc: what is remembered of the way
@@ -268,6 +271,8 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   void finish(storage::Outcome outcome);
   void record_request(storage::Outcome outcome);
   void begin_logging_bodies();
+  void begin_logging_attempt();
+  void record_attempt_bodies();
   void record_bodies();
 
   bool is_stream() const { return operation_ == translate::Operation::stream_generate; }
@@ -301,23 +306,23 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   const config::ProviderEntry* provider_ = nullptr;
   translate::Operation operation_ = translate::Operation::none;
   modhost::Resolved resolved_;
-  std::string_view model_;  // without the provider
+  std::string_view model_;           // without the provider
   std::unique_ptr<RoutePlan> plan_;  // where the client wrote a route's name
   std::span<modhost::FieldSpan> spans_;
   bool model_differs_ = false;
   bool usage_row_ = false;  // a generate operation
   std::unique_ptr<Translation> translation_;
   std::unique_ptr<ModelPages> pages_;  // of a list that is translated
-  net::PendingWork translating_;  // a large request, in the pool
+  net::PendingWork translating_;       // a large request, in the pool
   std::shared_ptr<TokenCount> counting_;
-  std::string_view dropped_;      // x-gproxy-dropped
+  std::string_view dropped_;  // x-gproxy-dropped
 
   // The attempt.
   const config::CredentialEntry* credential_ = nullptr;
-  config::Lease lease_;               // of credential_
+  config::Lease lease_;                // of credential_
   std::shared_ptr<PoolWait> waiting_;  // our place in the pool's queue
-  int64_t wait_until_ms_ = 0;         // the end of our patience there; 0 = not set yet
-  uint64_t conversation_ = 0;         // for pools that are sticky
+  int64_t wait_until_ms_ = 0;          // the end of our patience there; 0 = not set yet
+  uint64_t conversation_ = 0;          // for pools that are sticky
   modhost::CredentialHandle handle_;
   modhost::Call call_;
   std::unique_ptr<upstream::Transfer> transfer_;
@@ -346,12 +351,15 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   size_t head_at_ = 0;     // where a held-back head begins in held_head_
   std::string held_head_;  // the head, until the first byte of the body
   uint64_t answer_bytes_ = 0;
+  uint64_t upstream_bytes_ = 0;  // of the running attempt's answer, as they came
+  int64_t input_estimate_ = -1;  // tokens of the request's body, once it was let go; -1 = not asked
   uint64_t answer_length_ = UINT64_MAX;  // as announced to the client
   bool usage_recorded_ = false;          // of the running attempt
-  // The beginning of both bodies, where the log keeps them; else null.
+  // The beginnings of the bodies, where the log keeps them; else null.
   struct LoggedBodies {
-    std::string request, response;
-    uint64_t request_bytes = 0;
+    std::string request, response;        // between the client and us
+    std::string up_request, up_response;  // of the running attempt
+    uint64_t request_bytes = 0, up_request_bytes = 0;
   };
   std::unique_ptr<LoggedBodies> logged_;
   int status_ = 0;

@@ -23,7 +23,6 @@ namespace {
 using translate::Protocol;
 
 constexpr std::string_view kClaudePing = "event: ping\ndata: {\"type\":\"ping\"}\n\n";
-constexpr size_t kLoggedBody = 64 * 1024;  // what the log keeps of a body
 constexpr std::string_view kCommentPing = ": keepalive\n\n";
 
 // Appends microseconds as milliseconds with three decimals.
@@ -127,9 +126,7 @@ void Exchange::on_answer(std::string_view bytes) {
   if (attempt_open_ && answer_bytes_ >= answer_length_) {
     record_usage(storage::Outcome::ok, /*final=*/true);
   }
-  if (logged_ != nullptr && logged_->response.size() < kLoggedBody) {
-    logged_->response.append(bytes.substr(0, kLoggedBody - logged_->response.size()));
-  }
+  if (logged_ != nullptr) keep_beginning(logged_->response, bytes);
   session_.write(std::span(all.data(), n));
   if (!held_head_.empty()) context_.give_back(std::exchange(held_head_, {}));
   last_write_ms_ = context_.loop.now_ms();
@@ -447,26 +444,6 @@ void Exchange::record_request(storage::Outcome outcome) {
   row.duration_us = duration;
   context_.recorder->request(row);
   if (logged_ != nullptr) record_bodies();
-}
-
-void Exchange::begin_logging_bodies() {
-  if (context_.recorder == nullptr || !settings().request_log || !settings().log_bodies) return;
-  logged_ = std::make_unique<LoggedBodies>();
-  logged_->request_bytes = body_.size();
-  logged_->request = body_.view().substr(0, kLoggedBody);
-}
-
-void Exchange::record_bodies() {
-  storage::BodyRow row;
-  row.at = started_wall_us_;
-  row.trace_id = trace_id_;
-  row.total_bytes = static_cast<int64_t>(logged_->request_bytes);
-  row.body = logged_->request;
-  if (!row.body.empty()) context_.recorder->body(row);
-  row.direction = storage::BodyRow::Direction::response;
-  row.total_bytes = static_cast<int64_t>(answer_bytes_);
-  row.body = logged_->response;
-  if (!row.body.empty()) context_.recorder->body(row);
 }
 
 }  // namespace gproxy::gateway

@@ -11,10 +11,12 @@
 #include "gateway/exchange.h"
 #include "gateway/http_call.h"
 #include "gateway/pool_wait.h"
+#include "gateway/record_text.h"
 #include "gateway/route_plan.h"
 #include "gateway/translation.h"
 #include "gateway/verdicts.h"
 #include "translate/errors.h"
+#include "translate/request.h"
 
 namespace gproxy::gateway {
 namespace {
@@ -294,9 +296,11 @@ void Exchange::send() {
   upstream_status_ = 0;
   transport_kind_ = {};
   upstream_headers_ = {};
+  upstream_bytes_ = 0;
   collected_.clear();
   path_.reset();
   note_sent();
+  if (logged_ != nullptr) begin_logging_attempt();
   transfer_ = context_.client.start(request, *this);
   watch_first_token();
   if (session_.output_full()) on_output_full();
@@ -383,6 +387,8 @@ void Exchange::on_head(const upstream::Head& head) {
 void Exchange::on_data(std::string_view bytes) {
   if (phase_ == Phase::done || phase_ == Phase::draining) return;
   if (first_byte_us_ == 0) first_byte_us_ = net::Loop::now_us();
+  upstream_bytes_ += bytes.size();
+  if (logged_ != nullptr) keep_beginning(logged_->up_response, bytes);
   switch (mode_) {
     case Mode::relay: {
       const bool was_open = path_->open();
@@ -405,8 +411,10 @@ void Exchange::on_data(std::string_view bytes) {
         budget_.content_sent = true;
         first_token_.stop();
         // Nothing is tried again from here on. What the module may still look at stays.
-        if (!call_.has_data() && transfer_ != nullptr && transfer_->body_taken())
+        if (!call_.has_data() && transfer_ != nullptr && transfer_->body_taken()) {
+          if (usage_row_) input_estimate_ = translate::estimate_body_tokens(body_.view());
           release_request_body();
+        }
       }
       break;
     }

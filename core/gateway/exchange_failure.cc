@@ -1,4 +1,5 @@
-// Exchange, when an attempt has failed or is over: verdicts, what the client is told, new secrets, rows.
+// Exchange, when an attempt has failed or is over: verdicts, what the client is told, new secrets,
+// rows.
 #include <algorithm>
 #include <utility>
 
@@ -8,10 +9,12 @@
 #include "gateway/exchange.h"
 #include "gateway/http_call.h"
 #include "gateway/pool_wait.h"
-#include "gateway/route_plan.h"
 #include "gateway/record_text.h"
+#include "gateway/route_plan.h"
+#include "gateway/translation.h"
 #include "gateway/verdicts.h"
 #include "translate/errors.h"
+#include "translate/request.h"
 
 namespace gproxy::gateway {
 namespace {
@@ -57,7 +60,8 @@ constexpr size_t kTargetFailures = 2;
 // ------------------------------------------------------------------------------------
 
 Error Exchange::attempt_error(const Failure& failure) const {
-  if (path_ && path_->translator_error() != nullptr && failure.kind != modhost::FailureKind::status) {
+  if (path_ && path_->translator_error() != nullptr &&
+      failure.kind != modhost::FailureKind::status) {
     auto error = *path_->translator_error();
     if (error.kind == ErrorKind::auth) error = translate::as_gateway_fault(std::move(error));
     return error;
@@ -131,7 +135,8 @@ void Exchange::fail_attempt(const Failure& what) {
     over = has_next_target() && (!next || plan_->failures >= kTargetFailures);
     if (over) next.release();
     if (!next && !may_wait && !over) decision.next = Decision::Next::deliver;
-  } else if (decision.next == Decision::Next::deliver && failure.status == 404 && plan_ != nullptr) {
+  } else if (decision.next == Decision::Next::deliver && failure.status == 404 &&
+             plan_ != nullptr) {
     // This one does not know the model.
     over = !budget_.content_sent && budget_.attempts < budget_.max_attempts && has_next_target();
   }
@@ -250,8 +255,7 @@ void Exchange::patch(std::string_view credential_json) {
   begin_pause(Pausing::refresh);
   if (self_ == nullptr) self_ = std::make_shared<Exchange*>(this);
   patch_credential(context_, snapshot_, {*provider_, *credential_, handle_},
-                   Secret(credential_json),
-                   [self = self_](const Result<void>& done) {
+                   Secret(credential_json), [self = self_](const Result<void>& done) {
                      Exchange* exchange = *self;
                      if (exchange == nullptr || exchange->phase_ != Phase::waiting) return;
                      if (!done.ok()) log::warn("changed credential not stored", done.error());
@@ -261,6 +265,18 @@ void Exchange::patch(std::string_view credential_json) {
 
 // ---- accounts
 // ------------------------------------------------------------------------------------
+
+AttemptUsage Exchange::attempt_usage(Outcome outcome) const {
+  // Without an answer's head the upstream may never have begun.
+  if (!path_ || upstream_status_ < 200 || upstream_status_ >= 300) return {};
+  int64_t input = input_estimate_;
+  if (translation_ != nullptr) {
+    input = translation_->request().estimate;
+  } else if (input < 0 && body_.size() > 0) {
+    input = translate::estimate_body_tokens(body_.view());
+  }
+  return settle_usage(path_->scan(), resolved_.target_protocol, outcome, path_->open(), input);
+}
 
 void Exchange::record_usage(Outcome outcome, bool final) {
   if (!usage_row_ || usage_recorded_ || context_.recorder == nullptr) return;
@@ -284,9 +300,9 @@ void Exchange::record_usage(Outcome outcome, bool final) {
   row.operation = static_cast<int32_t>(operation_);
   row.status = upstream_status_;
   row.outcome = outcome;
-  if (path_) {
-    const auto usage = path_->scan().usage();
-    row.has_usage = usage.any();
+  if (const auto [usage, estimated] = attempt_usage(outcome); usage.any()) {
+    row.has_usage = true;
+    row.estimated = estimated;
     row.input = std::max<int64_t>(usage.input, 0);
     row.output = std::max<int64_t>(usage.output, 0);
     row.cache_read = std::max<int64_t>(usage.cache_read, 0);
@@ -306,9 +322,9 @@ void Exchange::end_attempt(Outcome outcome, bool final, const Error* error) {
   if (admission_ && usage_row_) {
     const auto usage = path_ ? path_->scan().usage() : translate::Usage{};
     const auto part = [](int64_t tokens) { return std::max<int64_t>(tokens, 0); };
-    admission_->use(part(usage.input) + part(usage.output) + part(usage.cache_read) +
-                        part(usage.cache_write),
-                    usage.any() || outcome == Outcome::failed);
+    admission_->use(
+        part(usage.input) + part(usage.output) + part(usage.cache_read) + part(usage.cache_write),
+        usage.any() || outcome == Outcome::failed);
   }
   if (context_.recorder != nullptr) {
     const int64_t now = net::Loop::now_us();
@@ -349,10 +365,11 @@ void Exchange::end_attempt(Outcome outcome, bool final, const Error* error) {
       row.stream = is_stream();
       row.outcome = outcome;
       row.request_bytes = static_cast<int64_t>(prepared.body_bytes);
-      row.response_bytes = static_cast<int64_t>(answer_bytes_);
+      row.response_bytes = static_cast<int64_t>(upstream_bytes_);
       row.ttft_us = first;
       row.duration_us = now - attempt_us_;
       context_.recorder->upstream(row);
+      if (logged_ != nullptr) record_attempt_bodies();
     }
   }
   call_.release();

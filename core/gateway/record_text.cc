@@ -93,4 +93,8 @@ std::string_view redacted_query(std::string_view query, Arena& arena) {
   return changed ? arena.copy(out) : query;
 }
 
+void keep_beginning(std::string& kept, std::string_view bytes) {
+  if (kept.size() < kLoggedBody) kept.append(bytes.substr(0, kLoggedBody - kept.size()));
+}
+
 }  // namespace gproxy::gateway

@@ -17,4 +17,8 @@ std::string redacted_headers_json(std::span<const http::HeaderView> headers);
 // The query with the values of key, token and code parameters as ***.
 std::string_view redacted_query(std::string_view query, Arena& arena);
 
+// Appends to what the log keeps of a body until that is as long as a row holds.
+inline constexpr size_t kLoggedBody = size_t{64} * 1024;
+void keep_beginning(std::string& kept, std::string_view bytes);
+
 }  // namespace gproxy::gateway

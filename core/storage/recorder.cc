@@ -29,6 +29,8 @@ static_assert(Recorders::kMaxLoops == size_t{1} << kNumberBits);
 
 // Above this fill of the usage ring the writer is behind: logs make way.
 constexpr double kDropLogsAbove = 0.75;
+// Above this fill of the log ring bodies make way for the rows of requests, which are much smaller.
+constexpr double kDropBodiesAbove = 0.75;
 
 std::string ring_path(const std::string& directory, std::string_view purpose, size_t number) {
   if (directory.empty()) return {};
@@ -107,7 +109,10 @@ bool Recorder::event(const InternalEvent& row) {
 }
 
 bool Recorder::body(const BodyRow& row) {
-  return log_row(row);
+  if (static_cast<double>(log_.used()) <= kDropBodiesAbove * static_cast<double>(log_.capacity()))
+    return log_row(row);
+  dropped_logs_.store(dropped_logs_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  return false;
 }
 
 bool Recorder::decision(const DecisionRow& row) {

@@ -1,4 +1,5 @@
 // Local estimate of input tokens (wire-formats 6.1): no tokenizer, bytes and code points.
+#include <algorithm>
 #include <cstring>
 
 #include "translate/request.h"
@@ -115,6 +116,29 @@ struct Counter {
 };
 
 }  // namespace
+
+int64_t estimate_body_tokens(std::string_view body) {
+  constexpr size_t kBlock = 4096, kSample = 64;
+  int64_t tokens = 0;
+  bool in_media = false;
+  for (size_t at = 0; at < body.size(); at += kBlock) {
+    const auto block = body.substr(at, kBlock);
+    // A piece of each block tells: text and JSON have spaces, quotes, colons; base64 has none.
+    const auto sample = block.substr(block.size() / 2, kSample);
+    const bool media =
+        block.size() == kBlock && std::all_of(sample.begin(), sample.end(), [](char c) {
+          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                 c == '+' || c == '/' || c == '=';
+        });
+    if (!media) {
+      tokens += static_cast<int64_t>((block.size() + 3) / 4);
+    } else if (!in_media) {
+      tokens += kPerImage;
+    }
+    in_media = media;
+  }
+  return tokens;
+}
 
 int64_t estimate_tokens(const Request& request) {
   Counter counter;

@@ -15,8 +15,8 @@ namespace gproxy::translate {
 struct TranslatedRequest {
   std::string body;
   Operation operation = Operation::generate;  // upstream's (stream_generate where it streams)
-  std::string path;    // upstream's standard path: "/v1/messages", "/v1beta/models/m:countTokens"
-  std::string query;   // "alt=sse" or empty
+  std::string path;   // upstream's standard path: "/v1/messages", "/v1beta/models/m:countTokens"
+  std::string query;  // "alt=sse" or empty
   std::string anthropic_version;  // Claude upstreams, else empty
   RequestContext context;
   LossLog losses;
@@ -43,8 +43,9 @@ Result<RequestContext> read_request_context(Protocol client, Protocol upstream, 
                                             Arena& arena);
 
 // A count request in the neutral model, for counting here; lives in the arena.
-Result<const Request*> decode_count_request(Protocol client, std::string_view body, const RequestMeta& meta,
-                                            const Options& options, Arena& arena);
+Result<const Request*> decode_count_request(Protocol client, std::string_view body,
+                                            const RequestMeta& meta, const Options& options,
+                                            Arena& arena);
 
 // Upstream's standard path for an operation.
 std::string upstream_path(Protocol protocol, Operation operation, std::string_view model,
@@ -52,5 +53,8 @@ std::string upstream_path(Protocol protocol, Operation operation, std::string_vi
 
 // Local estimate of a request's input tokens (wire-formats 6.1).
 int64_t estimate_tokens(const Request& request);
+// The same of a body that nobody reads as JSON, in little time however long it is: four bytes to a
+// token, an image's worth for each long run of base64. Of usage rows whose upstream never told.
+int64_t estimate_body_tokens(std::string_view body);
 
 }  // namespace gproxy::translate

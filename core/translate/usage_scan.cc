@@ -147,6 +147,26 @@ bool has_value(std::string_view rest, std::string_view key) {
   return at == rest.size() || rest[at] != 'n';
 }
 
+// How many bytes of a string stand before its closing quote; all of them where it has none yet.
+size_t until_quote(std::string_view text) {
+  for (size_t at = 0;; ++at) {
+    at = text.find('"', at);
+    if (at == std::string_view::npos) return text.size();
+    size_t escapes = 0;
+    while (escapes < at && text[at - escapes - 1] == '\\') ++escapes;
+    if (escapes % 2 == 0) return at;
+  }
+}
+
+// Where the string value of the member `key` begins in `rest`; 0: that is not what stands here.
+size_t string_value(std::string_view rest, std::string_view key) {
+  if (!rest.starts_with(key)) return 0;
+  size_t at = key.size();
+  while (at < rest.size() && skip_blank(rest[at])) ++at;
+  // The word may also be a value: only behind a colon it is a member's name.
+  return at > key.size() && at < rest.size() && rest[at] == '"' ? at + 1 : 0;
+}
+
 const TapTree& tree_of(Protocol protocol, Framing framing) {
   if (framing == Framing::json && protocol == Protocol::openai_chat) return kChatWhole;
   switch (protocol) {
@@ -278,12 +298,17 @@ void UsageScan::end_event() {
   }
   event_failed_ = choices_empty_ = has_usage_ = false;
   head_len_ = 0;
-  in_event_ = false;
+  in_event_ = in_text_ = false;
   tap_.reset();
 }
 
 bool UsageScan::advance(std::string_view bytes, size_t& at, Mark& mark) {
+  if (at == 0) counted_to_ = 0;  // other bytes
   if (framing_ == Framing::sse) return advance_sse(bytes, at, mark);
+  if (at >= counted_to_) {
+    count_text(bytes.substr(at));
+    counted_to_ = bytes.size();
+  }
   if (first_byte_ == 0) {
     const size_t first = bytes.find_first_not_of(" \t\r\n");
     if (first != std::string_view::npos) first_byte_ = bytes[first];
@@ -316,6 +341,40 @@ bool UsageScan::is_quiet(std::string_view event) const {
   }
 }
 
+void UsageScan::count_text(std::string_view bytes) {
+  if (in_text_) {
+    const size_t size = until_quote(bytes);
+    text_bytes_ += size;
+    if (size == bytes.size()) return;
+    in_text_ = false;
+    bytes.remove_prefix(size + 1);
+  }
+  const auto count = [&](const char(&letters)[4], auto... keys) {
+    any_quoted(bytes, letters, [&](std::string_view rest) {
+      size_t at = 0;
+      ((at = at == 0 ? string_value(rest, keys) : at), ...);
+      if (at == 0) return false;
+      const size_t size = until_quote(rest.substr(at));
+      text_bytes_ += size;
+      in_text_ = at + size == rest.size();
+      return in_text_;
+    });
+  };
+  switch (protocol_) {
+    case Protocol::claude:
+      return count("ttp", "\"text\"", "\"thinking\"", "\"partial_json\"");
+    case Protocol::gemini:
+      return count("ttt", "\"text\"");
+    case Protocol::openai_response:
+    case Protocol::openai:
+      // What is done repeats what came as deltas.
+      if (framing_ == Framing::sse) return count("ddd", "\"delta\"");
+      return count("tta", "\"text\"", "\"arguments\"");
+    default:
+      return count("car", "\"content\"", "\"arguments\"", "\"reasoning_content\"", "\"reasoning\"");
+  }
+}
+
 bool UsageScan::pass_quiet_event(std::string_view bytes, size_t& at, Mark& mark) {
   const auto rest = bytes.substr(at);
   const size_t end = rest.find("\n\n");
@@ -336,12 +395,14 @@ bool UsageScan::pass_quiet_event(std::string_view bytes, size_t& at, Mark& mark)
           quote == std::string_view::npos || event[quote] != '"') {
         return false;
       }
+      count_text(event);
       quiet_end_ = at + event.size();
       at += quote + 1;
       mark = Mark::model;
       return true;
     }
   }
+  count_text(event);
   at += event.size();
   mark = Mark::event_end;
   return true;
@@ -413,6 +474,10 @@ bool UsageScan::advance_sse(std::string_view bytes, size_t& at, Mark& mark) {
         }
         if (line_ == Line::data) {
           for (size_t i = 0; i < len && head_len_ < sizeof head_; ++i) head_[head_len_++] = rest[i];
+          if (at >= counted_to_) {  // a mark inside of the line comes back here with what is left
+            count_text(rest.substr(0, len));
+            counted_to_ = at + len;
+          }
           if (tap(bytes, at, at + len, mark)) return true;
         } else {
           at += len;

@@ -54,6 +54,9 @@ class UsageScan {
   }
 
   Usage usage() const;
+  // About how many tokens the answer's text made so far, by the bytes of it that passed: for
+  // answers whose upstream never told. Four bytes to a token.
+  int64_t output_estimate() const { return static_cast<int64_t>((text_bytes_ + 3) / 4); }
   // As the upstream spelt it (cut at 128 bytes), empty if it did not say.
   const std::string& model() const { return model_; }
 
@@ -95,6 +98,8 @@ class UsageScan {
   // An event that lies whole in `bytes` and says nothing of interest: passed over at once. Most do.
   bool pass_quiet_event(std::string_view bytes, size_t& at, Mark& mark);
   bool is_quiet(std::string_view event) const;
+  // Adds the text in the members that carry an answer's.
+  void count_text(std::string_view bytes);
   // Feeds bytes[at, end) to the tap; true at a mark.
   bool tap(std::string_view bytes, size_t& at, size_t end, Mark& mark);
   void take_leaf();
@@ -105,6 +110,8 @@ class UsageScan {
   std::string model_;
   std::string response_id_;
   int64_t counts_[6];
+  uint64_t text_bytes_ = 0;
+  size_t counted_to_ = 0;  // of the bytes being fed
   Protocol protocol_;
   Framing framing_;
   Line line_ = Line::start;
@@ -117,6 +124,7 @@ class UsageScan {
   bool marks_ = false;
   bool last_cr_ = false;
   bool in_event_ = false;
+  bool in_text_ = false;  // count_text(): the bytes so far end inside of a text
   bool finished_ = false;
   bool failed_ = false;
   bool content_ = false;

@@ -121,6 +121,64 @@ test('bodies are kept only while redaction is off, and cut ones say so', async (
   assert.equal((await admin('PUT', '/global_config', { event_redact_sensitive: true })).status, 200);
 });
 
+test('upstream bodies are kept beside the client\'s, and only while redaction is off', async () => {
+  assert.equal((await admin('PUT', '/global_config', { event_redact_sensitive: false })).status, 200);
+  const r = await fetch(`${all.gproxy.url}/openai/v1/messages`, {
+    method: 'POST', headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json', 'anthropic-version': '2023-06-01' },
+    body: JSON.stringify({ model: 'm', max_tokens: 10, messages: [{ role: 'user', content: 'both sides' }] }),
+  });
+  assert.equal(r.status, 200);
+  await r.text();
+  const trace = r.headers.get('x-request-id');
+  const rows = await until(async () => {
+    const { body } = await admin('GET', `/logs?trace_id=${trace}&include_body=true`);
+    return body.rows.length === 2 && body.rows.every((row) => row.response_body !== null) && body.rows;
+  });
+  const side = (kind) => rows.find((row) => row.kind === kind);
+  assert.match(side('downstream').request_body, /"max_tokens":10/);
+  assert.match(side('downstream').response_body, /"stop_reason"/);
+  assert.match(side('upstream').request_body, /both sides/); // in the upstream's words
+  assert.doesNotMatch(side('upstream').request_body, /"max_tokens":10/);
+  assert.doesNotMatch(side('upstream').response_body, /"stop_reason"/);
+  assert.match(side('upstream').response_body, /both sides/);
+  assert.equal(side('upstream').response_bytes, Buffer.byteLength(side('upstream').response_body));
+  assert.equal((await admin('PUT', '/global_config', { event_redact_sensitive: true })).status, 200);
+});
+
+test('counts of an answer that broke off are estimates, and say so', async () => {
+  const before = (await admin('GET', `/usage/aggregate?${q(range())}`)).body.groups[0];
+  const r = await fetch(`${all.gproxy.url}/openai/v1/chat/completions`, {
+    method: 'POST', headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'cut', stream: true, messages: [{ role: 'user', content: 'y'.repeat(400) }] }),
+  });
+  await r.text().catch(() => {});
+  const row = await until(async () => (await admin('GET', '/usage/rows?model=cut')).body.rows[0]);
+  assert.equal(row.outcome, 'truncated');
+  assert.equal(row.has_usage, true);
+  assert.equal(row.estimated, true);
+  assert.ok(row.input_tokens >= 100 && row.input_tokens < 200, `${row.input_tokens}`);
+  assert.ok(row.output_tokens >= 90 && row.output_tokens < 130, `${row.output_tokens}`); // the upstream repeats the text
+  const sums = (await admin('GET', `/usage/aggregate?${q(range())}`)).body.groups[0];
+  assert.equal(sums.estimated, before.estimated + 1);
+  assert.equal(sums.with_usage, before.with_usage + 1);
+});
+
+test('counts and lists leave rows in the log and none of usage', async () => {
+  const usage = async () => (await admin('GET', `/usage/aggregate?${q(range())}`)).body.groups[0].attempts;
+  const logs = async () => (await admin('GET', '/logs?kind=upstream&limit=500')).body.rows.length;
+  const [used, logged] = [await usage(), await logs()];
+  const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json', 'anthropic-version': '2023-06-01' };
+  const count = await fetch(`${all.gproxy.url}/claude/v1/messages/count_tokens`, { method: 'POST', headers, body: JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'x' }] }) });
+  assert.equal(count.status, 200, await count.text());
+  for (const path of ['/claude/v1/models', '/claude/v1/models/mock-1']) {
+    const list = await fetch(all.gproxy.url + path, { headers });
+    assert.equal(list.status, 200, await list.text());
+  }
+  await until(async () => await logs() >= logged + 3);
+  assert.equal(await usage(), used);
+  assert.equal((await admin('GET', '/logs?kind=upstream&path_contains=count_tokens')).body.rows.length, 1);
+});
+
 test('the tail shows rows as they come', async () => {
   const abort = new AbortController();
   const r = await fetch(`${all.gproxy.url}/admin/logs/tail?kind=downstream&admin_key=${ADMIN}`, { signal: abort.signal });

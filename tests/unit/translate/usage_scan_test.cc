@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "translate/request.h"
+
 namespace gproxy::translate {
 namespace {
 
@@ -187,6 +189,77 @@ TEST_CASE("a byte order mark, comments and CR line ends do not disturb the scan"
     REQUIRE(seen.finished);
     REQUIRE(seen.boundary);
   }
+}
+
+TEST_CASE("an answer's text is measured as it passes, however its bytes are split") {
+  struct Case {
+    Protocol protocol;
+    Framing framing;
+    std::string text;
+    size_t bytes;  // of text, as JSON spells it
+  };
+  const std::string first = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\n";
+  const auto chat = [](const std::string& content) {
+    return "data: {\"choices\":[{\"delta\":{\"content\":\"" + content + "\"}}]}\n\n";
+  };
+  const std::string long_text(400, 'x');
+  const Case cases[] = {
+      {Protocol::openai_chat, Framing::sse, first + chat("four") + chat("a \\\"content\\\" b"),
+       4 + 15},
+      {Protocol::openai_chat, Framing::sse,
+       first + "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"name\":\"f\","
+               "\"arguments\":\"{\\\"a\\\"\"}}]}}]}\n\n",
+       6},
+      {Protocol::claude, Framing::sse,
+       "event: content_block_delta\r\ndata: {\"type\":\"content_block_delta\",\"delta\":"
+       "{\"type\":\"text_delta\",\"text\":\"" +
+           long_text +
+           "\"}}\r\n\r\n"
+           "event: content_block_start\ndata: "
+           "{\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n"
+           "event: content_block_delta\ndata: {\"delta\":{\"type\":\"thinking_delta\",\"thinking\":"
+           "\"hm\"}}\n\n",
+       402},
+      {Protocol::openai_response, Framing::sse,
+       "data: {\"type\":\"response.output_text.delta\",\"delta\":\"abcd\"}\n\n"
+       "data: {\"type\":\"response.output_text.done\",\"text\":\"abcd\"}\n\n",
+       4},
+      {Protocol::gemini, Framing::json,
+       "[{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"" + long_text + "\"}]}}]}]", 400},
+      {Protocol::openai_chat, Framing::json,
+       "{\"choices\":[{\"message\":{\"role\":\"assistant\",\"content\":\"" + long_text + "\"}}]}",
+       400},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.text);
+    UsageScan whole(c.protocol, c.framing);
+    whole.feed(c.text);
+    CHECK(whole.output_estimate() == static_cast<int64_t>((c.bytes + 3) / 4));
+    // A name that is cut in two is not seen; a text that is cut is.
+    for (size_t at = 0; at < c.text.size(); at += 7) {
+      UsageScan cut(c.protocol, c.framing);
+      cut.feed(std::string_view(c.text).substr(0, at));
+      cut.feed(std::string_view(c.text).substr(at));
+      CHECK(cut.output_estimate() <= whole.output_estimate());
+    }
+    const size_t middle = c.text.find("xxxx");
+    if (middle == std::string::npos) continue;
+    UsageScan cut(c.protocol, c.framing);
+    feed(cut, c.text.substr(0, middle), c.text.size());
+    feed(cut, c.text.substr(middle), 33);
+    CHECK(whole.output_estimate() - cut.output_estimate() <= 1);  // the short one's name was cut
+  }
+}
+
+TEST_CASE("a body's tokens are estimated without reading it, images by the piece") {
+  CHECK(estimate_body_tokens("") == 0);
+  CHECK(estimate_body_tokens("12345678") == 2);
+  const std::string prose(40'000, ' ');
+  CHECK(estimate_body_tokens(prose) == 10'000);
+  const std::string image(1'000'000, 'A');
+  const auto with_image = estimate_body_tokens("{\"a\":\"" + image + "\"}");
+  CHECK(with_image >= 1'600);
+  CHECK(with_image < 4'000);
 }
 
 TEST_CASE("counts that are not plain numbers are ignored") {
