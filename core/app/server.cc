@@ -164,6 +164,7 @@ void Server::State::apply_book_settings(const config::Settings& settings) {
 
 Result<void> Server::State::start() {
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file at its limit is a full disk, not the end
   raise_descriptor_limit();
   auto ca = upstream::CaStore::load_async(upstream::CaConfig::from_environment());
 
@@ -196,7 +197,8 @@ Result<void> Server::State::start() {
   if (count == 0) count = std::max(1u, std::thread::hardware_concurrency());
 
   storage::RecorderOptions recorder_options;
-  recorder_options.directory = storage::ring_directory(dsn, storage::data_directory(dsn, options.data_dir));
+  recorder_options.directory =
+      storage::ring_directory(dsn, storage::data_directory(dsn, options.data_dir));
   shared.tokenizers.set_data_dir(storage::data_directory(dsn, options.data_dir));
   recorder_options.database_id = std::string((*store)->database_id());
   auto opened = storage::Recorders::open(recorder_options, count + 1);  // the last is main's
@@ -234,7 +236,8 @@ Result<void> Server::State::start() {
   plane->recent_decision = [this](std::string_view id) { return shared.decisions.find(id); };
   apply_book_settings(settings);
   frontend = std::make_unique<admin::Frontend>(*plane, to_main);
-  writer->set_observer([tail = &frontend->tail()](const storage::Batch& batch) { tail->publish(batch); });
+  writer->set_observer(
+      [tail = &frontend->tail()](const storage::Batch& batch) { tail->publish(batch); });
   saver = std::make_unique<SecretSaver>(*plane, *writer, to_main);
   accounts = std::make_unique<Accounts>(*plane, *writer, to_main);
   registry.reaper()->set_wake([this] { post_main([this] { registry.reaper()->drain(); }); });
@@ -243,7 +246,8 @@ Result<void> Server::State::start() {
   const config::Settings at_start = settings;
   GP_CHECK(plane->start(std::move(booted->rows), std::move(booted->settings), hasher));
   plane->attach(*writer);
-  health_keeper = std::make_unique<HealthKeeper>(Clock::system(), *writer, recorders->at(count), to_main);
+  health_keeper =
+      std::make_unique<HealthKeeper>(Clock::system(), *writer, recorders->at(count), to_main);
   health_keeper->restore(slots, plane->rows().health);
   slots.listen(health_keeper.get());
 
