@@ -46,7 +46,9 @@ void Exchange::note_limits(const upstream::Head& head) {
                         : window.scope;
     verdict.cool_down_ms = std::clamp(window.resets_at_ms - wall, limits.min_ms, limits.max_ms);
     verdict.reason = "usage_limit";
-    apply_verdict(context_, *provider_, *credential_, verdict, model_, operation_);
+    apply_verdict(
+        context_, *provider_, *credential_,
+        {.verdict = verdict, .status = head.status, .model = model_, .operation = operation_});
   }
 }
 

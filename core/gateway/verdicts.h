@@ -15,13 +15,13 @@ namespace gproxy::gateway {
 // The operator's bounds on rests.
 modhost::CoolDownLimits cool_down_limits(const config::Retry& retry);
 
-// Puts the credential to rest, or out of use, where the verdict says so.
 struct Judged {
   const modhost::Verdict& verdict;
   int status;  // of the failure; 0 = no answer came
   std::string_view model;
   translate::Operation operation;
 };
+// Puts the credential to rest, or out of use, where the verdict says so.
 void apply_verdict(WorkerContext& context, const config::ProviderEntry& provider,
                    const config::CredentialEntry& credential, const Judged& judged);
 
