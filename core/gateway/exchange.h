@@ -190,6 +190,8 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   void end_attempt(storage::Outcome outcome, bool final, const Error* error);
   // The attempt's usage row, once: at its end, or before the write that may complete the answer.
   void record_usage(storage::Outcome outcome, bool final);
+  // The module's own reading of usage; null where it has none, or nothing is counted.
+  std::unique_ptr<ModuleUsageReader> usage_reader(translate::Framing framing) const;
   // The attempt's token counts: the upstream's own, estimates where it will never tell.
   AttemptUsage attempt_usage(storage::Outcome outcome) const;
   void on_timer();

@@ -406,7 +406,7 @@ void Exchange::record_request(storage::Outcome outcome) {
     ended.duration_us = duration;
     ended.first_byte_us = first;
     ended.overhead_us = overhead_us_;
-    if (usage_row_ && path_) ended.usage = path_->scan().usage();
+    if (usage_row_ && path_) ended.usage = path_->usage();
     context_.metrics.request_ended(ended);
   }
   if (context_.recorder == nullptr || !settings().request_log) return;

@@ -367,6 +367,7 @@ void Exchange::on_head(const upstream::Head& head) {
     options.model_provider = provider_->name;
   }
   if (call_.has_data()) options.call = &call_;
+  options.usage = usage_reader(options.framing);
   std::optional<uint64_t> length;
   if (const auto text = http::find(down.headers, "content-length"); text.data() != nullptr)
     length = parse_uint(text);
@@ -596,7 +597,9 @@ void Exchange::complete_collected() {
     body = prefix_model_field(body, "model", provider_->name);
   }
   const bool keeps = resolved_.target_protocol == translate::Protocol::openai_response;
-  path_.emplace(ResponsePath::Options{.protocol = resolved_.target_protocol, .report_id = keeps},
+  path_.emplace(ResponsePath::Options{.protocol = resolved_.target_protocol,
+                                      .report_id = keeps,
+                                      .usage = usage_reader(translate::Framing::json)},
                 static_cast<ResponsePath::Receiver&>(*this));
   if (credential_ != nullptr) credential_->slot->record_success();
   outcome_ = Outcome::ok;

@@ -266,6 +266,12 @@ void Exchange::patch(std::string_view credential_json) {
 // ---- accounts
 // ------------------------------------------------------------------------------------
 
+std::unique_ptr<ModuleUsageReader> Exchange::usage_reader(translate::Framing framing) const {
+  if (!usage_row_) return nullptr;
+  return ModuleUsageReader::of(*provider_->provider, resolved_.target_protocol, framing,
+                               settings().limits.max_buffered_bytes);
+}
+
 AttemptUsage Exchange::attempt_usage(Outcome outcome) const {
   // Without an answer's head the upstream may never have begun.
   if (!path_ || upstream_status_ < 200 || upstream_status_ >= 300) return {};
@@ -275,7 +281,8 @@ AttemptUsage Exchange::attempt_usage(Outcome outcome) const {
   } else if (input < 0 && body_.size() > 0) {
     input = translate::estimate_body_tokens(body_.view());
   }
-  return settle_usage(path_->scan(), resolved_.target_protocol, outcome, path_->open(), input);
+  return settle_usage(path_->scan(), path_->usage(), resolved_.target_protocol, outcome,
+                      path_->open(), input);
 }
 
 void Exchange::record_usage(Outcome outcome, bool final) {
@@ -320,7 +327,7 @@ void Exchange::end_attempt(Outcome outcome, bool final, const Error* error) {
   note_attempt(outcome, error);
   context_.metrics.attempt_ended(provider_->name, outcome);
   if (admission_ && usage_row_) {
-    const auto usage = path_ ? path_->scan().usage() : translate::Usage{};
+    const auto usage = path_ ? path_->usage() : translate::Usage{};
     const auto part = [](int64_t tokens) { return std::max<int64_t>(tokens, 0); };
     admission_->use(
         part(usage.input) + part(usage.output) + part(usage.cache_read) + part(usage.cache_write),

@@ -43,6 +43,7 @@ void Exchange::start_local() {
   if (match_.aggregate && usage_row_ && match_.protocol != translate::Protocol::gemini) {
     options.model_provider = provider_->name;
   }
+  options.usage = usage_reader(options.framing);
   path_.emplace(std::move(options), static_cast<ResponsePath::Receiver&>(*this));
   sse_ = events;
   if (local_->streamed()) {

@@ -165,6 +165,7 @@ ResponsePath::Options Exchange::translated_options(translate::Framing framing, m
   options.protocol = resolved_.target_protocol;
   options.framing = framing;
   options.call = call;
+  options.usage = usage_reader(framing);
   options.translator = translation_->translator();
   options.whole = !translation_->context().stream;
   options.max_whole_bytes = settings().limits.max_buffered_bytes;

@@ -24,6 +24,7 @@ Result<void> ResponsePath::feed(std::string_view bytes) {
 
 Result<void> ResponsePath::finish() {
   if (options_.call != nullptr) GP_CHECK(options_.call->data({}, modhost::Last::yes, *this));
+  if (options_.usage != nullptr) options_.usage->finish();
   if (options_.translator != nullptr) return translated(options_.translator->finish(translated_));
   settling_ = false;
   if (!edited_.empty()) {
@@ -48,6 +49,7 @@ Result<void> ResponsePath::on_module_data(std::string_view bytes) {
 
 Result<void> ResponsePath::native(std::string_view bytes) {
   if (bytes.empty()) return ok();
+  if (options_.usage != nullptr) options_.usage->feed(bytes);
   if (options_.translator != nullptr) {
     scan_.feed(bytes);
     tell_id();

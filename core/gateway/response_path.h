@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "gateway/module_usage.h"
 #include "modhost/call.h"
 #include "translate/protocol.h"
 #include "translate/stream.h"
@@ -57,6 +58,7 @@ class ResponsePath final : private modhost::DataSink {
     std::string_view model_provider =
         {};                         // aggregate: "provider/" goes before the model; empty = no
     modhost::Call* call = nullptr;  // its data hook; null = none
+    std::unique_ptr<ModuleUsageReader> usage = nullptr;  // null = usage is read by protocol alone
     // Nothing passes before it has decoded an event, so that the attempt may still fail as a whole.
     std::unique_ptr<translate::StreamTranslator> translator = nullptr;
     // The translator writes one whole answer: it is kept for whole(), nothing goes to the receiver.
@@ -104,6 +106,10 @@ class ResponsePath final : private modhost::DataSink {
     return options_.translator != nullptr || (held_edit() && scan_.at_boundary());
   }
   const translate::UsageScan& scan() const { return scan_; }
+  // What the answer has told so far, in its module's reading where that has one.
+  translate::Usage usage() const {
+    return options_.usage != nullptr ? options_.usage->over(scan_.usage()) : scan_.usage();
+  }
   bool scan_is_sse() const { return options_.framing == translate::Framing::sse; }
 
  private:

@@ -2,9 +2,10 @@
 
 namespace gproxy::gateway {
 
-AttemptUsage settle_usage(const translate::UsageScan& scan, translate::Protocol protocol,
-                          storage::Outcome outcome, bool passed, int64_t input_estimate) {
-  AttemptUsage out{.usage = scan.usage(), .estimated = false};
+AttemptUsage settle_usage(const translate::UsageScan& scan, const translate::Usage& told_so_far,
+                          translate::Protocol protocol, storage::Outcome outcome, bool passed,
+                          int64_t input_estimate) {
+  AttemptUsage out{.usage = told_so_far, .estimated = false};
   using enum storage::Outcome;
   const bool cut = outcome == cancelled || outcome == truncated || outcome == failed;
   if (outcome == refused || (outcome == failed && !passed)) return out;

@@ -21,9 +21,10 @@ struct AttemptUsage {
 //   which has one output token): its output is what passed, if that is more. Gemini tells its
 //   counts with every event and is believed.
 // - of an answer that failed before anything passed nothing is estimated: nobody was billed.
-// `passed`: something of the answer was taken for good. `input_estimate`: the request's tokens,
-// about; -1 = unknown.
-AttemptUsage settle_usage(const translate::UsageScan& scan, translate::Protocol protocol,
-                          storage::Outcome outcome, bool passed, int64_t input_estimate);
+// `told`: the counts so far, the scan's or the module's. `passed`: something of the answer was
+// taken for good. `input_estimate`: the request's tokens, about; -1 = unknown.
+AttemptUsage settle_usage(const translate::UsageScan& scan, const translate::Usage& told,
+                          translate::Protocol protocol, storage::Outcome outcome, bool passed,
+                          int64_t input_estimate);
 
 }  // namespace gproxy::gateway

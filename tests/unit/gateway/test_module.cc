@@ -1,6 +1,7 @@
 #include "test_module.h"
 
 #include <atomic>
+#include <charconv>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "gproxy/ext/count.h"
 #include "gproxy/ext/credential.h"
 #include "gproxy/ext/local.h"
+#include "gproxy/ext/usage.h"
 #include "module_parts.h"
 
 struct gp_provider {
@@ -232,7 +234,23 @@ gp_status plan(const gp_provider*, const gp_request* request, gp_count_plan* out
   return GP_OK;
 }
 
+// Usage in a place of this upstream's own: "metered":OUTPUT. -1 there is a fault of ours.
+gp_status extract(const gp_provider*, int32_t, gp_str bytes, gp_usage* out) {
+  constexpr std::string_view kName = "\"metered\":";
+  const auto text = view(bytes);
+  const auto at = text.find(kName);
+  if (at == std::string_view::npos) return GP_ERR_NOT_FOUND;
+  const auto number = text.substr(at + kName.size());
+  if (number.starts_with("-1")) return GP_ERR_INTERNAL;
+  out->input_tokens = 100;
+  out->cached_read_tokens = 60;
+  std::from_chars(number.data(), number.data() + number.size(), out->output_tokens);
+  return GP_OK;
+}
+
 const void* extension(gp_str id) {
+  static constexpr gp_usage_ext kUsage = {sizeof(gp_usage_ext), 0, extract};
+  if (view(id) == GP_EXT_USAGE) return &kUsage;
   static constexpr gp_count_ext kCount = {sizeof(gp_count_ext), 0, plan};
   if (view(id) == GP_EXT_COUNT) return &kCount;
   static constexpr gp_local_ext kLocal = {sizeof(gp_local_ext), 0, respond, next, release};

@@ -28,7 +28,7 @@ AttemptUsage settle(Protocol protocol, const std::string& bytes, Outcome outcome
                     bool passed = true) {
   translate::UsageScan scan(protocol, Framing::sse);
   scan.feed(bytes);
-  return settle_usage(scan, protocol, outcome, passed, 50);
+  return settle_usage(scan, scan.usage(), protocol, outcome, passed, 50);
 }
 
 }  // namespace
