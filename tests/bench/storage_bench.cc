@@ -36,9 +36,10 @@ class Traffic {
     trace_ += n.substr(n.size() - 12);
     row.trace_id = trace_;
     row.final = row.has_usage = true;
-    row.provider_id = static_cast<int64_t>(next() % kProviders.size());
-    row.provider = kProviders[static_cast<size_t>(row.provider_id)];
     row.credential_id = static_cast<int64_t>(next() % 100);
+    // A credential is one provider's.
+    row.provider_id = row.credential_id % static_cast<int64_t>(kProviders.size());
+    row.provider = kProviders[static_cast<size_t>(row.provider_id)];
     row.user_key_id = static_cast<int64_t>(next() % 500);
     row.user_id = row.user_key_id / 5;
     row.model = kModels[next() % kModels.size()];
