@@ -1,5 +1,7 @@
 #include "translate/media.h"
 
+#include <algorithm>
+
 #include "base/base64.h"
 #include "base/strings.h"
 
@@ -114,8 +116,12 @@ std::optional<DataUrl> parse_data_url(std::string_view text, Arena& arena) {
   if (url.mime.empty()) url.mime = "text/plain";
   if (base64) {
     if (data.find('%') != std::string_view::npos) {
+      // What escapes to other than base64's characters is passed on as it was written.
       auto decoded = percent_decode(data);
-      if (decoded) data = arena.copy(*decoded);
+      const auto is_ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
+      if (decoded && std::all_of(decoded->begin(), decoded->end(), is_ascii)) {
+        data = arena.copy(*decoded);
+      }
     }
     url.base64 = normal_base64(data, arena);
   } else {

@@ -106,10 +106,11 @@ describe('limits', () => {
     assert.equal((await chat(other)).status, 429);
   });
   test('tokens are settled with what the upstream counted', async () => {
-    const k = await newKey({ tokens_per_minute: 100000 });
+    // Ten come back in a second: those of the answer are still missing when we look.
+    const k = await newKey({ tokens_per_minute: 600 });
     await (await chat(k.key)).text();
     const left = (await listed(k)).in_use.tokens_left;
-    assert.ok(left < 100000 && left > 99000, String(left));
+    assert.ok(left < 600 && left > 500, String(left));
   });
 });
 
