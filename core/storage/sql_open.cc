@@ -31,6 +31,8 @@ Result<void> SqlStore::migrate() {
   // One transaction for all steps: a failure leaves the schema as it was.
   GP_CHECK(db_->begin(Db::Intent::write));
   auto steps = [&]() -> Result<void> {
+    // A new index of a large table takes its time.
+    if (db_->dialect() == Dialect::postgres) GP_CHECK(db_->exec("SET LOCAL statement_timeout = 0"));
     if (!has_history) {
       GP_CHECK(db_->exec(
           "CREATE TABLE schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, "
@@ -38,7 +40,7 @@ Result<void> SqlStore::migrate() {
     }
     for (const Migration& step : migrations()) {
       if (step.version <= current) continue;
-      GP_CHECK(db_->exec(in_dialect(step.sql, db_->dialect())));
+      if (!step.sql.empty()) GP_CHECK(db_->exec(in_dialect(step.sql, db_->dialect())));
       const auto more = db_->dialect() == Dialect::sqlite ? step.sqlite_only : step.postgres_only;
       if (!more.empty()) GP_CHECK(db_->exec(std::string(more)));
       Query note(*db_,

@@ -7,7 +7,7 @@ namespace gproxy::storage {
 std::span<const Migration> migrations() {
   static const std::array kAll = {kMigration0001, kMigration0002, kMigration0003,
                                   kMigration0004, kMigration0005, kMigration0006,
-                                  kMigration0007, kMigration0008};
+                                  kMigration0007, kMigration0008, kMigration0009};
   return kAll;
 }
 

@@ -28,6 +28,7 @@ extern const Migration kMigration0005;
 extern const Migration kMigration0006;
 extern const Migration kMigration0007;
 extern const Migration kMigration0008;
+extern const Migration kMigration0009;
 
 // In order, without gaps, from 1.
 std::span<const Migration> migrations();
