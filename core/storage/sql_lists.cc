@@ -11,19 +11,17 @@ constexpr std::string_view kUsageColumns =
     "SELECT id, at, trace_id, attempt_no, final, has_usage, estimated, provider, provider_id,"
     " credential_id, user_id, user_key_id, model, protocol, operation, status, outcome,"
     " input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,"
-    " total_tokens, ttft_us, duration_us, cost_nanousd, price_revision FROM upstream_usages";
+    " total_tokens, ttft_us, duration_us, cost_nanousd, price_revision";
 
 constexpr std::string_view kUpstreamColumns =
     "SELECT id, at, trace_id, provider, model, request_method, request_path, credential_id,"
     " user_id, user_key_id, attempt_no, protocol, operation, response_status, internal, stream,"
-    " outcome, error_kind, error_message, request_bytes, response_bytes, ttft_us, duration_us"
-    " FROM upstream_requests";
+    " outcome, error_kind, error_message, request_bytes, response_bytes, ttft_us, duration_us";
 
 constexpr std::string_view kDownstreamColumns =
     "SELECT id, at, trace_id, provider, model, request_method, request_path, NULL,"
     " user_id, user_key_id, 0, protocol, operation, response_status, 0, stream,"
-    " outcome, error_code, NULL, request_bytes, response_bytes, ttft_us, duration_us"
-    " FROM downstream_requests";
+    " outcome, error_code, NULL, request_bytes, response_bytes, ttft_us, duration_us";
 
 constexpr std::string_view kNewestFirst = " ORDER BY at DESC, id DESC LIMIT ";
 
@@ -32,6 +30,36 @@ void older_than(Where& where, const std::optional<Cursor>& before) {
   if (!before) return;
   where.add("at", "<=", before->at);
   where.not_both("at", before->at, "id", ">=", before->id);
+}
+
+// The newest rows of `table` that match. SQLite filters by what an index holds before it looks a
+// row up. PostgreSQL does so only where the index answers the whole query: it is asked for the ids
+// first, and then for the rows of one page.
+std::string newest(std::string_view columns, std::string_view table, const Where& where,
+                   size_t limit, Dialect dialect) {
+  const std::string matching =
+      std::string(table) + where.sql() + std::string(kNewestFirst) + std::to_string(limit + 1);
+  std::string text(columns);
+  if (dialect == Dialect::sqlite) return text.append(" FROM ").append(matching);
+  text.append(" FROM ").append(table).append(" JOIN (SELECT id AS page_id FROM ");
+  return text.append(matching).append(") page ON id = page_id ORDER BY at DESC, id DESC");
+}
+
+// PostgreSQL: the newest rows of each model whose name `where` accepts, and of these the newest. An
+// index leads from one distinct name to the next; there are far fewer of them than rows.
+std::string newest_by_model(const Where& where, size_t limit) {
+  const std::string rows = std::to_string(limit + 1);
+  std::string text(kUsageColumns);
+  text.append(
+      " FROM upstream_usages JOIN (WITH RECURSIVE names(name) AS ("
+      "(SELECT model FROM upstream_usages WHERE model IS NOT NULL ORDER BY model LIMIT 1)"
+      " UNION ALL SELECT (SELECT model FROM upstream_usages WHERE model > name ORDER BY model"
+      " LIMIT 1) FROM names WHERE name IS NOT NULL)"
+      " SELECT page_id FROM names CROSS JOIN LATERAL"
+      " (SELECT id AS page_id, at AS page_at FROM upstream_usages");
+  text.append(where.sql()).append(kNewestFirst).append(rows);
+  text.append(") found ORDER BY page_at DESC, page_id DESC LIMIT ").append(rows);
+  return text.append(") page ON id = page_id ORDER BY at DESC, id DESC");
 }
 
 }  // namespace
@@ -47,7 +75,7 @@ ListSql usage_list(const UsageListQuery& q, Dialect dialect) {
     if (dialect == Dialect::sqlite) {
       where.with("model LIKE ? ESCAPE '\\'", like_anywhere(*f.model_contains));
     } else {
-      where.with("strpos(lower(model), lower(?)) > 0", *f.model_contains);
+      where.with("model = name AND strpos(lower(name), lower(?)) > 0", *f.model_contains);
     }
   }
   where.equals("trace_id", q.trace_id);
@@ -55,9 +83,9 @@ ListSql usage_list(const UsageListQuery& q, Dialect dialect) {
   if (q.status_max) where.add("status", "<=", *q.status_max);
   if (q.outcome) where.add("outcome", "=", static_cast<int64_t>(*q.outcome));
   older_than(where, q.before);
-  return {std::string(kUsageColumns) + where.sql() + std::string(kNewestFirst) +
-              std::to_string(q.limit + 1),
-          where};
+  if (f.model_contains && dialect == Dialect::postgres)
+    return {newest_by_model(where, q.limit), where};
+  return {newest(kUsageColumns, "upstream_usages", where, q.limit, dialect), where};
 }
 
 ListSql log_list(const LogQuery& q, LogSide side, Dialect dialect) {
@@ -77,8 +105,9 @@ ListSql log_list(const LogQuery& q, LogSide side, Dialect dialect) {
         *q.path_contains);
   }
   older_than(where, q.before);
-  return {std::string(side == LogSide::upstream ? kUpstreamColumns : kDownstreamColumns) +
-              where.sql() + std::string(kNewestFirst) + std::to_string(q.limit + 1),
+  const bool upstream = side == LogSide::upstream;
+  return {newest(upstream ? kUpstreamColumns : kDownstreamColumns,
+                 upstream ? "upstream_requests" : "downstream_requests", where, q.limit, dialect),
           where};
 }
 
