@@ -2,6 +2,7 @@
 
 #include "storage/postgres_db.h"
 
+#include <array>
 #include <atomic>
 #include <charconv>
 #include <cstring>
@@ -88,8 +89,16 @@ std::string as_bytea(std::string_view bytes) {
   return out;
 }
 
+// What a hexadecimal digit stands for; a table, as segments of sums come by the megabyte and their
+// digits cannot be predicted.
+constexpr std::array<uint8_t, 256> kNibbles = [] {
+  std::array<uint8_t, 256> table{};
+  for (uint8_t i = 0; i < 16; ++i) table[static_cast<uint8_t>("0123456789abcdef"[i])] = i;
+  return table;
+}();
+
 unsigned nibble(char c) {
-  return static_cast<unsigned>(c <= '9' ? c - '0' : c - 'a' + 10);
+  return kNibbles[static_cast<uint8_t>(c)];
 }
 
 class PostgresDb;

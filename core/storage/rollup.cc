@@ -208,34 +208,70 @@ int64_t Histogram::percentile(double share) const {
 
 // ---- Sums
 
-void UsageSums::add(const UsageRow& row) {
+namespace {
+
+void add_counts(UsageSums& sums, const UsageRow& row) {
   const bool failed = row.outcome == Outcome::failed || row.outcome == Outcome::truncated;
-  ++attempts;
-  requests += row.final;
-  with_usage += row.has_usage;
-  estimated += row.estimated;
-  failed_attempts += failed;
-  failures += failed && row.final;
-  cancelled += row.final && row.outcome == Outcome::cancelled;
-  input += row.input;
-  output += row.output;
-  cache_read += row.cache_read;
-  cache_write += row.cache_write;
-  reasoning += row.reasoning;
+  ++sums.attempts;
+  sums.requests += row.final;
+  sums.with_usage += row.has_usage;
+  sums.estimated += row.estimated;
+  sums.failed_attempts += failed;
+  sums.failures += failed && row.final;
+  sums.cancelled += row.final && row.outcome == Outcome::cancelled;
+  sums.input += row.input;
+  sums.output += row.output;
+  sums.cache_read += row.cache_read;
+  sums.cache_write += row.cache_write;
+  sums.reasoning += row.reasoning;
   if (row.cost_nanousd >= 0) {
-    cost_nanousd += row.cost_nanousd;
-    ++priced;
+    sums.cost_nanousd += row.cost_nanousd;
+    ++sums.priced;
   }
-  if (row.final && row.outcome == Outcome::ok) {
-    duration.add(row.duration_us);
-    if (row.ttft_us >= 0) ttft.add(row.ttft_us);
-  }
+}
+
+// Latencies are those of requests that went well.
+bool is_timed(const UsageRow& row) {
+  return row.final && row.outcome == Outcome::ok;
+}
+
+}  // namespace
+
+void UsageSums::add(const UsageRow& row) {
+  add_counts(*this, row);
+  if (!is_timed(row)) return;
+  duration.add(row.duration_us);
+  if (row.ttft_us >= 0) ttft.add(row.ttft_us);
 }
 
 void UsageSums::merge(const UsageSums& other) {
   for (auto member : kCounts) this->*member += other.*member;
   duration.merge(other.duration);
   ttft.merge(other.ttft);
+}
+
+void UsageTotals::add(const UsageRow& row) {
+  add_counts(counts_, row);
+  if (!is_timed(row)) return;
+  const auto add_time = [](std::unique_ptr<Buckets>& buckets, int64_t us) {
+    if (buckets == nullptr) buckets = std::make_unique<Buckets>();
+    ++(*buckets)[Histogram::bucket_of(us)];
+  };
+  add_time(duration_, row.duration_us);
+  if (row.ttft_us >= 0) add_time(ttft_, row.ttft_us);
+}
+
+UsageSums UsageTotals::sums() const {
+  UsageSums out = counts_;
+  const auto put_bars = [](Histogram& bars, const std::unique_ptr<Buckets>& buckets) {
+    if (buckets == nullptr) return;
+    for (size_t i = 0; i < buckets->size(); ++i) {
+      if ((*buckets)[i] > 0) bars.add_to(static_cast<uint8_t>(i), (*buckets)[i]);
+    }
+  };
+  put_bars(out.duration, duration_);
+  put_bars(out.ttft, ttft_);
+  return out;
 }
 
 int64_t width_of(Level level) {
@@ -326,31 +362,86 @@ std::vector<RollupTable::Segment> RollupTable::encode(Dimension dimension) const
   return out;
 }
 
-bool each_entry(std::string_view segment,
-                const std::function<void(const RollupKey&, UsageSums&)>& visit) {
-  if (segment.empty() || segment.front() != kSegmentVersion) return false;
-  Bytes in(segment.substr(1));
-  const auto texts = get_texts(in);
-  UsageSums sums;  // one for all: its histograms keep their memory
-  for (size_t n = in.amount(); n > 0; --n) {
-    RollupKey key;
-    key.id = in.integer();
-    key.owner = in.integer();
-    key.provider = text_at(texts, in.number());
-    key.model = text_at(texts, in.number());
+// Walks the entries of a segment: next() gives the key, then one of the others takes what follows.
+class EntryReader {
+ public:
+  explicit EntryReader(std::string_view segment)
+      : in_(segment.empty() ? segment : segment.substr(1)) {
+    if (segment.empty() || segment.front() != kSegmentVersion) return;
+    known_ = true;
+    texts_ = get_texts(in_);
+    left_ = in_.amount();
+  }
+  bool next(RollupKey& key) {
+    if (left_ == 0 || !in_.ok()) return false;
+    --left_;
+    key.id = in_.integer();
+    key.owner = in_.integer();
+    key.provider = text_at(texts_, in_.number());
+    key.model = text_at(texts_, in_.number());
+    return in_.ok();
+  }
+  // False when the entry is damaged.
+  bool read(UsageSums& sums) {
+    for (auto member : kCounts) sums.*member = in_.count();
     sums.duration.clear();
     sums.ttft.clear();
-    for (auto member : kCounts) sums.*member = in.count();
-    get_histogram(in, sums.duration);
-    get_histogram(in, sums.ttft);
-    if (!in.ok()) return false;
-    visit(key, sums);
+    get_histogram(in_, sums.duration);
+    get_histogram(in_, sums.ttft);
+    return in_.ok();
+  }
+  void add_to(UsageTotals& totals) {
+    for (auto member : kCounts) totals.counts_.*member += in_.count();
+    add_bars(totals.duration_);
+    add_bars(totals.ttft_);
+  }
+  void skip() {
+    for (size_t i = 0; i < std::size(kCounts); ++i) in_.number();
+    for (int histogram = 0; histogram < 2; ++histogram) {
+      for (size_t numbers = 2 * in_.amount(); numbers > 0; --numbers) in_.number();
+    }
+  }
+  bool ok() const { return known_ && in_.ok(); }
+
+ private:
+  void add_bars(std::unique_ptr<UsageTotals::Buckets>& buckets) {
+    const size_t bars = in_.amount();
+    if (bars > 0 && buckets == nullptr) buckets = std::make_unique<UsageTotals::Buckets>();
+    for (size_t n = bars; n > 0; --n) {
+      const uint64_t bucket = in_.number();
+      (*buckets)[std::min<uint64_t>(bucket, Histogram::kBuckets - 1)] += in_.number();
+    }
+  }
+
+  Bytes in_;
+  std::vector<std::string_view> texts_;
+  size_t left_ = 0;
+  bool known_ = false;
+};
+
+bool each_entry(std::string_view segment,
+                const std::function<UsageTotals*(const RollupKey&)>& place) {
+  EntryReader in(segment);
+  RollupKey key;
+  while (in.next(key)) {
+    if (UsageTotals* totals = place(key)) {
+      in.add_to(*totals);
+    } else {
+      in.skip();
+    }
   }
   return in.ok();
 }
 
 bool RollupTable::merge(std::string_view segment) {
-  return each_entry(segment, [&](const RollupKey& key, UsageSums& sums) { at(key).merge(sums); });
+  EntryReader in(segment);
+  RollupKey key;
+  UsageSums sums;  // one for all: its histograms keep their memory
+  while (in.next(key)) {
+    if (!in.read(sums)) return false;
+    at(key).merge(sums);
+  }
+  return in.ok();
 }
 
 // ---- Deltas

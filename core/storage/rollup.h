@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -78,6 +79,20 @@ struct UsageSums {
   void merge(const UsageSums& other);
 };
 
+// Sums that many entries go into, as a report's groups are: each histogram has a place for every
+// bucket, so that adding is no search.
+class UsageTotals {
+ public:
+  void add(const UsageRow& row);
+  UsageSums sums() const;
+
+ private:
+  friend class EntryReader;
+  using Buckets = std::array<uint64_t, Histogram::kBuckets>;
+  UsageSums counts_;  // its histograms stay empty
+  std::unique_ptr<Buckets> duration_, ttft_;
+};
+
 enum class Dimension : uint8_t { provider = 0, credential = 1, user = 2, key = 3 };
 inline constexpr size_t kDimensions = 4;
 inline constexpr int64_t kShards = 8;
@@ -141,9 +156,10 @@ class RollupTable {
   std::unordered_map<Place, UsageSums, Hash> entries_;
 };
 
-// Visits a segment's entries without keeping them. False when it is damaged.
+// Adds each entry of a segment to the totals that `place` names for it; null passes it over. False
+// when the segment is damaged (what was read until then stays added).
 bool each_entry(std::string_view segment,
-                const std::function<void(const RollupKey&, UsageSums&)>& visit);
+                const std::function<UsageTotals*(const RollupKey&)>& place);
 
 // What a batch adds, as it stands in the database until it is summed into segments.
 std::string encode_delta(std::span<const UsageRow* const> rows);

@@ -4,6 +4,7 @@
 #include <map>
 #include <tuple>
 
+#include "base/log.h"
 #include "base/strings.h"
 #include "storage/sql_reader.h"
 #include "storage/sql_where.h"
@@ -46,7 +47,7 @@ class Collector {
            (!f.user_key_id || row.user_key_id == *f.user_key_id) && wants_model(row.model);
   }
 
-  UsageSums& group(int64_t at, const RollupKey& key) {
+  UsageTotals& group(int64_t at, const RollupKey& key) {
     const int64_t bucket = query_.bucket_us > 0 ? align_down(at, query_.bucket_us) : 0;
     std::string_view name;
     int64_t id = kNoId;
@@ -79,12 +80,12 @@ class Collector {
 
   UsageReport finish() {
     UsageReport report;
-    for (auto& [place, sums] : groups_) {
+    for (const auto& [place, totals] : groups_) {
       auto& group = report.groups.emplace_back();
       group.bucket = std::get<0>(place);
       group.id = std::get<1>(place);
       group.name = std::get<2>(place);
-      group.sums = std::move(sums);
+      group.sums = totals.sums();
     }
     std::stable_sort(report.groups.begin(), report.groups.end(), [](const auto& a, const auto& b) {
       return a.bucket != b.bucket ? a.bucket < b.bucket : a.sums.attempts > b.sums.attempts;
@@ -103,7 +104,7 @@ class Collector {
   const UsageQuery& query_;
   std::string contains_;  // lower case
   bool by_owner_ = false;
-  std::map<std::tuple<int64_t, int64_t, std::string>, UsageSums> groups_;
+  std::map<std::tuple<int64_t, int64_t, std::string>, UsageTotals> groups_;
 };
 
 // The dimension whose entries know everything that is asked for, if there is one.
@@ -194,9 +195,13 @@ class ReportMaker {
       GP_TRY(const bool more, query.step());
       if (!more) return ok();
       const int64_t bucket = query.integer(0);
-      each_entry(query.blob(1), [&](const RollupKey& key, UsageSums& sums) {
-        if (out_.wants(key, dimension_)) out_.group(bucket, key).merge(sums);
+      const bool whole = each_entry(query.blob(1), [&](const RollupKey& key) {
+        return out_.wants(key, dimension_) ? &out_.group(bucket, key) : nullptr;
       });
+      if (!whole) {
+        log::error("a roll-up segment is damaged",
+                   {{"bucket", bucket}, {"dimension", static_cast<int64_t>(dimension_)}});
+      }
       GP_CHECK(bounded());
     }
   }
