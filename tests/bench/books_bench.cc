@@ -297,6 +297,18 @@ bool measure(Reader& reader) {
     q.filter.provider = "beta";
     q.by = By::key;
     sums(std::string("by key of one provider, ") + range_name, q);
+    // Who used which credential is in no sum: these read rows.
+    q.filter.provider.reset();
+    q.filter.user_key_id = 17;
+    q.by = By::credential;
+    sums(std::string("by credential of one key, ") + range_name, q);
+    q.filter.user_key_id.reset();
+    q.filter.user_id = 17;
+    sums(std::string("by credential of one user, ") + range_name, q);
+    q.filter.user_id.reset();
+    q.filter.credential_id = 57;
+    q.by = By::user;
+    sums(std::string("by user of one credential, ") + range_name, q);
   }
   return good;
 }
