@@ -2,89 +2,27 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
+
+#include "storage/varint.h"
 
 namespace gproxy::storage {
 namespace {
 
 constexpr char kSegmentVersion = 1;
-constexpr char kDeltaVersion = 1;
 constexpr int kFirstOctave = 9;  // 512 µs
 constexpr int kSubBits = 3;
 
-void put(std::string& out, uint64_t value) {
-  if (value < 0x80) {
-    out.push_back(static_cast<char>(value));
-    return;
-  }
-  char bytes[10];
-  size_t n = 0;
-  for (; value >= 0x80; value >>= 7) bytes[n++] = static_cast<char>(value | 0x80);
-  bytes[n++] = static_cast<char>(value);
-  out.append(bytes, n);
-}
-void put_signed(std::string& out, int64_t value) {
-  put(out, static_cast<uint64_t>(value) << 1 ^ static_cast<uint64_t>(value >> 63));
-}
-void put_text(std::string& out, std::string_view text) {
-  put(out, text.size());
-  out.append(text);
-}
+// An entry at its longest.
+constexpr size_t kMaxEntry = (4 + 14 + 2 * (1 + 2 * Histogram::kBuckets)) * kMaxVarint;
 
-// Reads what put() wrote; after damage everything reads as zero and ok() is false.
-class Bytes {
- public:
-  explicit Bytes(std::string_view bytes) : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
-  uint64_t number() {
-    if (at_ < end_ && static_cast<unsigned char>(*at_) < 0x80)
-      return static_cast<unsigned char>(*at_++);
-    uint64_t value = 0;
-    for (int shift = 0; shift < 64 && at_ < end_; shift += 7) {
-      const auto byte = static_cast<unsigned char>(*at_++);
-      value |= uint64_t{byte & 0x7fu} << shift;
-      if (byte < 0x80) return value;
-    }
-    fail();
-    return 0;
-  }
-  int64_t integer() {
-    const uint64_t v = number();
-    return static_cast<int64_t>(v >> 1) ^ -static_cast<int64_t>(v & 1);
-  }
-  int64_t count() { return static_cast<int64_t>(number()); }
-  std::string_view text() {
-    const uint64_t size = number();
-    if (size > static_cast<uint64_t>(end_ - at_)) {
-      fail();
-      return {};
-    }
-    const std::string_view out(at_, static_cast<size_t>(size));
-    at_ += size;
-    return out;
-  }
-  // A number of things that take at least a byte each.
-  size_t amount() {
-    const uint64_t n = number();
-    if (n > static_cast<uint64_t>(end_ - at_)) fail();
-    return ok_ ? static_cast<size_t>(n) : 0;
-  }
-  bool ok() const { return ok_; }
-
- private:
-  void fail() {
-    ok_ = false;
-    at_ = end_;
-  }
-  const char* at_;
-  const char* end_;
-  bool ok_ = true;
-};
-
-void put_histogram(std::string& out, const Histogram& h) {
-  put(out, h.bars().size());
+char* put_histogram(char* p, const Histogram& h) {
+  p = put(p, h.bars().size());
   for (const auto& bar : h.bars()) {
-    put(out, bar.bucket);
-    put(out, bar.count);
+    p = put(p, bar.bucket);
+    p = put(p, bar.count);
   }
+  return p;
 }
 void get_histogram(Bytes& in, Histogram& h) {
   for (size_t n = in.amount(); n > 0; --n) {
@@ -101,35 +39,6 @@ constexpr int64_t UsageSums::*kCounts[] = {
     &UsageSums::cache_read,   &UsageSums::cache_write,     &UsageSums::reasoning,
     &UsageSums::cost_nanousd, &UsageSums::priced,
 };
-
-// Texts of a blob are written once, in front.
-class Texts {
- public:
-  uint64_t number_of(std::string_view text) {
-    if (last_ < texts_.size() && texts_[last_] == text) return last_;
-    const auto [at, fresh] = numbers_.try_emplace(text, texts_.size());
-    if (fresh) texts_.push_back(text);
-    return last_ = at->second;
-  }
-  void put_all(std::string& out) const {
-    put(out, texts_.size());
-    for (auto text : texts_) put_text(out, text);
-  }
-
- private:
-  std::vector<std::string_view> texts_;
-  std::unordered_map<std::string_view, size_t> numbers_;
-  size_t last_ = 0;
-};
-
-std::vector<std::string_view> get_texts(Bytes& in) {
-  std::vector<std::string_view> out(in.amount());
-  for (auto& text : out) text = in.text();
-  return out;
-}
-std::string_view text_at(const std::vector<std::string_view>& texts, uint64_t index) {
-  return index < texts.size() ? texts[index] : std::string_view();
-}
 
 }  // namespace
 
@@ -152,11 +61,7 @@ int64_t Histogram::middle_of(uint8_t bucket) {
   return (int64_t{1} << octave) + sub * width + width / 2;
 }
 
-void Histogram::add_to(uint8_t bucket, uint64_t count) {
-  if (bars_.empty() || bars_.back().bucket < bucket) {
-    bars_.push_back({bucket, count});
-    return;
-  }
+void Histogram::add_between(uint8_t bucket, uint64_t count) {
   const auto at = std::lower_bound(bars_.begin(), bars_.end(), bucket,
                                    [](const Bar& bar, uint8_t b) { return bar.bucket < b; });
   if (at->bucket == bucket) {
@@ -274,6 +179,12 @@ UsageSums UsageTotals::sums() const {
   return out;
 }
 
+void UsageSums::clear() {
+  for (auto member : kCounts) this->*member = 0;
+  duration.clear();
+  ttft.clear();
+}
+
 int64_t width_of(Level level) {
   switch (level) {
     case Level::five_minutes:
@@ -313,51 +224,70 @@ RollupKey RollupTable::key_of(Dimension dimension, const UsageRow& row) {
   return key;
 }
 
-uint32_t RollupTable::intern(std::string_view text) {
-  const auto found = numbers_.find(text);
-  if (found != numbers_.end()) return found->second;
-  const auto number = static_cast<uint32_t>(texts_.size());
-  // A deque's strings stay where they are: the map's keys are views of them.
-  numbers_.emplace(texts_.emplace_back(text), number);
-  return number;
-}
-
 UsageSums& RollupTable::at(const RollupKey& key) {
-  return entries_[Place{key.id, key.owner, intern(key.provider), intern(key.model)}];
+  const RollupPlace place = {key.id, key.owner, texts_.number_of(key.provider),
+                             texts_.number_of(key.model)};
+  const uint32_t n = index_.find_or_add(
+      place.hash(), [&](uint32_t other) { return entries_[other].place == place; });
+  if (n == entries_.size()) entries_.push_back({place, {}});
+  return entries_[n].sums;
 }
 
 void RollupTable::each(const std::function<void(const RollupKey&, const UsageSums&)>& visit) const {
-  for (const auto& [place, sums] : entries_) {
-    visit({place.id, place.owner, texts_[place.provider], texts_[place.model]}, sums);
+  for (const Entry& e : entries_) {
+    visit({e.place.id, e.place.owner, texts_.at(e.place.provider), texts_.at(e.place.model)},
+          e.sums);
   }
 }
 
-std::vector<RollupTable::Segment> RollupTable::encode(Dimension dimension) const {
-  struct Part {
-    Texts texts;
-    std::string entries;
-    size_t count = 0;
-  };
-  std::array<Part, kShards> parts;
-  for (const auto& [place, sums] : entries_) {
-    Part& part = parts[static_cast<size_t>(shard_of(dimension, place.id))];
-    ++part.count;
-    put_signed(part.entries, place.id);
-    put_signed(part.entries, place.owner);
-    put(part.entries, part.texts.number_of(texts_[place.provider]));
-    put(part.entries, part.texts.number_of(texts_[place.model]));
-    for (auto member : kCounts) put(part.entries, static_cast<uint64_t>(sums.*member));
-    put_histogram(part.entries, sums.duration);
-    put_histogram(part.entries, sums.ttft);
+std::vector<RollupSegment> RollupTable::encode(Dimension dimension) const {
+  SegmentMaker out(dimension, texts_);
+  for (const Entry& e : entries_) out.add(e.place, e.sums);
+  return out.finish();
+}
+
+// ---- Segments
+
+SegmentMaker::SegmentMaker(Dimension dimension, const TextNumbers& texts)
+    : dimension_(dimension), texts_(texts) {}
+
+uint32_t SegmentMaker::text_in(Part& part, uint32_t text) {
+  if (part.number_of.empty()) part.number_of.assign(texts_.size(), kNoText);
+  uint32_t& number = part.number_of[text];
+  if (number == kNoText) {
+    number = static_cast<uint32_t>(part.texts.size());
+    part.texts.push_back(text);
   }
-  std::vector<Segment> out;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    if (parts[i].count == 0) continue;
-    Segment& segment = out.emplace_back(Segment{static_cast<int64_t>(i), {}});
+  return number;
+}
+
+void SegmentMaker::add(const RollupPlace& place, const UsageSums& sums) {
+  static_assert(std::size(kCounts) == 14);
+  Part& part = parts_[static_cast<size_t>(shard_of(dimension_, place.id))];
+  ++part.count;
+  char entry[kMaxEntry];
+  char* p = put_signed(entry, place.id);
+  p = put_signed(p, place.owner);
+  p = put(p, text_in(part, place.provider));
+  p = put(p, text_in(part, place.model));
+  for (auto member : kCounts) p = put(p, static_cast<uint64_t>(sums.*member));
+  p = put_histogram(p, sums.duration);
+  p = put_histogram(p, sums.ttft);
+  part.entries.append(entry, static_cast<size_t>(p - entry));
+}
+
+std::vector<RollupSegment> SegmentMaker::finish() const {
+  std::vector<RollupSegment> out;
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    const Part& part = parts_[i];
+    if (part.count == 0) continue;
+    RollupSegment& segment = out.emplace_back(RollupSegment{static_cast<int64_t>(i), {}});
+    segment.data.reserve(part.entries.size() + 64 * part.texts.size() + 32);
     segment.data.push_back(kSegmentVersion);
-    parts[i].texts.put_all(segment.data);
-    put(segment.data, parts[i].count);
-    segment.data += parts[i].entries;
+    put(segment.data, part.texts.size());
+    for (const uint32_t text : part.texts) put_text(segment.data, texts_.at(text));
+    put(segment.data, part.count);
+    segment.data += part.entries;
   }
   return out;
 }
@@ -369,7 +299,7 @@ class EntryReader {
       : in_(segment.empty() ? segment : segment.substr(1)) {
     if (segment.empty() || segment.front() != kSegmentVersion) return;
     known_ = true;
-    texts_ = get_texts(in_);
+    texts_ = in_.texts();
     left_ = in_.amount();
   }
   bool next(RollupKey& key) {
@@ -377,8 +307,8 @@ class EntryReader {
     --left_;
     key.id = in_.integer();
     key.owner = in_.integer();
-    key.provider = text_at(texts_, in_.number());
-    key.model = text_at(texts_, in_.number());
+    key.provider = Bytes::text_at(texts_, in_.number());
+    key.model = Bytes::text_at(texts_, in_.number());
     return in_.ok();
   }
   // False when the entry is damaged.
@@ -442,87 +372,6 @@ bool RollupTable::merge(std::string_view segment) {
     at(key).merge(sums);
   }
   return in.ok();
-}
-
-// ---- Deltas
-
-std::string encode_delta(std::span<const UsageRow* const> rows) {
-  std::string out, body;
-  Texts texts;
-  body.reserve(rows.size() * 40);
-  int64_t last_at = 0;
-  for (const UsageRow* r : rows) {
-    put_signed(body, r->at - last_at);
-    last_at = r->at;
-    put_signed(body, r->credential_id);
-    put_signed(body, r->user_id);
-    put_signed(body, r->user_key_id);
-    put(body, texts.number_of(r->provider));
-    put(body, texts.number_of(r->model));
-    put(body, static_cast<uint64_t>(r->final) | static_cast<uint64_t>(r->has_usage) << 1 |
-                  static_cast<uint64_t>(r->estimated) << 2 |
-                  static_cast<uint64_t>(r->outcome) << 3);
-    put_signed(body, r->input);
-    put_signed(body, r->output);
-    put_signed(body, r->cache_read);
-    put_signed(body, r->cache_write);
-    put_signed(body, r->reasoning);
-    put_signed(body, r->cost_nanousd);
-    put_signed(body, r->ttft_us);
-    put_signed(body, r->duration_us);
-  }
-  out.push_back(kDeltaVersion);
-  texts.put_all(out);
-  put(out, rows.size());
-  return out += body;
-}
-
-bool each_row(std::string_view delta, const std::function<void(const UsageRow&)>& visit) {
-  if (delta.empty() || delta.front() != kDeltaVersion) return false;
-  Bytes in(delta.substr(1));
-  const auto texts = get_texts(in);
-  int64_t at = 0;
-  for (size_t n = in.amount(); n > 0; --n) {
-    UsageRow row;
-    row.at = at += in.integer();
-    row.credential_id = in.integer();
-    row.user_id = in.integer();
-    row.user_key_id = in.integer();
-    row.provider = text_at(texts, in.number());
-    row.model = text_at(texts, in.number());
-    const uint64_t flags = in.number();
-    row.final = flags & 1;
-    row.has_usage = flags & 2;
-    row.estimated = flags & 4;
-    row.outcome = static_cast<Outcome>(
-        std::min<uint64_t>(flags >> 3, static_cast<uint64_t>(Outcome::refused)));
-    row.input = in.integer();
-    row.output = in.integer();
-    row.cache_read = in.integer();
-    row.cache_write = in.integer();
-    row.reasoning = in.integer();
-    row.cost_nanousd = in.integer();
-    row.ttft_us = in.integer();
-    row.duration_us = in.integer();
-    if (!in.ok()) return false;
-    visit(row);
-  }
-  return in.ok();
-}
-
-bool RollupPending::add(int64_t id, std::string_view delta) {
-  last_id_ = id;
-  return each_row(delta, [&](const UsageRow& row) {
-    ++rows_;
-    auto& tables = buckets_[align_down(row.at, kFiveMinutesUs)];
-    for (size_t d = 0; d < kDimensions; ++d) tables[d].add(static_cast<Dimension>(d), row);
-  });
-}
-
-void RollupPending::clear() {
-  buckets_.clear();
-  rows_ = 0;
-  last_id_ = 0;
 }
 
 }  // namespace gproxy::storage

@@ -9,16 +9,15 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/result.h"
+#include "storage/flat_index.h"
 #include "storage/records.h"
 
 namespace gproxy::storage {
@@ -43,7 +42,13 @@ class Histogram {
   static int64_t middle_of(uint8_t bucket);  // microseconds
 
   void add(int64_t us) { add_to(bucket_of(us), 1); }
-  void add_to(uint8_t bucket, uint64_t count);
+  void add_to(uint8_t bucket, uint64_t count) {
+    if (bars_.empty() || bars_.back().bucket < bucket) {
+      bars_.push_back({bucket, count});
+    } else {
+      add_between(bucket, count);
+    }
+  }
   void merge(const Histogram& other);
   void clear() { bars_.clear(); }
   uint64_t count() const;
@@ -57,6 +62,7 @@ class Histogram {
   std::span<const Bar> bars() const { return bars_; }  // ascending, none empty
 
  private:
+  void add_between(uint8_t bucket, uint64_t count);
   std::vector<Bar> bars_;
 };
 
@@ -77,6 +83,7 @@ struct UsageSums {
   int64_t total() const { return input + output + cache_read + cache_write; }
   void add(const UsageRow& row);
   void merge(const UsageSums& other);
+  void clear();  // the histograms keep their memory
 };
 
 // Sums that many entries go into, as a report's groups are: each histogram has a place for every
@@ -114,6 +121,47 @@ struct RollupKey {
   std::string_view model;
 };
 
+// The same with texts as numbers.
+struct RollupPlace {
+  int64_t id = kNoId, owner = kNoId;
+  uint32_t provider = 0, model = 0;
+  bool operator==(const RollupPlace&) const = default;
+  uint64_t hash() const {
+    const uint64_t h = mix_hash(static_cast<uint64_t>(id), static_cast<uint64_t>(owner));
+    return mix_hash(h, uint64_t{provider} << 32 | model);
+  }
+};
+
+// The entries of one shard, as they are stored.
+struct RollupSegment {
+  int64_t shard;
+  std::string data;
+};
+
+// Makes the segments of a bucket and dimension, one for each shard that holds something.
+class SegmentMaker {
+ public:
+  // `texts` are those of the places, and must outlive this.
+  SegmentMaker(Dimension dimension, const TextNumbers& texts);
+  // REQUIRES: each place once.
+  void add(const RollupPlace& place, const UsageSums& sums);
+  std::vector<RollupSegment> finish() const;
+
+ private:
+  static constexpr uint32_t kNoText = UINT32_MAX;
+  struct Part {
+    std::vector<uint32_t> number_of;  // a text's number in this segment, by its number in texts_
+    std::vector<uint32_t> texts;
+    std::string entries;
+    size_t count = 0;
+  };
+  uint32_t text_in(Part& part, uint32_t text);
+
+  const Dimension dimension_;
+  const TextNumbers& texts_;
+  std::array<Part, static_cast<size_t>(kShards)> parts_;
+};
+
 // Sums of one bucket and dimension.
 class RollupTable {
  public:
@@ -126,62 +174,23 @@ class RollupTable {
   bool empty() const { return entries_.empty(); }
   static RollupKey key_of(Dimension dimension, const UsageRow& row);
 
-  // One segment for each shard that holds something.
-  struct Segment {
-    int64_t shard;
-    std::string data;
-  };
-  std::vector<Segment> encode(Dimension dimension) const;
+  std::vector<RollupSegment> encode(Dimension dimension) const;
   // Adds a segment's entries. False when it is damaged (what was read until then stays added).
   bool merge(std::string_view segment);
 
  private:
-  struct Place {
-    int64_t id, owner;
-    uint32_t provider, model;
-    bool operator==(const Place&) const = default;
+  struct Entry {
+    RollupPlace place;
+    UsageSums sums;
   };
-  struct Hash {
-    size_t operator()(const Place& p) const {
-      uint64_t h = static_cast<uint64_t>(p.id) * 0x9e3779b97f4a7c15u;
-      h ^= (h >> 29) + static_cast<uint64_t>(p.owner) + (uint64_t{p.provider} << 32 | p.model);
-      h *= 0xff51afd7ed558ccdu;
-      return static_cast<size_t>(h ^ h >> 32);
-    }
-  };
-  uint32_t intern(std::string_view text);
-
-  std::deque<std::string> texts_;
-  std::unordered_map<std::string_view, uint32_t> numbers_;
-  std::unordered_map<Place, UsageSums, Hash> entries_;
+  TextNumbers texts_;
+  FlatIndex index_;
+  std::vector<Entry> entries_;
 };
 
 // Adds each entry of a segment to the totals that `place` names for it; null passes it over. False
 // when the segment is damaged (what was read until then stays added).
 bool each_entry(std::string_view segment,
                 const std::function<UsageTotals*(const RollupKey&)>& place);
-
-// What a batch adds, as it stands in the database until it is summed into segments.
-std::string encode_delta(std::span<const UsageRow* const> rows);
-// Rows with what sums need; views into `delta`. False when it is damaged.
-bool each_row(std::string_view delta, const std::function<void(const UsageRow&)>& visit);
-
-// Batches that are in the database as deltas and not summed into segments yet.
-class RollupPending {
- public:
-  // REQUIRES: the delta with this id is committed.
-  bool add(int64_t id, std::string_view delta);
-  bool empty() const { return last_id_ == 0; }
-  size_t rows() const { return rows_; }
-  int64_t last_id() const { return last_id_; }
-  using Buckets = std::unordered_map<int64_t, std::array<RollupTable, kDimensions>>;
-  const Buckets& buckets() const { return buckets_; }  // by start
-  void clear();
-
- private:
-  Buckets buckets_;
-  size_t rows_ = 0;
-  int64_t last_id_ = 0;
-};
 
 }  // namespace gproxy::storage

@@ -1,15 +1,15 @@
 #include "storage/sql_rollup.h"
 
 #include <algorithm>
-#include <map>
 
 #include "base/log.h"
 
 namespace gproxy::storage {
 namespace {
 
-constexpr size_t kFlushRows = 16'384;
+constexpr size_t kFlushRows = 32'768;
 constexpr int64_t kFlushAfterUs = 60'000'000;
+constexpr size_t kJoinBytes = 512 << 10;  // of segments, about: what one step joins
 // A bucket is joined this long after its end: most answers that began in it have ended by then.
 // What comes later is added to every level by itself.
 constexpr int64_t kGraceUs = 120'000'000;
@@ -58,7 +58,7 @@ Result<void> RollupKeeper::load_pending(int64_t now_us) {
   for (;;) {
     GP_TRY(const bool more, query.step());
     if (!more) break;
-    if (!pending_.add(query.integer(0), query.blob(1))) {
+    if (!pending_.add(query.blob(1))) {
       log::error("a roll-up delta is damaged", {{"id", query.integer(0)}});
     }
   }
@@ -81,7 +81,7 @@ Result<void> RollupKeeper::backfill(int64_t now_us) {
       }
     }
     for (int64_t hour = align_down(first, kHourUs); hour <= last; hour += kHourUs) {
-      std::map<int64_t, std::array<RollupTable, kDimensions>> buckets;
+      RollupPending pending;
       Query rows(
           db_,
           "SELECT at, provider, credential_id, user_id, user_key_id, model, final, has_usage,"
@@ -111,14 +111,12 @@ Result<void> RollupKeeper::backfill(int64_t now_us) {
         row.ttft_us = rows.id(15);
         row.duration_us = rows.integer(16);
         row.cost_nanousd = rows.id(17);
-        auto& tables = buckets[align_down(row.at, kFiveMinutesUs)];
-        for (size_t d = 0; d < kDimensions; ++d) tables[d].add(static_cast<Dimension>(d), row);
+        pending.add(row);
+        if (pending.rows() < kFlushRows) continue;
+        GP_CHECK(write(pending));
+        pending.clear();
       }
-      for (const auto& [bucket, tables] : buckets) {
-        for (size_t d = 0; d < kDimensions; ++d) {
-          GP_CHECK(put(Level::five_minutes, d, bucket, tables[d]));
-        }
-      }
+      GP_CHECK(write(pending));
     }
     return db_.commit();
   };
@@ -128,12 +126,11 @@ Result<void> RollupKeeper::backfill(int64_t now_us) {
 }
 
 Result<void> RollupKeeper::put(Level level, size_t dimension, int64_t bucket,
-                               const RollupTable& table) {
-  if (table.empty()) return ok();
+                               std::span<const RollupSegment> segments) {
   Query insert(db_,
                "INSERT INTO rollup_segments (id, level, dimension, bucket, shard, data)"
                " VALUES ($1, $2, $3, $4, $5, $6)");
-  for (const auto& segment : table.encode(static_cast<Dimension>(dimension))) {
+  for (const RollupSegment& segment : segments) {
     insert.again();
     insert.with(next_segment_++).with(static_cast<int32_t>(level));
     insert.with(static_cast<int64_t>(dimension)).with(bucket).with(segment.shard);
@@ -143,13 +140,16 @@ Result<void> RollupKeeper::put(Level level, size_t dimension, int64_t bucket,
 }
 
 Result<void> RollupKeeper::write(const RollupPending& pending) {
-  for (const auto& [bucket, tables] : pending.buckets()) {
+  for (const int64_t bucket : pending.buckets()) {
     for (size_t d = 0; d < kDimensions; ++d) {
-      GP_CHECK(put(Level::five_minutes, d, bucket, tables[d]));
+      const auto segments = pending.encode(bucket, static_cast<Dimension>(d));
+      GP_CHECK(put(Level::five_minutes, d, bucket, segments));
       // Hours and days that are complete would never look here again.
       for (Level level : {Level::hour, Level::day}) {
         const int64_t whole = align_down(bucket, width_of(level));
-        if (whole < until(level, d)) GP_CHECK(put(level, d, whole, tables[d]));
+        // Shards that are joined already would not have these.
+        if (joining(level, d).bucket == whole) joining(level, d).shard = 0;
+        if (whole < until(level, d)) GP_CHECK(put(level, d, whole, segments));
       }
     }
   }
@@ -157,41 +157,39 @@ Result<void> RollupKeeper::write(const RollupPending& pending) {
 }
 
 Result<void> RollupKeeper::flush() {
+  touched_ = true;
   GP_CHECK(write(pending_));
-  Query gone(db_, "DELETE FROM rollup_deltas WHERE id <= $1");
-  GP_CHECK(gone.with(pending_.last_id()).run());
-  flushed_ = true;
+  Query gone(db_, "DELETE FROM rollup_deltas WHERE id < $1");
+  GP_CHECK(gone.with(next_delta_).run());
+  pending_.clear();
+  pending_since_us_ = 0;
   return ok();
 }
 
 Result<void> RollupKeeper::append(std::span<const UsageRow* const> rows, int64_t now_us) {
   if (rows.empty()) return ok();
   if (doubtful_) GP_CHECK(load_pending(now_us));
-  if (pending_since_us_ == 0) pending_since_us_ = now_us;
-  if (!flushed_ && !pending_.empty() && pending_.rows() >= kFlushRows) GP_CHECK(flush());
-  written_.push_back({next_delta_++, encode_delta(rows)});
+  touched_ = true;
+  if (pending_.rows() >= kFlushRows) GP_CHECK(flush());
+  if (pending_.empty()) pending_since_us_ = now_us;
+  const std::string delta = encode_delta(rows);
   Query insert(db_, "INSERT INTO rollup_deltas (id, data) VALUES ($1, $2)");
-  return insert.with(written_.back().id).with_blob(written_.back().data).run();
+  GP_CHECK(insert.with(next_delta_++).with_blob(delta).run());
+  for (const UsageRow* row : rows) pending_.add(*row);
+  return ok();
 }
 
 void RollupKeeper::committed() {
-  if (flushed_) {
-    pending_.clear();
-    pending_since_us_ = 0;
-  }
-  for (const Delta& delta : written_) pending_.add(delta.id, delta.data);
-  written_.clear();
-  flushed_ = false;
+  touched_ = false;
 }
 
 void RollupKeeper::rolled_back() {
-  doubtful_ = doubtful_ || !written_.empty() || flushed_;
-  written_.clear();
-  flushed_ = false;
+  doubtful_ = doubtful_ || touched_;
+  touched_ = false;
 }
 
-// Joins the oldest finished bucket of `to` out of the segments of `from`. For five minutes both are
-// the same: many small segments become one for each shard.
+// Joins the oldest finished bucket of `to` out of the segments of `from`, or some shards of it when
+// there is much. For five minutes both are the same: many small segments become one for each shard.
 Result<bool> RollupKeeper::join(Level from, Level to, size_t dimension, int64_t now_us) {
   const int64_t width = width_of(to);
   int64_t& complete = until(to, dimension);
@@ -218,34 +216,21 @@ Result<bool> RollupKeeper::join(Level from, Level to, size_t dimension, int64_t 
       return false;
     }
   }
+  Joining& at = joining(to, dimension);
+  if (at.bucket != bucket) at = {bucket, 0};
+  const int64_t shards = dimension == static_cast<size_t>(Dimension::provider) ? 1 : kShards;
   const int64_t before = complete;
+  int64_t shard = at.shard;
   GP_CHECK(db_.begin(Db::Intent::write));
   auto work = [&]() -> Result<void> {
-    RollupTable table;
-    size_t segments = 0;
-    {
-      Query read(db_,
-                 "SELECT data FROM rollup_segments WHERE level = $1 AND dimension = $2"
-                 " AND bucket >= $3 AND bucket < $4");
-      read.with(static_cast<int32_t>(from)).with(d).with(bucket).with(bucket + width);
-      for (;;) {
-        GP_TRY(const bool more, read.step());
-        if (!more) break;
-        ++segments;
-        if (!table.merge(read.blob(0))) {
-          log::error("a roll-up segment is damaged", {{"bucket", bucket}, {"dimension", d}});
-        }
-      }
+    for (size_t bytes = 0; shard < shards && bytes < kJoinBytes; ++shard) {
+      GP_TRY(const size_t read, join_shard(from, to, dimension, bucket, shard));
+      bytes += read;
     }
-    if (from != to || segments > static_cast<size_t>(kShards)) {
-      // Also of a level above: a step that was cut off is done again as a whole.
-      Query gone(db_,
-                 "DELETE FROM rollup_segments WHERE level = $1 AND dimension = $2 AND bucket = $3");
-      GP_CHECK(gone.with(static_cast<int32_t>(to)).with(d).with(bucket).run());
-      GP_CHECK(put(to, dimension, bucket, table));
+    if (shard == shards) {
+      complete = bucket + width;
+      GP_CHECK(save_state(to, dimension));
     }
-    complete = bucket + width;
-    GP_CHECK(save_state(to, dimension));
     return db_.commit();
   };
   auto done = work();
@@ -254,7 +239,40 @@ Result<bool> RollupKeeper::join(Level from, Level to, size_t dimension, int64_t 
     complete = before;
     return std::move(done).error();
   }
+  at.shard = shard % shards;
   return true;
+}
+
+// In a transaction. Returns how many bytes were read.
+Result<size_t> RollupKeeper::join_shard(Level from, Level to, size_t dimension, int64_t bucket,
+                                        int64_t shard) {
+  const auto d = static_cast<int64_t>(dimension);
+  RollupTable table;
+  size_t segments = 0, bytes = 0;
+  {
+    Query read(db_,
+               "SELECT data FROM rollup_segments WHERE level = $1 AND dimension = $2"
+               " AND bucket >= $3 AND bucket < $4 AND shard = $5");
+    read.with(static_cast<int32_t>(from)).with(d).with(bucket).with(bucket + width_of(to));
+    read.with(shard);
+    for (;;) {
+      GP_TRY(const bool more, read.step());
+      if (!more) break;
+      ++segments;
+      bytes += read.blob(0).size();
+      if (!table.merge(read.blob(0))) {
+        log::error("a roll-up segment is damaged", {{"bucket", bucket}, {"dimension", d}});
+      }
+    }
+  }
+  if (from == to && segments <= 1) return bytes;
+  // Also of a level above: a step that was cut off is done again as a whole.
+  Query gone(db_,
+             "DELETE FROM rollup_segments WHERE level = $1 AND dimension = $2 AND bucket = $3"
+             " AND shard = $4");
+  GP_CHECK(gone.with(static_cast<int32_t>(to)).with(d).with(bucket).with(shard).run());
+  GP_CHECK(put(to, dimension, bucket, table.encode(static_cast<Dimension>(dimension))));
+  return bytes;
 }
 
 Result<bool> RollupKeeper::maintain(int64_t now_us) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "storage/rollup.h"
+#include "storage/rollup_pending.h"
 #include "storage/sql_db.h"
 
 namespace gproxy::storage {
@@ -41,23 +42,30 @@ class RollupKeeper {
   Result<void> backfill(int64_t now_us);
   Result<void> write(const RollupPending& pending);
   Result<void> flush();
-  Result<void> put(Level level, size_t dimension, int64_t bucket, const RollupTable& table);
+  Result<void> put(Level level, size_t dimension, int64_t bucket,
+                   std::span<const RollupSegment> segments);
   Result<bool> join(Level from, Level to, size_t dimension, int64_t now_us);
+  Result<size_t> join_shard(Level from, Level to, size_t dimension, int64_t bucket, int64_t shard);
+  // How far a bucket is joined: the shards before `shard`. In memory alone: a new start joins it
+  // again from the first.
+  struct Joining {
+    int64_t bucket = -1;
+    int64_t shard = 0;
+  };
+  Joining& joining(Level to, size_t dimension) {
+    return joining_[static_cast<size_t>(to) - 1][dimension];
+  }
 
   Db& db_;
+  // What the deltas hold, with those of the transaction that runs and without those it has summed.
   RollupPending pending_;
   int64_t pending_since_us_ = 0;
   std::array<std::array<int64_t, kDimensions>, 3> until_{};
+  std::array<std::array<Joining, kDimensions>, 3> joining_{};
   int64_t next_delta_ = 1;
   int64_t next_segment_ = 1;
 
-  // Of the transaction that runs.
-  struct Delta {
-    int64_t id;
-    std::string data;
-  };
-  std::vector<Delta> written_;
-  bool flushed_ = false;
+  bool touched_ = false;  // by the transaction that runs
   // A transaction that failed may be in the database all the same (the connection broke while it
   // was committed): what is pending is read again.
   bool doubtful_ = false;

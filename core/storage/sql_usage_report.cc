@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/strings.h"
+#include "storage/rollup_pending.h"
 #include "storage/sql_reader.h"
 #include "storage/sql_where.h"
 

@@ -1,6 +1,6 @@
 // What a journal row costs: the push on the loop, and the writer's way from the ring to the
 // database. Prints one JSON line per measurement, CPU time of this thread.
-//   storage_bench [rows] [batch] [dsn]
+//   storage_bench [rows] [batch] [dsn] [usage|logs]
 #include <time.h>
 
 #include <cstdint>
@@ -160,10 +160,12 @@ int main(int argc, char** argv) {
   const size_t batch = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 512;
   std::string folder = (std::filesystem::temp_directory_path() / "gproxy-bench-XXXXXX").string();
   if (::mkdtemp(folder.data()) == nullptr) return 1;
+  const std::string_view dsn = argc > 3 ? argv[3] : "";
+  const std::string_view only = argc > 4 ? argv[4] : "";
   int status = 0;
   {
     StoreOptions options;
-    options.dsn = argc > 3 ? argv[3] : "sqlite://" + folder + "/gproxy.db?mode=rwc";
+    options.dsn = dsn.empty() ? "sqlite://" + folder + "/gproxy.db?mode=rwc" : std::string(dsn);
     auto store = open_store(options);
     if (!store) {
       std::fprintf(stderr, "%s\n", store.error().message.c_str());
@@ -174,8 +176,10 @@ int main(int argc, char** argv) {
     rings.database_id = std::string((*store)->database_id());
     auto recorders = Recorders::open(rings, 1);
     if (!recorders) return 1;
-    if (!measure(**recorders, **store, rows, batch, /*logs=*/false)) status = 1;
-    if (!measure(**recorders, **store, rows, batch, /*logs=*/true)) status = 1;
+    for (const bool logs : {false, true}) {
+      if (!only.empty() && only != (logs ? "logs" : "usage")) continue;
+      if (!measure(**recorders, **store, rows, batch, logs)) status = 1;
+    }
   }
   std::error_code ec;
   std::filesystem::remove_all(folder, ec);

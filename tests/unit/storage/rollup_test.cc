@@ -1,4 +1,5 @@
 #include "storage/rollup.h"
+#include "storage/rollup_pending.h"
 
 #include <doctest/doctest.h>
 
@@ -226,6 +227,94 @@ TEST_CASE("segments and deltas come back as they were, and damage is noticed") {
       each_row(std::string_view(delta).substr(0, delta.size() - 1), [](const UsageRow&) {}));
 }
 
+// Everything a segment says, by what it is about.
+std::map<std::string, std::vector<int64_t>> entries_of(const std::vector<RollupSegment>& segments,
+                                                       Dimension dimension) {
+  std::map<std::string, std::vector<int64_t>> out;
+  for (const RollupSegment& segment : segments) {
+    CHECK(each_entry(segment.data, [&](const RollupKey& key, UsageSums& s) {
+      CHECK(shard_of(dimension, key.id) == segment.shard);
+      auto& told = out[std::to_string(key.id) + "/" + std::to_string(key.owner) + "/" +
+                       std::string(key.provider) + "/" + std::string(key.model)];
+      CHECK(told.empty());
+      told = {s.attempts,    s.requests,  s.with_usage,   s.estimated, s.failed_attempts,
+              s.failures,    s.cancelled, s.input,        s.output,    s.cache_read,
+              s.cache_write, s.reasoning, s.cost_nanousd, s.priced};
+      for (const Histogram* h : {&s.duration, &s.ttft}) {
+        told.push_back(-1);
+        for (const auto& bar : h->bars()) {
+          told.push_back(bar.bucket);
+          told.push_back(static_cast<int64_t>(bar.count));
+        }
+      }
+    }));
+  }
+  return out;
+}
+
+TEST_CASE("what is pending sums up to what its rows do one by one") {
+  std::mt19937_64 random(11);
+  // Few and many rows to a group, and to a bar; two buckets of time.
+  for (const size_t count : {1u, 40u, 3'000u}) {
+    auto rows = traffic(count, 0, 2 * kFiveMinutesUs);
+    for (auto& row : rows) {
+      row.outcome = static_cast<Outcome>(random() % 5);
+      row.estimated = random() % 4 == 0;
+      row.output = static_cast<int64_t>(random() % 9'000);
+      row.cache_read = static_cast<int64_t>(random() % 100'000);
+      row.cache_write = static_cast<int64_t>(random() % 3);
+      row.reasoning = static_cast<int64_t>(random() % 200);
+      row.ttft_us = static_cast<int64_t>(random() % 2'000'000) - 500'000;
+      if (random() % 10 == 0) row.duration_us = 0;
+    }
+    std::map<int64_t, std::array<RollupTable, kDimensions>> tables;
+    std::vector<const UsageRow*> views;
+    for (const auto& row : rows) {
+      for (size_t d = 0; d < kDimensions; ++d)
+        tables[align_down(row.at, kFiveMinutesUs)][d].add(static_cast<Dimension>(d), row);
+      views.push_back(&row);
+    }
+    RollupPending pending, read;
+    for (const auto& row : rows) pending.add(row);
+    CHECK(read.add(encode_delta(views)));
+    CHECK(pending.rows() == count);
+    CHECK(read.rows() == count);
+    CHECK(pending.buckets().size() == tables.size());
+    for (const auto& [bucket, of_bucket] : tables) {
+      for (size_t d = 0; d < kDimensions; ++d) {
+        const auto dimension = static_cast<Dimension>(d);
+        const auto expected = entries_of(of_bucket[d].encode(dimension), dimension);
+        CHECK_FALSE(expected.empty());
+        CHECK(entries_of(pending.encode(bucket, dimension), dimension) == expected);
+        CHECK(entries_of(read.encode(bucket, dimension), dimension) == expected);
+      }
+    }
+    CHECK(pending.encode(-kFiveMinutesUs, Dimension::provider).empty());
+    pending.clear();
+    CHECK(pending.empty());
+    CHECK(pending.buckets().empty());
+  }
+}
+
+TEST_CASE("texts are numbered as they come, whatever they look like") {
+  TextNumbers texts;
+  std::vector<std::string> all;
+  for (size_t length = 0; length < 40; ++length) {
+    for (char c : {'a', '\0', '\xff'}) {
+      if (length == 0 && c != 'a') continue;
+      all.push_back(std::string(length, 'a'));
+      if (length > 0) all.back()[length / 2] = c;
+    }
+  }
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  for (int round = 0; round < 2; ++round) {
+    for (size_t i = 0; i < all.size(); ++i) CHECK(texts.number_of(all[i]) == i);
+  }
+  CHECK(texts.size() == all.size());
+  CHECK(texts.at(5) == all[5]);
+}
+
 TEST_CASE("sums are the same whether rows are pending, summed, joined or read again") {
   TestClock clock;
   const int64_t begin = clock.at_us + 3 * kHourUs;
@@ -311,6 +400,60 @@ TEST_CASE("sums are the same whether rows are pending, summed, joined or read ag
     q.filter.to = end;
     q.by = UsageQuery::By::key;
     check_same(**reader, rows, q);
+  }
+}
+
+TEST_CASE("a large hour is joined in several steps, and rows that come between them count") {
+  TestClock clock;
+  StoreOptions options = fresh_options();
+  options.clock = &clock;
+  auto store = open_store(options);
+  REQUIRE(store);
+  const int64_t hour = clock.at_us + kHourUs;  // whole
+  // Entries of so many keys are more than one step joins.
+  std::vector<UsageRow> rows = traffic(40'000, hour, kFiveMinutesUs);
+  for (size_t i = 0; i < rows.size(); ++i) rows[i].user_key_id = static_cast<int64_t>(i);
+  for (size_t i = 0; i < rows.size(); i += 4'000) {
+    REQUIRE((*store)->append_batch({.usage = std::span(rows).subspan(i, 4'000)}));
+  }
+  auto step = [&] {
+    auto more = (*store)->maintain({});
+    REQUIRE(more);
+    return *more;
+  };
+  clock.at_us = hour + kHourUs / 2;
+  while (step()) continue;
+  clock.at_us = hour + kHourUs + 180'000'000;
+  auto written = static_cast<int64_t>(rows.size());
+  for (int late = 0; late < 12; ++late) {
+    step();
+    UsageRow row = rows[0];
+    row.id = 1'000'000 + late;
+    row.at = hour + 7;
+    row.user_key_id = 8 * late;  // of the first shard, which is joined first
+    REQUIRE((*store)->append_batch({.usage = std::array{row}}));
+    ++written;
+    clock.at_us += 61'000'000;  // the next step sums it
+    step();
+  }
+  int steps = 0;
+  while (step()) ++steps;
+  CHECK(steps >= 2);
+  auto reader = (*store)->open_reader();
+  REQUIRE(reader);
+  for (const int64_t bucket : {kFiveMinutesUs, kHourUs}) {  // of either level
+    UsageQuery q;
+    q.filter.from = hour;
+    q.filter.to = hour + kHourUs - 1;
+    q.by = UsageQuery::By::key;
+    q.bucket_us = bucket;
+    q.max_groups = 100'000;
+    auto report = (*reader)->usage_report(q);
+    REQUIRE(report);
+    int64_t attempts = 0;
+    for (const auto& group : report->groups) attempts += group.sums.attempts;
+    CHECK(attempts == written);
+    CHECK(report->groups.size() == rows.size());
   }
 }
 
