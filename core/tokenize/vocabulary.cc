@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <bit>
-#include <functional>
 #include <tuple>
+
+#include "tokenize/merge_queue.h"
 
 namespace gproxy::tokenize {
 namespace {
@@ -341,7 +342,7 @@ void Vocabulary::merge_short(std::string_view piece, Out& out) const {
   for (size_t i = 0; i < n; ++i) out.add(ids[i]);
 }
 
-// A linked list of parts and a heap of the pairs that merge: n log n.
+// A linked list of parts and a queue of the pairs that merge: n log n at most, n in a long run.
 template <class Out>
 void Vocabulary::merge_long(std::string_view piece, Out& out) const {
   struct Part {
@@ -353,38 +354,23 @@ void Vocabulary::merge_long(std::string_view piece, Out& out) const {
   for (uint32_t i = 0; i < n; ++i) {
     parts[i] = {byte_ids_[static_cast<unsigned char>(piece[i])], i - 1, i + 1, kNone};
   }
-  // Lowest rank first, then leftmost.
-  std::vector<uint64_t> heap;
-  heap.reserve(n);
+  MergeQueue queue(n);
   const auto offer = [&](uint32_t at) {
     auto& part = parts[at];
     part.rank = part.next < n ? rank(part.id, parts[part.next].id) : kNone;
-    return part.rank == kNone ? kFree : uint64_t{part.rank} << 32 | at;
+    if (part.rank != kNone) queue.push(part.rank, at);
   };
-  for (uint32_t i = 0; i + 1 < n; ++i) {
-    if (const uint64_t entry = offer(i); entry != kFree) heap.push_back(entry);
-  }
-  std::make_heap(heap.begin(), heap.end(), std::greater<>());
-  const auto push = [&](uint32_t at) {
-    const uint64_t entry = offer(at);
-    if (entry == kFree) return;
-    heap.push_back(entry);
-    std::push_heap(heap.begin(), heap.end(), std::greater<>());
-  };
-  while (!heap.empty()) {
-    std::pop_heap(heap.begin(), heap.end(), std::greater<>());
-    const uint64_t entry = heap.back();
-    heap.pop_back();
-    const auto at = static_cast<uint32_t>(entry);
-    auto& part = parts[at];
-    if (part.rank != static_cast<uint32_t>(entry >> 32)) continue;  // changed since, or swallowed
+  for (uint32_t i = 0; i + 1 < n; ++i) offer(i);
+  for (MergeQueue::Entry entry; queue.pop(entry);) {
+    auto& part = parts[entry.at];
+    if (part.rank != entry.rank) continue;  // changed since, or swallowed
     auto& swallowed = parts[part.next];
     part.id = merged(part.rank);
     part.next = swallowed.next;
     swallowed.rank = kNone;
-    if (part.next < n) parts[part.next].previous = at;
-    push(at);
-    if (part.previous < n) push(part.previous);
+    if (part.next < n) parts[part.next].previous = entry.at;
+    offer(entry.at);
+    if (part.previous < n) offer(part.previous);
   }
   for (uint32_t i = 0; i < n; i = parts[i].next) out.add(parts[i].id);
 }

@@ -33,7 +33,7 @@ std::string made_of(const std::vector<std::string>& words, std::string_view glue
   while (out.size() < kBytes) {
     state = state * 1664525u + 1013904223u;
     out += words[(state >> 16) % words.size()];
-    out += (state >> 8) % 13 == 0 ? std::string_view(".\n") : glue;
+    out += !glue.empty() && (state >> 8) % 13 == 0 ? std::string_view(".\n") : glue;
   }
   return out;
 }
@@ -58,6 +58,8 @@ int main(int argc, char** argv) {
                           " ")},
       {"one_letter", std::string(kBytes, 'a')},
       {"spaces", std::string(kBytes, ' ')},
+      {"one_cjk", made_of({"字"}, "")},
+      {"endless_word", made_of({"a", "c", "g", "t"}, "")},
   };
   for (int i = 1; i < argc; ++i) {
     std::ifstream file(argv[i], std::ios::binary);

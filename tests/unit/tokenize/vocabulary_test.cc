@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -73,38 +74,100 @@ TEST_CASE("added tokens are found first, the longest of them") {
   CHECK(ids(*v, "<|a") == Ids{902, '|', 'a'});
 }
 
-TEST_CASE("a heap merges long pieces as looking at all pairs does") {
-  const auto v = made(bytes_and({"ab", "ba", "aba", "abab", "bb", "abb", "aa", "aaaa", "babb"}));
-  uint32_t state = 3;
-  for (int i = 0; i < 200; ++i) {
-    std::string text;
-    for (int n = 0; n < 400; ++n)
-      text += ((state = state * 1664525u + 1013904223u) >> 24) % 3 != 0 ? 'a' : 'b';
-    // Merges cross no border between halves that a digit makes; the long one has none.
-    Ids slow;
-    {
-      // The definition: merge the lowest, leftmost pair until none is left.
-      std::vector<std::string> parts;
-      for (const char c : text) parts.emplace_back(1, c);
-      const std::string more[] = {"ab", "ba", "aba", "abab", "bb", "abb", "aa", "aaaa", "babb"};
-      for (;;) {
-        size_t best = 99, at = 0;
-        for (size_t p = 0; p + 1 < parts.size(); ++p) {
-          for (size_t id = 0; id < std::size(more) && id < best; ++id) {
-            if (parts[p] + parts[p + 1] == more[id]) {
-              best = id;
-              at = p;
-            }
-          }
-        }
-        if (best == 99) break;
-        parts[at] += parts[at + 1];
-        parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(at) + 1);
-      }
-      for (const auto& part : parts)
-        slow.push_back(part.size() == 1 ? static_cast<uint32_t>(part[0]) : ids(*v, part)[0]);
+// The definition: merge the lowest, leftmost pair until none is left.
+Ids by_definition(const VocabularySource& source, std::string_view text) {
+  std::vector<std::string> parts;
+  for (const char c : text) parts.emplace_back(1, c);
+  const auto id_of = [&](const std::string& bytes) {
+    size_t id = 0;
+    while (id < source.tokens.size() && source.tokens[id] != bytes) ++id;
+    return id;
+  };
+  const auto rank_of = [&](const std::string& left, const std::string& right) {
+    if (source.merging == Merges::leftmost) return id_of(left + right);
+    for (size_t n = 0; n < source.merges.size(); ++n) {
+      if (source.tokens[source.merges[n].first] == left &&
+          source.tokens[source.merges[n].second] == right)
+        return n;
     }
-    CHECK(ids(*v, text) == slow);
+    return source.tokens.size();
+  };
+  for (;;) {
+    size_t best = source.tokens.size(), at = 0;
+    for (size_t p = 0; p + 1 < parts.size(); ++p) {
+      if (const size_t rank = rank_of(parts[p], parts[p + 1]); rank < best) {
+        best = rank;
+        at = p;
+      }
+    }
+    if (best == source.tokens.size()) break;
+    parts[at] += parts[at + 1];
+    parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+  }
+  Ids out;
+  for (const auto& part : parts) out.push_back(static_cast<uint32_t>(id_of(part)));
+  return out;
+}
+
+struct Dice {
+  uint32_t state;
+  uint32_t below(uint32_t n) { return ((state = state * 1664525u + 1013904223u) >> 16) % n; }
+};
+
+TEST_CASE("a long piece is merged as looking at all pairs would") {
+  auto source = bytes_and({"ab", "ba", "aba", "abab", "bb", "abb", "aa", "aaaa", "babb"});
+  const auto v = made(source);
+  Dice dice{3};
+  for (int i = 0; i < 100; ++i) {
+    std::string text;
+    for (int n = 0; n < 200; ++n) text += dice.below(3) != 0 ? 'a' : 'b';
+    CHECK(ids(*v, text) == by_definition(source, text));
+  }
+}
+
+// Made up at random, a merge may bring up a pair that is lower than itself, which the encodings in
+// use seldom do.
+TEST_CASE("any vocabulary merges any long run as its definition says") {
+  Dice dice{11};
+  for (int round = 0; round < 60; ++round) {
+    CAPTURE(round);
+    auto source = bytes_and({});
+    const uint32_t letters = 1 + dice.below(3);
+    std::vector<uint32_t> known;
+    for (uint32_t n = 0; n < letters; ++n) known.push_back('a' + n);
+    source.merging = round % 2 == 0 ? Merges::leftmost : Merges::listed;
+    for (int n = 0; n < 12; ++n) {
+      const auto left = known[dice.below(static_cast<uint32_t>(known.size()))];
+      const auto right = known[dice.below(static_cast<uint32_t>(known.size()))];
+      const auto both = source.tokens[left] + source.tokens[right];
+      if (std::find(source.tokens.begin(), source.tokens.end(), both) != source.tokens.end())
+        continue;
+      known.push_back(static_cast<uint32_t>(source.tokens.size()));
+      source.tokens.push_back(both);
+      source.merges.emplace_back(left, right);
+    }
+    // Ids and ranks that say nothing of the lengths.
+    for (size_t n = source.tokens.size(); n > 257; --n) {
+      const size_t other = 256 + dice.below(static_cast<uint32_t>(n - 256));
+      if (source.merging == Merges::leftmost) {
+        std::swap(source.tokens[n - 1], source.tokens[other]);
+      } else {
+        std::swap(source.merges[n - 257], source.merges[other - 256]);
+      }
+    }
+    if (source.merging == Merges::leftmost) source.merges.clear();
+    const auto v = made(source);
+    for (int i = 0; i < 8; ++i) {
+      std::string text;
+      while (text.size() < 90) {
+        // Runs of a letter, or of two.
+        const std::string unit{static_cast<char>('a' + dice.below(letters)),
+                               static_cast<char>('a' + dice.below(letters))};
+        for (uint32_t n = dice.below(50); n > 0; --n) text += unit.substr(i % 2);
+      }
+      CAPTURE(text);
+      CHECK(ids(*v, text) == by_definition(source, text));
+    }
   }
 }
 
