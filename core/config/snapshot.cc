@@ -33,4 +33,11 @@ const KeyEntry* Snapshot::find_key(const Digest& digest) const {
   return at == keys_.end() ? nullptr : &at->second;
 }
 
+bool Snapshot::any_key(int64_t id, const std::function<bool(const KeyEntry&)>& holds) const {
+  for (const auto& [digest, key] : keys_) {
+    if (key.id == id && holds(key)) return true;
+  }
+  return false;
+}
+
 }  // namespace gproxy::config

@@ -102,6 +102,9 @@ class Snapshot {
   const std::vector<UserEntry>& users() const { return users_; }
   // By KeyHasher::digest of the presented key. Null if unknown.
   const KeyEntry* find_key(const Digest& digest) const;
+  // Is there a key of that id of which `holds` is true? A key has an entry more while its text
+  // before a rotation is still taken. Looks at all keys: not for each request.
+  bool any_key(int64_t id, const std::function<bool(const KeyEntry&)>& holds) const;
   // By KeyHasher::digest of the admin key.
   const Digest& admin_key_digest() const { return admin_key_digest_; }
   size_t key_count() const { return keys_.size(); }

@@ -1,6 +1,5 @@
 #include "gateway/login.h"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -11,6 +10,7 @@
 #include "gateway/account_call.h"
 #include "gateway/account_store.h"
 #include "gateway/local_reply.h"
+#include "gateway/login_flow.h"
 #include "gateway/login_query.h"
 #include "gateway/step_runner.h"
 
@@ -23,11 +23,6 @@ std::string new_state() {
   std::string bytes(kLoginStateBytes, '\0');
   random_bytes(bytes.data(), bytes.size());
   return base64url_encode(bytes);
-}
-
-// The state stands before the flow: a callback without one still gets it.
-Secret with_state(std::string_view state, std::string_view flow) {
-  return Secret(std::string(state) + "\n" + std::string(flow));
 }
 
 Error refused(std::string_view code, std::string message, int status) {
@@ -113,7 +108,7 @@ struct Callback {
   LoginTable& running;     // outlives the workers
   AccountCallPtr call;
   storage::FlowRow row;
-  std::string state;
+  LoginFlow flow;
 };
 
 void take_callback_step(const std::shared_ptr<Callback>& login, Result<modhost::Step> step,
@@ -126,7 +121,8 @@ void take_callback_step(const std::shared_ptr<Callback>& login, Result<modhost::
       // Not there yet (a device flow's poll), or a wish of the module's: it may have moved on.
       if (!step->keep_flow) return call.reply(step->status, std::move(step->reply_json));
       auto row = login->row;
-      row.flow = with_state(login->state, runner.flow());
+      login->flow.module = runner.flow();
+      row.flow = login->flow.text();
       context.accounts->put_flow(
           std::move(row), context.loop,
           [login, status = step->status, json = std::move(step->reply_json)](Result<void> put) {
@@ -202,7 +198,7 @@ void start_login(WorkerContext& context, std::shared_ptr<HttpCall> given) {
         row.state = sha256(state);
         row.provider_id = call->provider->id;
         row.user_id = call->user_id;
-        row.flow = with_state(state, runner.flow());
+        row.flow = LoginFlow{state, call->user_key_id, std::string(runner.flow())}.text();
         row.expires_at = context.clock.wall_us() + kFlowLifeUs;
         context.accounts->put_flow(
             std::move(row), context.loop,
@@ -233,15 +229,17 @@ void finish_login(WorkerContext& context, std::shared_ptr<HttpCall> given) {
         if (found->pending > 1 && !state)
           return call->fail(refused("ambiguous_state", "several logins wait: give the state", 400));
         const auto& row = *found->row;
+        auto flow = LoginFlow::read(row.flow.reveal());
+        if (call->by_state &&
+            !opener_may_finish(**call->snapshot, row.user_id, flow.key_id, context.clock.wall_us()))
+          return call->fail(Error{ErrorKind::permission, "permission_denied",
+                                  "the key that began this login may not finish it any more"});
         if (!context.shared.logins.enter(row.state))
           return call->fail(refused("login_in_progress", "this login is being finished", 409));
         auto login = std::make_shared<Callback>(context, call, row);
-        const auto flow = row.flow.reveal();
-        const auto line = flow.find('\n');
-        login->state = flow.substr(0, line);
+        login->flow = std::move(flow);
         auto machine = modhost::StepMachine::oauth_callback(
-            call->provider->provider, person_of(*call, login->state),
-            std::string(flow.substr(std::min(line, flow.size() - 1) + 1)));
+            call->provider->provider, person_of(*call, login->flow.state), login->flow.module);
         if (!machine.ok()) return call->fail(machine.error());
         auto purpose = purpose_of(*call, translate::Operation::oauth_callback);
         purpose.user_id = row.user_id;  // whoever opened it

@@ -153,6 +153,39 @@ describe('a browser that comes back to gproxy itself', () => {
     assert.equal((await arrive(`${gproxy.url}/claudecode/oauth?state=${begun.state}`)).status, 401);
     assert.equal((await arrive(`${gproxy.url}/claudecode/usage?state=${begun.state}`)).status, 401);
   });
+  test('the key that began a login must still be good when the browser comes back', async () => {
+    const { admin } = gproxy;
+    const user = 77;
+    assert.equal((await admin('PUT', `/users/${user}`, { name: 'opener', enabled: true })).status, 200);
+    const key = (await admin('POST', `/users/${user}/keys`, { label: 'l', permissions: ['oauth'] })).body;
+    const sim = sims.claudecode;
+    const takenAway = [
+      ['disabled', () => admin('PUT', `/user_keys/${key.id}/enabled`, { enabled: false }), () => admin('PUT', `/user_keys/${key.id}/enabled`, { enabled: true })],
+      ['without the permission', () => admin('PUT', `/user_keys/${key.id}`, { permissions: [] }), () => admin('PUT', `/user_keys/${key.id}`, { permissions: ['oauth'] })],
+      ['of a user who is disabled', () => admin('PUT', `/users/${user}`, { name: 'opener', enabled: false }), () => admin('PUT', `/users/${user}`, { name: 'opener', enabled: true })],
+    ];
+    for (const [what, take, giveBack] of takenAway) {
+      const begun = await begin('claudecode', 'callback=gateway', { authorization: `Bearer ${key.key}` });
+      const arrived = await sim.consent(begun.auth_url, { email: 'opener@example.test' });
+      const exchanges = sim.count('token');
+      assert.equal((await take()).status, 200, what);
+      const refused = await arrive(arrived);
+      assert.equal(refused.status, 403, `${what}: ${refused.text}`);
+      assert.equal(sim.count('token'), exchanges, what); // the code is not spent
+      assert.equal((await giveBack()).status, 200, what);
+      const done = await arrive(arrived);
+      assert.equal(done.status, 200, `${what}: ${done.text}`);
+    }
+    // Rotated, the key is the same one; deleted, it is none.
+    const begun = await begin('claudecode', 'callback=gateway', { authorization: `Bearer ${key.key}` });
+    const arrived = await sim.consent(begun.auth_url, { email: 'opener@example.test' });
+    const other = (await admin('POST', `/user_keys/${key.id}/rotate`, { grace_secs: 0 })).body.key;
+    const last = await begin('claudecode', 'callback=gateway', { authorization: `Bearer ${other}` });
+    assert.equal((await arrive(arrived)).status, 200);
+    const lastArrived = await sim.consent(last.auth_url, { email: 'opener@example.test' });
+    assert.equal((await admin('DELETE', `/user_keys/${key.id}`)).status, 200);
+    assert.equal((await arrive(lastArrived)).status, 403);
+  });
   test('a refusal at the vendor\'s page is told in words, and nothing of it is markup', async () => {
     const begun = await begin('claudecode', 'callback=gateway');
     const page = await arrive(`${gproxy.url}/claudecode/oauth/callback?state=${begun.state}&error=access_denied&error_description=${quoted('<script>no</script>')}`);

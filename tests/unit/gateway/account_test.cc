@@ -7,6 +7,7 @@
 #include "bench.h"
 #include "gateway/account_store.h"
 #include "gateway/login.h"
+#include "gateway/login_flow.h"
 #include "gateway/login_query.h"
 #include "gateway/quota_windows.h"
 
@@ -366,4 +367,15 @@ TEST_CASE("windows are completed from what the vendor tells, and nothing is made
       R"([{"name":"n","scope":null,"used_percent":75,"remaining":0.25,"reset_at":null,"limit":1}])");
   CHECK(normalized_windows(R"([{"name":"n","used_percent":140}])").find("\"used_percent\":100") !=
         std::string::npos);
+}
+
+TEST_CASE("a waiting login is written with its opener, and read back whole") {
+  const auto flow = LoginFlow::read(LoginFlow{"st-_ate", 7, "{\"a\":\n1}"}.text().reveal());
+  CHECK(flow.state == "st-_ate");
+  CHECK(flow.key_id == 7);
+  CHECK(flow.module == "{\"a\":\n1}");
+  const auto admins = LoginFlow::read(LoginFlow{"s", storage::kNoId, ""}.text().reveal());
+  CHECK(admins.state == "s");
+  CHECK(admins.key_id == storage::kNoId);
+  CHECK(admins.module.empty());
 }
