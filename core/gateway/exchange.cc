@@ -332,7 +332,8 @@ void Exchange::release_request_body() {
   if (charged_ > 0) context_.shared.memory.give_back(std::exchange(charged_, 0));
 }
 
-void Exchange::fail_request(const Error& error, const http::RequestHead* head) {
+void Exchange::fail_request(const Error& error, const http::RequestHead* head,
+                            const http::RequestLine& line) {
   close_after_ = true;
   if (phase_ == Phase::done || phase_ == Phase::draining) return;
   if (head_ == nullptr) {
@@ -342,12 +343,15 @@ void Exchange::fail_request(const Error& error, const http::RequestHead* head) {
         make_request_id(arena_, started_wall_us_ / 1000, context_.random(), context_.random());
     request_id_ = trace_id_;
     enter(Phase::body);
-    // Whose shape the answer gets is known only when the head was read.
     head_ = head;
-    if (head != nullptr) {
-      match_ = route(head->method, head->path, arena_);
-      settle_protocol(match_, http::has(head->headers, "anthropic-version"), KeySource::none);
-      writer_ = http::ResponseWriter(http::RequestTraits(*head));
+    if (!line.path.empty()) {
+      match_ = route(line.method, line.path, arena_);
+      query_ = without_key(line.query, arena_);
+      settle_protocol(match_, head != nullptr && http::has(head->headers, "anthropic-version"),
+                      KeySource::none);
+      http::RequestTraits traits = head != nullptr ? *head : http::RequestTraits();
+      traits.is_head = line.method == "HEAD";
+      writer_ = http::ResponseWriter(traits);
     }
   }
   refusal_ = error;

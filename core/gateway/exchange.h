@@ -74,9 +74,10 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   std::span<char> body_room();
   // The request is complete (or on_head stopped it): the answer begins.
   void run();
-  // The request broke off or broke a rule; answers it and closes. `head` is what is known of it
-  // where on_head() was never called, or null.
-  void fail_request(const Error& error, const http::RequestHead* head);
+  // The request broke off or broke a rule; answers it and closes. Where on_head() was never called,
+  // `head` (or null) and `line` are what is known of it: the answer has the form of its route.
+  void fail_request(const Error& error, const http::RequestHead* head,
+                    const http::RequestLine& line);
   void on_flushed();
   void on_output_full();
   void on_writable();

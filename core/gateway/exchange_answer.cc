@@ -190,14 +190,16 @@ void Exchange::reply_error(const Error& error) {
       translate::gemini_framing(query_) == translate::GeminiFraming::array) {
     reply.body = "[" + reply.body + "]";
   }
-  auto list = arena_.array<http::HeaderView>(5);
+  auto list = arena_.array<http::HeaderView>(6);
   size_t n = 0;
-  if (list.size() == 5) {
+  if (list.size() == 6) {
     if (!reply.content_type.empty()) list[n++] = {"content-type", reply.content_type};
     if (!reply.code.empty()) list[n++] = {"x-gproxy-error", reply.code};
     if (reply.retry_after_s > 0)
       list[n++] = {"retry-after", arena_.copy(std::to_string(reply.retry_after_s))};
     if (error.http() == 405 && !match_.allow.empty()) list[n++] = {"allow", match_.allow};
+    // RFC 9110 15.5.16: a 415 about the coding says which ones are taken.
+    if (error.http() == 415) list[n++] = {"accept-encoding", "identity"};
     if (match_.protocol == Protocol::claude) list[n++] = {"request-id", request_id_};
   }
   reply_whole(reply.status, list.first(n), reply.body);

@@ -188,7 +188,7 @@ void Session::run_exchange() {
 void Session::refuse(const Error& error) {
   enter(Phase::running);
   connection_->pause_read();
-  exchange_->fail_request(error, parser_.head());
+  exchange_->fail_request(error, parser_.head(), parser_.line());
 }
 
 void Session::keep_ahead(std::string_view bytes) {

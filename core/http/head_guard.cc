@@ -265,6 +265,21 @@ Result<HeaderView> read_field(std::string_view line) {
   return HeaderView{name, value};
 }
 
+RequestLine read_known_line(std::string_view text) {
+  const std::string_view line = text.substr(0, text.find('\r'));
+  const size_t first = line.find(' ');
+  if (first == std::string_view::npos || !is_token(line.substr(0, first))) return {};
+  std::string_view target = line.substr(first + 1);
+  target = target.substr(0, target.find(' '));
+  if (const size_t scheme = target.find("://"); scheme < target.find('/')) {
+    const size_t path = target.find('/', scheme + 3);
+    target = path == std::string_view::npos ? std::string_view() : target.substr(path);
+  }
+  if (!target.starts_with('/') || !is_valid_target(target)) return {};
+  const Target parts = split_target(target);
+  return {line.substr(0, first), parts.path, parts.query};
+}
+
 Result<void> read_head(std::string_view text, size_t fields, size_t max_target_bytes, Arena& arena,
                        RequestHead& head) {
   const auto list = arena.array<HeaderView>(fields);

@@ -14,6 +14,10 @@ namespace gproxy::http {
 // Splits "name: value" and checks both; no line end in `line`.
 Result<HeaderView> read_field(std::string_view line);
 
+// The request line that `text` begins with, which may be cut off or break rules elsewhere: only what
+// is safe to route by. Never an error.
+RequestLine read_known_line(std::string_view text);
+
 // Reads `text`, the request line through the empty line, each line ending with CRLF; `fields` is
 // the number of lines between. Views of `head` point into `text`, its header list into `arena`.
 Result<void> read_head(std::string_view text, size_t fields, size_t max_target_bytes, Arena& arena,

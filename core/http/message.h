@@ -31,4 +31,12 @@ struct RequestHead {
   std::string_view header(std::string_view name) const { return find(headers, name); }
 };
 
+// What of a request line is known although its head was refused: enough to answer in the form that
+// the client reads. Views into the message's arena; empty = not known.
+struct RequestLine {
+  std::string_view method;
+  std::string_view path;   // as in RequestHead
+  std::string_view query;  // cut off where the target was too long
+};
+
 }  // namespace gproxy::http

@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kFirstHeadBytes = 2048;  // a head that comes in pieces starts with this much room
 constexpr size_t kMaxEmptyLines = 4;      // RFC 9112 2.2 wants at least one ignored
 constexpr size_t kRequestLineExtra = 64;  // method, version and spaces around the target
+constexpr size_t kKnownLineBytes = 4096;  // kept of a refused head, for its request line
 
 Error headers_too_large(size_t limit) {
   return Error{ErrorKind::invalid,
@@ -141,7 +142,13 @@ struct RequestParser::Impl {
     state = State::head;
     size_t keep_from = 0;
     bool complete = false;
-    GP_TRY(const size_t used, scan(bytes, keep_from, complete));
+    const auto scanned = scan(bytes, keep_from, complete);
+    if (!scanned.ok()) {
+      // For line(): a refused head's request line says how to answer.
+      if (size < kKnownLineBytes) keep(bytes.substr(keep_from, kKnownLineBytes), true);
+      return scanned.error();
+    }
+    const size_t used = *scanned;
     if (!keep(bytes.substr(keep_from, used - keep_from), complete)) {
       return Error{ErrorKind::overloaded, "out_of_memory", "no memory for the request head", {}};
     }
@@ -312,13 +319,16 @@ bool RequestParser::done() const {
 const RequestHead* RequestParser::head() const {
   return impl_->head_known ? &impl_->head : nullptr;
 }
+RequestLine RequestParser::line() const {
+  return read_known_line({impl_->text, impl_->size});
+}
 void RequestParser::set_limits(const ParserLimits& limits) {
   impl_->limits = limits;
 }
 
 std::string library_version() {
-  return "llhttp " + std::to_string(LLHTTP_VERSION_MAJOR) + "." + std::to_string(LLHTTP_VERSION_MINOR) + "." +
-         std::to_string(LLHTTP_VERSION_PATCH);
+  return "llhttp " + std::to_string(LLHTTP_VERSION_MAJOR) + "." +
+         std::to_string(LLHTTP_VERSION_MINOR) + "." + std::to_string(LLHTTP_VERSION_PATCH);
 }
 
 }  // namespace gproxy::http

@@ -70,6 +70,8 @@ class RequestParser {
   bool done() const;  // the message has ended; begin() is next
   // The head of the current message once it is known: also when its body was then refused (413).
   const RequestHead* head() const;
+  // The request line as far as it came, also of a head that was refused or is not complete.
+  RequestLine line() const;
   // Other limits for the messages to come.
   void set_limits(const ParserLimits& limits);
 

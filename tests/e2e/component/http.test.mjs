@@ -77,6 +77,7 @@ describe('limits', () => {
   test('an encoded request is 415 with what would be accepted', async () => {
     const out = await talk(post('x', 'content-encoding: gzip\r\nconnection: close\r\n'));
     assert.equal(status(out), 415);
+    assert.match(out, /accept-encoding: identity/);
   });
   test('JSON that is too deep or has two models is 400 with the field named', async () => {
     const deep = await talk(post(`{"model":"mock-1","messages":${'['.repeat(300)}${']'.repeat(300)}}`, 'connection: close\r\n'));

@@ -68,6 +68,53 @@ TEST_CASE("a body over the limit is 413 in the client's protocol") {
   CHECK(client->closed());
 }
 
+TEST_CASE("a refused head is answered in the form of its route") {
+  Bench bench(with([](config::Settings& s) {
+    s.limits.max_header_bytes = 2000;
+    s.limits.max_request_line_bytes = 1000;
+    s.timeouts.header_ms = 50;
+  }));
+  const std::string openai = R"("type":"invalid_request_error","param":null)";
+  const std::string claude = R"({"type":"error","error":{"type":"invalid_request_error")";
+  const std::string gemini = R"("status":"INVALID_ARGUMENT")";
+  const std::string big(3000, 'y');
+  const struct {
+    std::string path, form;
+  } rows[] = {{"/k/v1/chat/completions", openai},
+              {"/v1/responses", openai},
+              {"/k/v1/messages", claude},
+              {"/v1beta/models/m:generateContent", gemini}};
+  for (const auto& row : rows) {
+    CAPTURE(row.path);
+    const struct {
+      std::string head;
+      int status;
+    } faults[] = {
+        {"POST " + row.path + " HTTP/1.1\r\nhost: g\r\nx: " + big + "\r\n\r\n", 431},
+        {"POST " + row.path + "?" + big + " HTTP/1.1\r\nhost: g\r\n\r\n", 414},
+        {"POST " + row.path + " HTTP/1.1\r\n\r\n", 400},
+        {"POST " + row.path + " HTTP/1.1\r\nhost: g\r\nexpect: tea\r\n\r\n", 417},
+        {"POST " + row.path +
+             " HTTP/1.1\r\nhost: g\r\ncontent-length: 1\r\n"
+             "transfer-encoding: chunked\r\n\r\n",
+         400},
+    };
+    for (const auto& fault : faults) {
+      const auto answer = bench.ask(fault.head);
+      CHECK(answer.status == fault.status);
+      CHECK(answer.header("content-type") == "application/json");
+      CHECK_MESSAGE(answer.has(row.form), answer.body);
+    }
+  }
+  auto slow = bench.connect();
+  slow->send("POST /k/v1/messages HTTP/1.1\r\nhost:");
+  const auto late = slow->answer();
+  CHECK(late.status == 408);
+  CHECK(late.has(R"({"type":"error","error":{"type":"timeout_error")"));
+  CHECK(bench.ask("HEAD /k/v1/models HTTP/1.1\r\n\r\n").body.empty());
+  CHECK(bench.ask("POST /healthz HTTP/1.1\r\n\r\n").body.empty());
+}
+
 TEST_CASE("heads over the limits are 431 and 414") {
   Bench bench(with([](config::Settings& s) {
     s.limits.max_header_bytes = 2000;

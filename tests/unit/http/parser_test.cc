@@ -144,6 +144,39 @@ TEST_CASE("the head is known also when its body is refused") {
   CHECK(f.parser.feed("x").error().http() == 413);  // final
 }
 
+TEST_CASE("the request line of a refused head is known, as far as it came") {
+  struct Row {
+    std::string bytes;
+    const char *method, *path, *query;
+  };
+  const std::string big(5000, 'y');
+  const Row rows[] = {
+      {"POST /v1/x?a=1 HTTP/1.1\r\nHost: a\r\nbad field\r\n\r\n", "POST", "/v1/x", "a=1"},
+      {"POST /v1/x HTTP/1.1\r\nHost: a\r\nx: " + big + big + "\r\n\r\n", "POST", "/v1/x", ""},
+      {"GET /v1/x HTTP/3.0\r\n\r\n", "GET", "/v1/x", ""},
+      {"HEAD http://a:1/v1/x?b HTTP/1.1\r\nHost: b\r\n\r\n", "HEAD", "/v1/x", "b"},
+      {"GET http://a HTTP/1.1\r\nHost: b\r\n\r\n", "", "", ""},
+      {"GET /v1/\x80 HTTP/1.1\r\nHost: b\r\n\r\n", "", "", ""},
+      {"G/T /v1/x HTTP/1.1\r\nHost: b\r\n\r\n", "", "", ""},
+      {"\x16\x03\x01", "", "", ""},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.bytes.substr(0, 60));
+    Fixture f({.max_header_bytes = 8000});
+    CHECK_FALSE(f.parser.feed(row.bytes).ok());
+    CHECK(f.parser.line().method == row.method);
+    CHECK(f.parser.line().path == row.path);
+    CHECK(f.parser.line().query == row.query);
+  }
+  Fixture cut({.max_target_bytes = 6000});
+  CHECK(cut.parser.feed("POST /v1/messages?" + big + big).error().http() == 414);
+  CHECK(cut.parser.line().path == "/v1/messages");
+  Fixture waits;
+  CHECK(waits.parser.feed("POST /v1/mes").ok());
+  CHECK(waits.parser.feed("sages HTTP/1.1\r\nHost").ok());
+  CHECK(waits.parser.line().path == "/v1/messages");
+}
+
 TEST_CASE("chunked bodies are counted while they come") {
   const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
   ParserLimits limits;
