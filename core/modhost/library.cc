@@ -3,6 +3,7 @@
 // uv_dlopen binds lazily: a module with an undefined symbol would then take the process down in the
 // middle of a request instead of being refused at load. Hence dlfcn.h, here alone.
 #include <dlfcn.h>
+#include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -91,6 +92,29 @@ Result<int> sealed_copy(int source, size_t size, const std::string& path) {
   return memory.release();
 }
 
+// A file that was cut off, as a copy that is still being written is, has its head: the linker would
+// map what is missing and the process would die of SIGBUS. So every part that is to be mapped must
+// be there. What is no shared library of this machine is left to the linker, which says why.
+Result<void> check_image(int copy, size_t size, const std::string& path) {
+  Elf64_Ehdr head;
+  if (::pread(copy, &head, sizeof head, 0) != static_cast<ssize_t>(sizeof head)) return ok();
+  if (std::memcmp(head.e_ident, ELFMAG, SELFMAG) != 0) return ok();
+  if (head.e_ident[EI_CLASS] != ELFCLASS64 || head.e_type != ET_DYN) return ok();
+  const auto cut_off = [&] {
+    return refused(path, fmt::format("the file is cut off or damaged: {} bytes are not all", size));
+  };
+  if (head.e_phentsize != sizeof(Elf64_Phdr) || head.e_phoff > size) return cut_off();
+  for (size_t i = 0; i < head.e_phnum; ++i) {
+    Elf64_Phdr part;
+    const auto at = static_cast<off_t>(head.e_phoff + i * sizeof part);
+    if (::pread(copy, &part, sizeof part, at) != static_cast<ssize_t>(sizeof part))
+      return cut_off();
+    if (part.p_type != PT_LOAD && part.p_type != PT_DYNAMIC) continue;
+    if (part.p_filesz > size || part.p_offset > size - part.p_filesz) return cut_off();
+  }
+  return ok();
+}
+
 FileId id_of(const struct stat& st) {
   return {st.st_dev, st.st_ino, static_cast<uint64_t>(st.st_size),
           int64_t{st.st_ctim.tv_sec} * 1'000'000'000 + st.st_ctim.tv_nsec};
@@ -132,6 +156,7 @@ Result<std::unique_ptr<Library>> Library::open(const std::string& path) {
   // looks at files, so a second module that got the same descriptor number would be given the first
   // one.
   library->memory_fd_ = copy;
+  GP_CHECK(check_image(copy, static_cast<size_t>(st.st_size), path));
   auto name = link_name(copy);
   library->handle_ = ::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library->handle_ == nullptr) return refused(path, "does not link: " + linker_error(name));

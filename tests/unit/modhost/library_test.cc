@@ -83,6 +83,27 @@ TEST_CASE("what is no module is refused with the reason") {
   CHECK(has(refusal(folder.file("pipe.so")), "not a regular file"));
 }
 
+TEST_CASE("a file that was cut off anywhere is refused, not linked") {
+  TempFolder folder;
+  std::ifstream in(kEcho, std::ios::binary);
+  const std::string whole{std::istreambuf_iterator<char>(in), {}};
+  REQUIRE(whole.size() > 4096);
+  // Pages that a cut file lacks would end the process when the linker touches them.
+  for (size_t bytes = 64; bytes < whole.size(); bytes += whole.size() / 23) {
+    folder.write("cut.so", whole.substr(0, bytes));
+    ModuleRegistry registry;
+    registry.set_directories({folder.path()});
+    registry.load_all();
+    CAPTURE(bytes);
+    if (registry.modules().empty()) {
+      REQUIRE(registry.faults().size() == 1);
+      CHECK(has(registry.faults()[0].message, "cut.so"));
+    }
+  }
+  folder.write("cut.so", whole.substr(0, 8192));
+  CHECK(has(refusal(folder.file("cut.so")), "cut off"));
+}
+
 TEST_CASE("overwriting a module's file in place does not touch the running code") {
   TempFolder folder;
   folder.install(kEcho, "echo.so");
