@@ -8,6 +8,7 @@
 #include "app/parts.h"
 #include "app/prices.h"
 #include "base/json.h"
+#include "base/strings.h"
 #include "config/parse.h"
 #include "config/settings_table.h"
 #include "config/validate.h"
@@ -21,23 +22,37 @@ std::string text_of(const Error& error) {
                                                                                       : error.param + ": " + error.message;
 }
 
-void check_declared_with_modules(const config::Declared& declared, const modhost::ModuleRegistry& registry,
+// `file`: where it was declared, for the places of faults.
+void check_declared_with_modules(const config::Declared& declared, const std::string& file,
+                                 const modhost::ModuleRegistry& registry,
                                  std::vector<std::string>& faults) {
-  for (const auto& provider : declared.providers) {
-    const std::string where = "provider " + provider.name + ": ";
+  for (size_t i = 0; i < declared.providers.size(); ++i) {
+    const auto& provider = declared.providers[i];
+    const std::string path = "providers[" + std::to_string(i) + "]";
+    const std::string who = "provider " + provider.name + ": ";
+    const auto where = [&](const std::string& member) {
+      return config::place_in_config(file, path + member) + who;
+    };
     auto module = registry.find_kind(provider.kind);
     if (module == nullptr) {
-      faults.push_back(where + "no loaded module offers kind " + provider.kind);
+      const auto kinds = registry.kinds();
+      const auto near = nearest(provider.kind, {kinds.begin(), kinds.end()});
+      faults.push_back(where(".kind") + "no loaded module offers kind " + provider.kind +
+                       (near.empty() ? "" : ", did you mean " + std::string(near) + "?"));
       continue;
     }
     auto made = modhost::Provider::create(std::move(module), {provider.name, provider.kind, provider.settings_json});
     if (!made.ok()) {
-      faults.push_back(where + text_of(made.error()));
+      faults.push_back(where(".channel_settings." + made.error().param) + text_of(made.error()));
       continue;
     }
-    for (const auto& credential : provider.credentials) {
+    for (size_t c = 0; c < provider.credentials.size(); ++c) {
+      const auto& credential = provider.credentials[c];
       auto opened = (*made)->open_credential(credential.secret_json.reveal());
-      if (!opened.ok()) faults.push_back(where + "credential " + credential.name + ": " + text_of(opened.error()));
+      if (opened.ok()) continue;
+      const auto member = ".credentials[" + std::to_string(c) + "].secret." + opened.error().param;
+      faults.push_back(where(member) + "credential " + credential.name + ": " +
+                       text_of(opened.error()));
     }
   }
 }
@@ -60,14 +75,18 @@ int run_check(const Options& options) {
       faults.push_back(file.error().message);
     } else {
       settings = file->settings;
-      if (auto r = config::check_declared(file->declared); !r.ok()) faults.push_back(text_of(r.error()));
-      check_declared_with_modules(file->declared, registry, faults);
+      check_declared_with_modules(file->declared, options.config_file, registry, faults);
     }
   }
   for (const auto& o : overrides_of(options)) {
     if (auto r = config::apply_setting_text(settings, o.setting, o.text, o.origin); !r.ok()) faults.push_back(text_of(r.error()));
   }
-  if (auto r = config::check_settings(settings); !r.ok()) faults.push_back(text_of(r.error()));
+  if (auto r = config::check_settings(settings); !r.ok()) {
+    const auto place = options.config_file.empty()
+                           ? std::string()
+                           : config::place_in_config(options.config_file, "settings." + r.error().param);
+    faults.push_back(place + text_of(r.error()));
+  }
   if (auto r = check_prices(settings); !r.ok()) faults.push_back(text_of(r.error()));
 
   if (options.json) {

@@ -131,4 +131,23 @@ std::string path_text(const PlacePath& path) {
   return out;
 }
 
+PlacePath path_of(std::string_view text) {
+  PlacePath out;
+  while (!text.empty()) {
+    if (text.front() == '.') text.remove_prefix(1);
+    const bool element = text.starts_with('[');
+    if (element) text.remove_prefix(1);
+    const auto word = text.substr(0, text.find_first_of(element ? "]" : ".["));
+    text.remove_prefix(std::min(text.size(), word.size() + (element ? 1 : 0)));
+    if (!element) {
+      if (!word.empty()) out.push_back(PlaceStep::member(word));
+      continue;
+    }
+    size_t index = 0;
+    for (const char c : word) index = index * 10 + static_cast<size_t>(c - '0') % 10;
+    out.push_back(PlaceStep::element(index));
+  }
+  return out;
+}
+
 }  // namespace gproxy::config

@@ -31,5 +31,7 @@ std::optional<size_t> find_place(std::string_view text, const PlacePath& path, P
 
 // "providers[0].channel_settings.base_url"
 std::string path_text(const PlacePath& path);
+// The other way; a name with a dot in it comes out as two steps.
+PlacePath path_of(std::string_view text);
 
 }  // namespace gproxy::config

@@ -10,6 +10,7 @@
 #include "config/json_place.h"
 #include "config/sanitize.h"
 #include "config/settings_table.h"
+#include "config/validate.h"
 
 namespace gproxy::config {
 namespace {
@@ -53,7 +54,13 @@ class FileReader {
   }
 
   Error fail(const PlacePath& path, PlaceOf of, std::string message) const {
-    auto place = json::position_of(text_, find_place(text_, path, of).value_or(0));
+    // A member that is missing is where it ought to be: in the thing around it.
+    auto at = find_place(text_, path, of);
+    for (auto around = path; !at && !around.empty();) {
+      around.pop_back();
+      at = find_place(text_, around, PlaceOf::value);
+    }
+    auto place = json::position_of(text_, at.value_or(0));
     auto where = path_text(path);
     if (!where.empty()) message = fmt::format("{}: {}", where, message);
     return Error{ErrorKind::invalid, "config_invalid",
@@ -141,7 +148,13 @@ class FileReader {
     std::filesystem::path name(std::string(trim(value.str())));
     if (name.is_relative()) name = std::filesystem::path(options_.path).parent_path() / name;
     auto content = read_secret_file(name.string(), path_text(where));
-    if (!content.ok()) return fail(where, PlaceOf::value, content.error().message);
+    if (!content.ok()) {
+      // fail() names the member itself.
+      std::string_view why = content.error().message;
+      if (auto named = path_text(where) + ": "; why.starts_with(named))
+        why.remove_prefix(named.size());
+      return fail(where, PlaceOf::value, std::string(why));
+    }
     return std::move(*content);
   }
 
@@ -240,11 +253,13 @@ class FileReader {
     }
     if (auto near = nearest(key, names); !near.empty()) return std::string(near);
     // The right word in the wrong group is named in full.
+    names.clear();
     for (const auto& row : setting_rows()) {
       if (row.name.substr(row.name.rfind('.') + 1) == key)
         return "settings." + std::string(row.name);
+      names.push_back(row.name);
     }
-    return {};
+    return std::string(prefix.empty() ? nearest(key, names) : std::string_view());  // dotted
   }
 
   // --- providers ---
@@ -346,10 +361,9 @@ class FileReader {
     }
     out.body_json = json::write(body);
     if (auto route = parse_route(out); !route.ok()) {
-      const auto& error = route.error();
-      return fail(
-          path, PlaceOf::value,
-          error.param.empty() ? error.message : fmt::format("{}: {}", error.param, error.message));
+      auto where = path;
+      for (auto& step : path_of(route.error().param)) where.push_back(std::move(step));
+      return fail(where, PlaceOf::key, route.error().message);
     }
     return out;
   }
@@ -389,7 +403,8 @@ class FileReader {
 
   Result<KeyConfig> read_key(const Value& object, const PlacePath& path) {
     GP_CHECK(
-        known(object, path, with_bounds({"label", "key", "key_file", "enabled", "keep_copy", "permissions"})));
+        known(object, path,
+              with_bounds({"label", "key", "key_file", "enabled", "keep_copy", "permissions"})));
     KeyConfig out;
     out.origin = Origin::file;
     GP_TRY(out.label, text(object, path, "label"));
@@ -420,23 +435,7 @@ class FileReader {
   Arena& arena_;
 };
 
-}  // namespace
-
-Result<ConfigFile> parse_config(std::string_view text, const ParseOptions& options) {
-  Arena arena;
-  json::Position place;
-  auto root = json::parse_with_comments(text, arena, &place);
-  if (!root.ok()) {
-    return Error{
-        ErrorKind::invalid,
-        "config_invalid",
-        fmt::format("{}:{}:{}: {}", options.path, place.line, place.column, root.error().message),
-        {}};
-  }
-  return FileReader(text, options, arena).read(*root);
-}
-
-Result<ConfigFile> load_config(const std::string& path, const Settings& base) {
+Result<Secret> read_text(const std::string& path) {
   auto fail = [&](std::string_view why) {
     return Error{ErrorKind::invalid, "config_invalid", fmt::format("{}: {}", path, why), {}};
   };
@@ -450,9 +449,60 @@ Result<ConfigFile> load_config(const std::string& path, const Settings& base) {
       return fail(fmt::format("is longer than {} bytes", kMaxFileBytes));
   }
   if (in.bad()) return fail("cannot be read");
-  auto file = parse_config(text, {path, base});
+  // Editors of other systems put a byte order mark there.
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  Secret out(std::string_view(text).substr(text.starts_with(kMark) ? kMark.size() : 0));
   wipe_memory(text.data(), text.size());
+  return out;
+}
+
+// REQUIRES: `text` was parsed successfully.
+std::string place_text(const std::string& file, std::string_view text, std::string_view param) {
+  auto path = path_of(param);
+  for (; !path.empty(); path.pop_back()) {
+    if (const auto at = find_place(text, path, PlaceOf::key)) {
+      const auto place = json::position_of(text, *at);
+      return fmt::format("{}:{}:{}: ", file, place.line, place.column);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<ConfigFile> parse_config(std::string_view text, const ParseOptions& options) {
+  Arena arena;
+  json::Position place;
+  auto root = json::parse_with_comments(text, arena, &place);
+  if (!root.ok()) {
+    const auto where =
+        place.line > 0 ? fmt::format(":{}:{}", place.line, place.column) : std::string();
+    return Error{ErrorKind::invalid,
+                 "config_invalid",
+                 fmt::format("{}{}: {}", options.path, where, root.error().message),
+                 {}};
+  }
+  return FileReader(text, options, arena).read(*root);
+}
+
+Result<ConfigFile> load_config(const std::string& path, const Settings& base) {
+  GP_TRY(const auto text, read_text(path));
+  auto file = parse_config(text.reveal(), {path, base});
+  if (!file.ok()) return file;
+  if (auto checked = check_declared(file->declared); !checked.ok()) {
+    const auto& error = checked.error();
+    const bool named = error.param.empty() || error.message.starts_with(error.param);
+    return Error{ErrorKind::invalid, "config_invalid",
+                 fmt::format("{}{}{}{}", place_text(path, text.reveal(), error.param),
+                             named ? "" : error.param, named ? "" : ": ", error.message),
+                 error.param};
+  }
   return file;
+}
+
+std::string place_in_config(const std::string& file, std::string_view param) {
+  const auto text = read_text(file);
+  return text.ok() ? place_text(file, text->reveal(), param) : std::string();
 }
 
 }  // namespace gproxy::config

@@ -24,6 +24,10 @@ struct ParseOptions {
 
 // Error: invalid, code "config_invalid", message "<path>:<line>:<column>: …", param = JSON path.
 Result<ConfigFile> parse_config(std::string_view text, const ParseOptions& options);
+// Reads the file, and checks what it declares (check_declared), too.
 Result<ConfigFile> load_config(const std::string& path, const Settings& base);
+// "<file>:<line>:<column>: " of the member that a later error names as `param`, or of the nearest one
+// around it; empty where the file holds none of it. Reads the file again.
+std::string place_in_config(const std::string& file, std::string_view param);
 
 }  // namespace gproxy::config

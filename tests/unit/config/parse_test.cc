@@ -181,6 +181,36 @@ TEST_CASE("a place is found whatever stands around it") {
   }
 }
 
+TEST_CASE("what the file declares is checked, and each fault has its place") {
+  modhost::test::TempFolder folder;
+  const auto loaded = [&](std::string_view text) -> std::string {
+    folder.write("c", std::string(text));
+    auto file = load_config(folder.file("c"), {});
+    if (file.ok()) return "ok";
+    CHECK(file.error().message.starts_with(folder.file("c") + ":"));
+    return file.error().message.substr(folder.file("c").size() + 1);
+  };
+  CHECK(loaded("{\"providers\":[{\"name\":\"a\",\n \"pool\":{\n  \"stratgy\":\"x\"}}]}") ==
+        "3:3: providers[0].pool.stratgy: unknown member, did you mean `strategy`?");
+  CHECK(loaded("{\"providers\":[{\"name\":\"a\",\n \"pool\":{\"queue\":\n{\"maxx\":1}}}]}") ==
+        "3:2: providers[0].pool.queue.maxx: unknown member, did you mean `max`?");
+  CHECK(loaded("{\"routes\":[{\"name\":\"r\",\"tiers\":[[\n{\"provder\":\"x\"}]]}]}") ==
+        "2:2: routes[0].tiers[0][0].provder: unknown member, did you mean `provider`?");
+  CHECK(loaded("{\"settings\":{\"limits.max_json_dept\":9}}") ==
+        "1:14: settings.limits.max_json_dept: unknown member `limits.max_json_dept`, did you mean "
+        "`limits.max_json_depth`?");
+  CHECK(loaded("{\"providers\":[\n{\"name\":\"a b\"}]}")
+            .starts_with("2:2: providers[0].name: a provider's name is"));
+  CHECK(loaded("{\"users\":[{\"name\":\"u\"},\n{\"name\":\"u\"}]}") ==
+        "2:2: users[1].name: the user `u` occurs twice");
+  CHECK(loaded("\xEF\xBB\xBF{}") == "ok");
+  CHECK(place_in_config(folder.file("c"), "providers[0]") == "");
+  folder.write("c", "{\"providers\":[{\n\"channel_settings\":{\"base_ul\":1}}]}");
+  CHECK(place_in_config(folder.file("c"), "providers[0].channel_settings.base_ul") ==
+        folder.file("c") + ":2:21: ");
+  CHECK(place_in_config(folder.file("c"), "providers[0].kind") == folder.file("c") + ":1:15: ");
+}
+
 TEST_CASE("rules about models are checked where they stand") {
   auto good = parse_config(R"({"settings":{"translation":{"lossless":true,"model_profiles":[
       {"match":["x-*"],"set":{"cl.prefill":true}}]}}})",
