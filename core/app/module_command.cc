@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "app/commands.h"
+#include "base/json.h"
 #include "modhost/registry.h"
 
 namespace gproxy::app {
@@ -18,7 +19,16 @@ int run_module(const Options& options) {
   {
     auto module = modhost::Module::load(error ? options.arguments[1] : path.string(), 1, reaper);
     if (!module.ok()) {
-      std::fprintf(stderr, "gproxy: %s: %s\n", options.arguments[1].c_str(), module.error().message.c_str());
+      if (options.json) {
+        std::string out;
+        json::Writer json(out);
+        json.begin_object();
+        json.field("error", module.error().message);
+        json.end_object();
+        std::printf("%s\n", out.c_str());
+      } else {
+        std::fprintf(stderr, "gproxy: %s\n", module.error().message.c_str());
+      }
       return kExitConfig;
     }
     const auto inspection = modhost::inspect(*module);

@@ -134,18 +134,21 @@ std::optional<bool> parse_bool(std::string_view text) {
   return std::nullopt;
 }
 
+constexpr size_t kMaxValueFile = 64 * 1024;
+
 struct Word {
   std::string_view text;
   Command command;
+  bool operands = false;  // takes some; it checks them itself
 };
 constexpr Word kCommands[] = {
     {"serve", Command::serve},
     {"check", Command::check},
-    {"module", Command::module_inspect},
-    {"translate", Command::translate},
+    {"module", Command::module_inspect, true},
+    {"translate", Command::translate, true},
     {"health", Command::health},
-    {"why", Command::why},
-    {"rekey", Command::rekey},
+    {"why", Command::why, true},
+    {"rekey", Command::rekey, true},
     {"help", Command::help},
     {"version", Command::version},
 };
@@ -214,6 +217,11 @@ Result<Options> parse_options(const std::vector<std::string>& arguments, const G
     given.emplace_back(name, *value);
   }
 
+  for (const auto& word : kCommands) {
+    if (word.command == out.command && !word.operands && !out.arguments.empty())
+      return usage_error("unexpected '" + out.arguments.front() + "' after " + std::string(word.text));
+  }
+
   // A secret may stand in a file: NAME_FILE holds its path (container secrets).
   std::optional<Error> file_error;
   const GetEnv with_files = [&](std::string_view name) -> std::optional<std::string> {
@@ -230,9 +238,15 @@ Result<Options> parse_options(const std::vector<std::string>& arguments, const G
       file_error = Error{ErrorKind::invalid, "usage", std::string(name) + "_FILE: cannot read the file it names"};
       return std::nullopt;
     }
-    char text[64 * 1024];
+    char text[kMaxValueFile + 1];
     const size_t n = std::fread(text, 1, sizeof text, file);
+    const bool failed = std::ferror(file) != 0;  // a folder opens, but does not read
     std::fclose(file);
+    if (failed || n > kMaxValueFile) {
+      file_error = Error{ErrorKind::invalid, "usage",
+                         std::string(name) + "_FILE: " + (failed ? "cannot read the file it names" : "the file it names is longer than 64 KiB")};
+      return std::nullopt;
+    }
     return std::string(trim(std::string_view(text, n)));
   };
   const Values values(given, with_files);

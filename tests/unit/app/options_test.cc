@@ -1,7 +1,10 @@
 #include "app/options.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
 #include <map>
 
 using namespace gproxy;
@@ -105,6 +108,32 @@ TEST_CASE("sub-commands keep their arguments, translate keeps its options too") 
   o = parse_options({"translate", "--from", "claude", "--to", "gemini"}, env({}));
   REQUIRE(o.ok());
   CHECK(o->arguments.size() == 4);
+}
+
+TEST_CASE("a word that nobody reads is an error") {
+  for (const auto* command : {"serve", "check", "health", "version"}) {
+    auto o = parse_options({command, "stray", "--port", "0"}, env({}));
+    REQUIRE(!o.ok());
+    CHECK(o.error().message == std::string("unexpected 'stray' after ") + command);
+  }
+}
+
+TEST_CASE("a variable may name a file; one that cannot be read whole is an error") {
+  const std::string folder = std::filesystem::temp_directory_path();
+  const auto file = folder + "/gproxy-options-" + std::to_string(::getpid());
+  std::ofstream(file) << "  the key\n";
+  auto o = parse_options({}, env({{"GPROXY_ADMIN_KEY_FILE", file}}));
+  REQUIRE(o.ok());
+  CHECK(o->admin_key->value == "the key");
+  const auto refused = [&](const std::string& name) {
+    auto wrong = parse_options({}, env({{"GPROXY_ADMIN_KEY_FILE", name}}));
+    return wrong.ok() ? std::string() : wrong.error().message;
+  };
+  CHECK(refused(folder) == "GPROXY_ADMIN_KEY_FILE: cannot read the file it names");
+  CHECK(refused(file + "-none") == "GPROXY_ADMIN_KEY_FILE: cannot read the file it names");
+  std::ofstream(file) << std::string(64 * 1024 + 1, 'k');
+  CHECK(refused(file) == "GPROXY_ADMIN_KEY_FILE: the file it names is longer than 64 KiB");
+  std::filesystem::remove(file);
 }
 
 TEST_CASE("the data directory loses its trailing slashes") {
