@@ -282,6 +282,8 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   bool pings_possible() const;
   Error attempt_error(const modhost::Failure& failure) const;
   static std::string error_event(std::string_view events);
+  void end_error_answer();
+  void drop_transfer();
 
   WorkerContext& context_;
   Session& session_;

@@ -314,6 +314,13 @@ void Exchange::on_head(const upstream::Head& head) {
   upstream_us_ += net::Loop::now_us() - attempt_us_;
   upstream_status_ = head.status;
   note_limits(head);
+  // A redirect would send the client, with its key, to where the vendor's answer points; numbers
+  // beyond the classes are no HTTP.
+  if ((head.status >= 300 && head.status < 400) || head.status > 599) {
+    drop_transfer();
+    fail_attempt(broken_answer());
+    return;
+  }
   const bool ours_to_edit =
       (prefixes_model() && operation_ == Operation::model_get) || filters_models();
   const bool translated = translates();
@@ -423,11 +430,15 @@ void Exchange::on_data(std::string_view bytes) {
       const size_t room = settings().limits.max_error_body_bytes -
                           std::min(collected_.size(), settings().limits.max_error_body_bytes);
       collected_.append(bytes.substr(0, room));
+      if (bytes.size() > room) {  // an error may go on for ever; what is known will do
+        drop_transfer();
+        end_error_answer();
+      }
       break;
     }
     case Mode::collect_answer:
       if (collected_.size() + bytes.size() > settings().limits.max_buffered_bytes) {
-        transfer_->abort();
+        drop_transfer();
         Failure failure;
         failure.kind = modhost::FailureKind::too_large;
         fail_attempt(failure);
@@ -454,19 +465,9 @@ void Exchange::on_complete(const upstream::Completion& completion) {
       case Mode::relay:
         complete_answer();
         return;
-      case Mode::collect_error: {
-        if (count_here()) {  // this upstream does not count
-          const Error error{ErrorKind::unsupported, "unsupported_operation",
-                            "the upstream does not count tokens"};
-          end_attempt(Outcome::failed, /*final=*/true, &error);
-          reply_count();
-          return;
-        }
-        Failure failure;
-        failure.status = upstream_status_;
-        fail_attempt(failure);
+      case Mode::collect_error:
+        end_error_answer();
         return;
-      }
       case Mode::collect_answer:
         complete_collected();
         return;
@@ -498,6 +499,26 @@ void Exchange::on_complete(const upstream::Completion& completion) {
     interrupt_answer(told, Outcome::truncated);
     return;
   }
+  fail_attempt(failure);
+}
+
+// From inside its events, too: what comes next may start another.
+void Exchange::drop_transfer() {
+  if (transfer_ == nullptr) return;
+  transfer_->abort();
+  context_.loop.defer_delete(std::move(transfer_));
+}
+
+void Exchange::end_error_answer() {
+  if (count_here()) {  // this upstream does not count
+    const Error error{ErrorKind::unsupported, "unsupported_operation",
+                      "the upstream does not count tokens"};
+    end_attempt(Outcome::failed, /*final=*/true, &error);
+    reply_count();
+    return;
+  }
+  Failure failure;
+  failure.status = upstream_status_;
   fail_attempt(failure);
 }
 

@@ -85,6 +85,8 @@ Error Exchange::attempt_error(const Failure& failure) const {
     error.message = "the upstream did not answer in time";
   } else if (failure.kind == modhost::FailureKind::too_large) {
     error.message = "the upstream's answer is too large";
+  } else if (upstream_status_ >= 300 && failure.kind == modhost::FailureKind::protocol) {
+    error.message = "the upstream answered with status " + std::to_string(upstream_status_);
   } else if (failure.kind == modhost::FailureKind::protocol) {
     error.message = "the upstream's answer is empty or broken";
   }

@@ -58,10 +58,7 @@ void Exchange::log_garbage(size_t bytes) const {
 
 void Exchange::fail_garbage(std::string_view what) {
   const std::string held(what);  // it may stand in what is put aside now
-  if (transfer_ != nullptr) {
-    transfer_->abort();
-    context_.loop.defer_delete(std::move(transfer_));
-  }
+  drop_transfer();
   log_garbage(held.size());
   modhost::Failure failure;
   failure.kind = modhost::FailureKind::protocol;

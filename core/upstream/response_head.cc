@@ -79,14 +79,34 @@ ResponseHead::Progress ResponseHead::add(std::string_view line, size_t max_bytes
 std::span<const http::HeaderView> ResponseHead::fields(Coding coding) {
   views_.clear();
   views_.reserve(fields_.size());
+  bool chunked = false;
+  bool names_fields = false;
   for (const Field& field : fields_) {
-    if (coding == Coding::removed &&
-        (iequals(name(field), "content-encoding") || iequals(name(field), "content-length"))) {
-      continue;
+    if (iequals(name(field), "transfer-encoding")) chunked = true;
+    if (iequals(name(field), "connection") && !iequals(value(field), "keep-alive") &&
+        !iequals(value(field), "close")) {
+      names_fields = true;
     }
+  }
+  for (const Field& field : fields_) {
+    if (coding == Coding::removed && iequals(name(field), "content-encoding")) continue;
+    // Chunks overrule a length (RFC 9112 6.3), which then is somebody's lie.
+    if ((coding == Coding::removed || chunked) && iequals(name(field), "content-length")) continue;
+    if (names_fields && named_by_connection(name(field))) continue;
     views_.push_back({name(field), value(field)});
   }
   return views_;
+}
+
+// What Connection names is between the upstream and us (RFC 9110 7.6.1).
+bool ResponseHead::named_by_connection(std::string_view word) const {
+  for (const Field& field : fields_) {
+    if (!iequals(name(field), "connection")) continue;
+    for (const auto option : split(value(field), ',')) {
+      if (iequals(strip_blanks(option), word)) return true;
+    }
+  }
+  return false;
 }
 
 bool ResponseHead::is_encoded() const {

@@ -26,8 +26,8 @@ class ResponseHead {
 
   int status() const { return status_; }
   int major_version() const { return major_; }
-  // Views into this object; valid until the next add() or clear(). `skip_coding` leaves out
-  // content-encoding and content-length.
+  // Views into this object; valid until the next add() or clear(). Left out are the fields that
+  // Connection names, and a length beside chunks; with `removed` content-encoding and length, too.
   enum class Coding : uint8_t { as_sent, removed };
   std::span<const http::HeaderView> fields(Coding coding);
   bool is_encoded() const;  // content-encoding names something besides identity
@@ -40,6 +40,7 @@ class ResponseHead {
   std::string_view name(const Field& f) const { return {&text_[f.name_at], f.name_length}; }
   std::string_view value(const Field& f) const { return {&text_[f.value_at], f.value_length}; }
   Progress begin(std::string_view status_line);
+  bool named_by_connection(std::string_view word) const;
 
   std::string text_;
   std::vector<Field> fields_;

@@ -163,4 +163,49 @@ describe('what comes back from the upstream', () => {
     await g.stop();
     up.close();
   });
+  test('may be an error without end: it is told with what came', { timeout: 20_000 }, async () => {
+    let closed = false;
+    const up = await scripted((req, res) => {
+      res.on('close', () => { closed = true; });
+      res.writeHead(400, { 'content-type': 'application/json' });
+      const more = () => { while (!res.destroyed && res.write('x'.repeat(16_384))); };
+      res.on('drain', more);
+      more();
+    });
+    const g = await startGproxy({ config: config(up.port) });
+    const r = await fetch(`${g.url}/up/v1/chat/completions`, { method: 'POST', headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' }, body: JSON.stringify({ model: 'm', messages: [] }) });
+    assert.equal(r.status, 400);
+    assert.equal((await r.json()).error.type, 'invalid_request_error');
+    assert.ok(await waitFor(() => closed), 'the upstream goes on');
+    await g.stop();
+    up.close();
+  });
+  test('sends no client, with its key, to another address', async () => {
+    const up = await scripted((req, res) => { res.writeHead(302, { location: 'http://127.0.0.1:1/elsewhere' }); res.end(); });
+    const g = await startGproxy({ config: config(up.port) });
+    for (const stream of [false, true]) {
+      const r = await fetch(`${g.url}/up/v1/chat/completions`, { method: 'POST', redirect: 'manual', headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' }, body: JSON.stringify({ model: 'm', stream, messages: [] }) });
+      assert.equal(r.status, 502);
+      assert.equal(r.headers.get('location'), null);
+      assert.match((await r.json()).error.message, /the upstream answered with status 302/);
+      await g.clearCooldowns();
+    }
+    await g.stop();
+    up.close();
+  });
+  test('is as long as its chunks, not as its content-length, and loses what Connection names', async () => {
+    const answer = '{"id":"x","object":"chat.completion","choices":[]}';
+    const server = net.createServer((s) => {
+      s.on('error', () => {});
+      s.once('data', () => s.end(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: x-hop, close\r\nx-hop: 1\r\nx-end: 2\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n${answer.length.toString(16)}\r\n${answer}\r\n0\r\n\r\n`));
+    });
+    await new Promise((done) => server.listen(0, '127.0.0.1', done));
+    const g = await startGproxy({ config: config(server.address().port) });
+    const r = await fetch(`${g.url}/up/v1/chat/completions`, { method: 'POST', headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' }, body: JSON.stringify({ model: 'm', messages: [] }) });
+    assert.equal(await r.text(), answer);
+    assert.equal(r.headers.get('x-hop'), null);
+    assert.equal(r.headers.get('x-end'), '2');
+    await g.stop();
+    server.close();
+  });
 });

@@ -63,6 +63,21 @@ TEST_CASE("response heads: an encoding is noticed and can be left out") {
   CHECK_FALSE(head.is_encoded());
 }
 
+TEST_CASE("response heads: what is between the upstream and us is left out") {
+  ResponseHead head;
+  const auto sent = [&] { return text(head.fields(ResponseHead::Coding::as_sent)); };
+  feed(head, {"HTTP/1.1 200 OK\r\n", "Connection: X-Hop , close\r\n", "x-hop: 1\r\n",
+              "connection: y\r\n", "Y: 2\r\n", "z: 3\r\n"});
+  CHECK(sent() == "Connection=X-Hop , close;connection=y;z=3;");
+  feed(head, {"HTTP/1.1 200 OK\r\n", "connection: keep-alive\r\n", "a: 1\r\n"});
+  CHECK(sent() == "connection=keep-alive;a=1;");
+  // Chunks overrule a length: passed on, it would cut the answer short.
+  feed(head, {"HTTP/1.1 200 OK\r\n", "content-length: 3\r\n", "transfer-encoding: chunked\r\n"});
+  CHECK(sent() == "transfer-encoding=chunked;");
+  feed(head, {"HTTP/1.1 200 OK\r\n", "content-length: 3\r\n"});
+  CHECK(sent() == "content-length=3;");
+}
+
 TEST_CASE("the url cache keeps the most recently used and never a secret") {
   UrlCache cache(2);
   REQUIRE(cache.find("https://a.example/x").ok());
