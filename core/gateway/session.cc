@@ -359,6 +359,8 @@ void Session::shut_down() {
     end();
   } else if (exchange_ != nullptr && (phase_ == Phase::running || phase_ == Phase::waiting)) {
     exchange_->cancel(Exchange::Cancel::shutdown);
+  } else if (phase_ == Phase::body) {
+    refuse(shutting_down());
   } else {
     end();
   }

@@ -234,9 +234,17 @@ TEST_CASE("what still runs after the drain timeout ends in its protocol's error"
   bench.upstream.call(0).data("event: message_start\ndata: {\"type\":\"message_start\"}\n\n");
   auto waiting = bench.connect();
   waiting->send(post("/k/v1/chat/completions", kBody));
+  auto sending = bench.connect();
+  sending->send(
+      "POST /k/v1/messages HTTP/1.1\r\nhost: g\r\nauthorization: Bearer user-key\r\n"
+      "content-length: 100\r\n\r\n{");
   bench.turn();
   bool done = false;
   bench.worker->begin_drain([&] { done = true; });
+  const auto unread = sending->answer();
+  CHECK(unread.status == 529);
+  CHECK(unread.has("overloaded_error"));
+  sending->close();
   const auto cut = streaming->answer();
   CHECK(cut.has("event: error"));
   CHECK_FALSE(cut.has("message_stop"));
