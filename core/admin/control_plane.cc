@@ -304,7 +304,6 @@ void ControlPlane::reload_modules(Done done) {
       json.key("faults");
       json.begin_array();
       for (const auto& fault : deps_.registry.faults()) {
-        log::warn("module not loaded", {{"path", fault.path}, {"error", fault.message}});
         json.begin_object();
         json.field("path", fault.path);
         json.field("message", fault.message);

@@ -178,8 +178,6 @@ Result<void> Server::State::start() {
   apply_log_settings(early);
   registry.set_directories(module_directories(options, early.modules_dirs));
   registry.load_all();
-  for (const auto& fault : registry.faults())
-    log::warn("module not loaded", {{"path", fault.path}, {"error", fault.message}});
 
   admin::BootstrapInputs inputs;
   inputs.config_path = options.config_file;
@@ -390,22 +388,22 @@ void Server::State::fill_gauges(Metrics& into) {
   const auto& health = writer->health();
   into.gauge("gproxy_storage_up", "1 = the database takes rows")
       .set(health.state.load() == storage::HealthState::ok ? 1 : 0);
-  into.gauge("gproxy_db_rows_written_total", "rows written to the database")
+  into.counter("gproxy_db_rows_written_total", "rows written to the database")
       .set(static_cast<double>(health.rows.load()));
-  into.gauge("gproxy_db_failed_batches_total", "batches that failed and were tried again")
+  into.counter("gproxy_db_failed_batches_total", "batches that failed and were tried again")
       .set(static_cast<double>(health.failed_batches.load()));
   into.gauge("gproxy_log_queue_level", "fill of the fullest usage ring, 0 to 1")
       .set(recorders->level());
-  into.gauge("gproxy_log_dropped_total", "request log rows dropped because the ring was full")
+  into.counter("gproxy_log_dropped_total", "request log rows dropped because the ring was full")
       .set(static_cast<double>(recorders->dropped_logs()));
-  into.gauge("gproxy_usage_lost_total", "usage rows lost; must stay 0")
+  into.counter("gproxy_usage_lost_total", "usage rows lost; must stay 0")
       .set(static_cast<double>(recorders->lost_usage()));
   into.gauge("gproxy_open_connections", "client connections")
       .set(static_cast<double>(shared.connections.open()));
   into.gauge("gproxy_workers", "event loops that serve").set(static_cast<double>(workers.size()));
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  into.gauge("process_cpu_seconds_total", "user and system CPU time")
+  into.counter("process_cpu_seconds_total", "user and system CPU time")
       .set(static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
            static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
   into.gauge("process_resident_memory_peak_bytes", "largest resident size so far")

@@ -512,7 +512,10 @@ void Exchange::serve_account() {
 void Exchange::serve_metrics() {
   const auto& snapshot = **snapshot_;
   const auto& token = snapshot.settings().metrics_token;
-  const bool allowed = session_.peer().is_loopback() ||
+  // What a proxy on this machine passes on comes from loopback, too, and from anywhere.
+  const bool passed_on =
+      http::has(head_->headers, "x-forwarded-for") || http::has(head_->headers, "forwarded");
+  const bool allowed = (session_.peer().is_loopback() && !passed_on) ||
                        (!token.empty() && token.equals(presented_.key)) ||
                        (!presented_.key.empty() && context_.hasher != nullptr &&
                         constant_time_equal(digest_view(context_.hasher->digest(presented_.key)),

@@ -20,7 +20,7 @@ constexpr RouteRow kTable[] = {
      metrics,
      {},
      {},
-     "Prometheus text; admin key or metrics token, open on loopback"},
+     "Prometheus text; admin key or metrics token; open on loopback, unless a proxy passed it on"},
     {M::get, root, "/version", version, {}, {}, "no key"},
     {M::get, root, "/favicon.ico", favicon, {}, {}, "204"},
     {M::head, root, "/", probe, {}, {}, "200; agents look before they ask"},

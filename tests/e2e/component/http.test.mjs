@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { KEY, standardConfig, startAll } from '../harness.mjs';
+import { ADMIN, KEY, standardConfig, startAll } from '../harness.mjs';
 
 let all;
 before(async () => { all = await startAll({ config: (port) => ({ ...standardConfig(port), settings: { limits: { max_request_bytes: 100000 }, timeouts: { header_ms: 700, keep_alive_ms: 1500 } } }) }); });
@@ -164,6 +164,21 @@ describe('routing and errors', () => {
     assert.match(text, /# TYPE gproxy_requests_total counter/);
     assert.match(text, /gen_ai_client_token_usage/);
     assert.match(text, /gproxy_build_info\{/);
+    // Totals only grow, and say so; each line is a series of the family announced before it.
+    let family = '';
+    for (const line of text.split('\n').filter(Boolean)) {
+      const type = /^# TYPE (\S+) (\S+)$/.exec(line);
+      if (type) {
+        family = type[1];
+        assert.equal(type[2] === 'counter', family.endsWith('_total'), line);
+      } else if (!line.startsWith('#')) {
+        assert.match(line, /^[a-z_]+(\{([a-z_]+="([^"\\\n]|\\["\\n])*",?)*\})? [0-9.e+-]+$/);
+        assert.ok(line.startsWith(family), line);
+      }
+    }
+    // Loopback is open, but not for what a proxy there passes on.
+    assert.equal((await get('/metrics', { headers: { 'x-forwarded-for': '192.0.2.1' } })).status, 401);
+    assert.equal((await get('/metrics', { headers: { forwarded: 'for=192.0.2.1', authorization: `Bearer ${ADMIN}` } })).status, 200);
   });
   test('the gateway\'s own share is in server-timing', async () => {
     const r = await get('/openai/v1/chat/completions', { method: 'POST', headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' }, body: chat() });
