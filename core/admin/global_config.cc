@@ -1,4 +1,6 @@
 // GET and PUT /admin/global_config, /admin/health, /admin/system/self_update.
+#include <algorithm>
+
 #include "admin/api.h"
 #include "admin/convert.h"
 #include "base/strings.h"
@@ -141,14 +143,26 @@ Result<void> edit_setting(config::Settings& s, std::string_view name, const json
   return ok();
 }
 
+bool is_group(std::string_view name) {
+  const auto rows = config::setting_rows();
+  return std::any_of(rows.begin(), rows.end(), [&](const auto& row) {
+    return row.name.size() > name.size() && row.name.starts_with(name) &&
+           row.name[name.size()] == '.';
+  });
+}
+
+// "limits.max_json_depth", or "limits" with members, as in the file.
+Result<void> edit_settings(config::Settings& s, const std::string& name, const json::Value& value) {
+  if (config::find_setting(name) != nullptr || !value.is_object() || !is_group(name))
+    return edit_setting(s, name, value);
+  for (const auto& member : value.members())
+    GP_CHECK(edit_settings(s, name + "." + std::string(member.key), member.value));
+  return ok();
+}
+
 }  // namespace
 
 void put_global_config(ContextPtr c) {
-  if (auto r = only_members(c->body, {"host", "port", "admin_key", "proxy",
-                                      "event_redact_sensitive", "dsn", "settings", "origins"});
-      !r.ok()) {
-    return c->respond(error_response(r.error()));
-  }
   if (c->body.has("dsn") && c->body["dsn"].str() != c->plane.shown_dsn()) {
     return c->respond(error_response(
         invalid_error("cannot be changed while running: use --dsn or GPROXY_DSN", "dsn")));
@@ -163,10 +177,10 @@ void put_global_config(ContextPtr c) {
                member.value.str() == mask_text(s.admin_key.reveal()))) {
             continue;
           }
-          GP_CHECK(edit_setting(s, member.key, member.value));
+          GP_CHECK(edit_settings(s, std::string(member.key), member.value));
         }
         for (const auto& member : c->body["settings"].members())
-          GP_CHECK(edit_setting(s, member.key, member.value));
+          GP_CHECK(edit_settings(s, std::string(member.key), member.value));
         return config::check_settings(s);
       },
       [c](Result<std::string> r) {

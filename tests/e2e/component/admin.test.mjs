@@ -171,6 +171,13 @@ describe('global_config', () => {
     assert.equal(bad.status, 400);
     assert.match(bad.body.detail, /prxy/);
     assert.equal((await admin('PUT', '/global_config', { port: 70000 })).status, 400);
+    // Dotted as they are shown, nested as in the file, below `settings` or not.
+    for (const body of [{ 'limits.max_json_depth': 30 }, { limits: { max_json_depth: 31 } }, { settings: { 'limits.max_json_depth': 32 } }, { settings: { limits: { max_json_depth: 33 } } }]) {
+      assert.equal((await admin('PUT', '/global_config', body)).status, 200, JSON.stringify(body));
+      assert.equal((await admin('GET', '/global_config')).body.settings['limits.max_json_depth'], Number(/\d+/.exec(JSON.stringify(body))[0]));
+    }
+    assert.match((await admin('PUT', '/global_config', { limits: { max_json_dept: 30 } })).body.detail, /limits\.max_json_dept: unknown setting, did you mean limits\.max_json_depth\?/);
+    assert.equal((await admin('PUT', '/global_config', { limits: { max_json_depth: null } })).status, 200);
   });
 });
 
