@@ -37,7 +37,9 @@ int main(int argc, char** argv) {
     fail(options.error());
     return kExitUsage;
   }
-  log::configure(options->log_level.value_or(log::Level::info), options->log_format.value_or(log::Format::text));
+  // check prints faults, not what went well.
+  const auto level = options->command == Command::check ? log::Level::warn : log::Level::info;
+  log::configure(options->log_level.value_or(level), options->log_format.value_or(log::Format::text));
   switch (options->command) {
     case Command::help:
       std::fputs(help_text().c_str(), stdout);

@@ -84,13 +84,20 @@ describe('command line', () => {
     const r = run(['check', '--config', file, ...dirs]);
     assert.equal(r.status, 78);
     assert.match(r.stderr, /openai.*base_url/s);
+    fs.writeFileSync(file, '{"providers": [{"name": "openai",\n  "channel_settings": {"base_ul": ""}},\n {"name": "x", "kind": "opnai"}]}');
+    const typo = run(['check', '--config', file, ...dirs]).stderr;
+    assert.match(typo, /c\.jsonc:2:24: provider openai: .*base_ul.*did you mean `base_url`/);
+    assert.match(typo, /c\.jsonc:3:16: provider x: no loaded module offers kind opnai, did you mean openai\?/);
   });
   test('module inspect prints kinds, routes and versions', () => {
     const file = path.join(process.env.GPROXY_LIB, 'modules', fs.readdirSync(path.join(process.env.GPROXY_LIB, 'modules')).find((f) => /openai/.test(f)));
     const r = run(['module', 'inspect', file, '--json']);
     assert.equal(r.status, 0, r.stderr);
     assert.match(JSON.stringify(JSON.parse(r.stdout)), /openai/);
-    assert.notEqual(run(['module', 'inspect', '/etc/passwd']).status, 0);
+    const foreign = run(['module', 'inspect', '/etc/passwd']);
+    assert.equal(foreign.status, 78);
+    assert.equal(foreign.stderr.match(/\/etc\/passwd/g).length, 1);
+    assert.match(JSON.parse(run(['module', 'inspect', '/etc/passwd', '--json']).stdout).error, /passwd/);
   });
 });
 
