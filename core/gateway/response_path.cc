@@ -102,8 +102,13 @@ bool ResponsePath::fail(const Error& error) {
 
 void ResponsePath::edit(std::string_view bytes) {
   size_t from = 0;
+  const auto take = [&](std::string_view piece) {
+    if (piece.empty()) return;
+    if (std::exchange(drop_lf_, false) && piece.front() == '\n') piece.remove_prefix(1);
+    edited_.append(piece);
+  };
   scan_.feed(bytes, [&](UsageScan::Mark mark, size_t at) {
-    edited_.append(bytes.substr(from, at - from));
+    take(bytes.substr(from, at - from));
     from = at;
     if (settling_) settle_model();
     if (mark == UsageScan::Mark::model) {
@@ -113,13 +118,18 @@ void ResponsePath::edit(std::string_view bytes) {
       return;
     }
     if (options_.strip_usage_chunk && scan_.was_usage_chunk() && !event_too_large_) {
-      edited_.resize(event_at_);
+      // Where a piece ends inside the CRLF of an event, so does the event: its LF is the next
+      // one's.
+      const bool begins = edited_.size() > event_at_ && edited_[event_at_] == '\n';
+      const bool ends = edited_.ends_with('\n');
+      edited_.resize(event_at_ + (begins && ends ? 1 : 0));
+      drop_lf_ = !begins && !ends;
       settling_ = false;
     }
     event_at_ = edited_.size();
     event_too_large_ = false;
   });
-  edited_.append(bytes.substr(from));
+  take(bytes.substr(from));
   if (settling_) settle_model();
 
   size_t ready = edited_.size();

@@ -143,6 +143,7 @@ class ResponsePath final : private modhost::DataSink {
   size_t model_at_ = 0;  // in edited_: behind the opening quote of a model not settled yet
   bool settling_ = false;
   bool event_too_large_ = false;
+  bool drop_lf_ = false;  // of an event that was taken out; its CR came in the piece before
   bool open_ = false;
   bool garbage_ = false;
   bool cut_ = false;

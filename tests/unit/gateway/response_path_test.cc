@@ -101,14 +101,18 @@ TEST_CASE("a model that names the provider already stays as it is") {
 }
 
 TEST_CASE("the usage chunk that only gproxy asked for is taken out again") {
-  std::string expected(kChat);
-  const auto from = expected.find("data: {\"model\":\"m\",\"choices\":[]");
-  expected.erase(from, expected.find("data: [DONE]") - from);
-  for (size_t piece = 1; piece <= kChat.size(); ++piece) {
-    auto options = a_stream(Protocol::openai_chat);
-    options.strip_usage_chunk = true;
-    CAPTURE(piece);
-    REQUIRE(run(std::move(options), kChat, piece) == expected);
+  for (const std::string_view line_end : {"\n", "\r\n", "\r"}) {
+    const auto chat = replaced(std::string(kChat), "\n", line_end);
+    std::string expected = chat;
+    const auto from = expected.find("data: {\"model\":\"m\",\"choices\":[]");
+    expected.erase(from, expected.find("data: [DONE]") - from);
+    for (size_t piece = 1; piece <= chat.size(); ++piece) {
+      auto options = a_stream(Protocol::openai_chat);
+      options.strip_usage_chunk = true;
+      CAPTURE(piece);
+      CAPTURE(line_end.size());
+      REQUIRE(run(std::move(options), chat, piece) == expected);
+    }
   }
 }
 
