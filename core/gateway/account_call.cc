@@ -106,6 +106,7 @@ AccountCallPtr open_account_call(std::shared_ptr<HttpCall> call) {
   out->snapshot = in.snapshot;
   out->query = in.query;
   out->by_state = in.by_state;
+  out->trace_id = in.trace_id;
   if (in.by_state) out->user_id = storage::kNoId;
   if (in.user_key != nullptr) {
     out->user_id = in.user_key->user_id;

@@ -23,6 +23,7 @@ struct AccountCall {
   int64_t user_key_id = storage::kNoId;
   bool by_state = false;  // a browser without a key, after the vendor's page; user_id is kNoId
   std::string query;
+  std::string trace_id;  // as the log knows the request
   // Without authentication, cookies and hop-by-hop fields; the views are into `text`.
   std::vector<http::HeaderView> headers;
   std::vector<std::string> text;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "gateway/cool_scope.h"
 #include "gateway/exchange.h"
+#include "gateway/fetch_log.h"
 #include "gateway/http_call.h"
 #include "gateway/pool_wait.h"
 #include "gateway/route_plan.h"
@@ -25,7 +26,7 @@ class AggregateList::Fetch final : public upstream::TransferSink {
  public:
   Fetch(AggregateList& list, const config::ProviderEntry& provider)
       : list_(list), provider_(provider) {}
-  ~Fetch() { stop(); }
+  ~Fetch() { stop(upstream::FailureKind::aborted); }
 
   void start() {
     auto& exchange = list_.exchange_;
@@ -47,8 +48,9 @@ class AggregateList::Fetch final : public upstream::TransferSink {
     begin();
   }
 
-  void stop() {
+  void stop(upstream::FailureKind why) {
     if (transfer_ != nullptr) {
+      log(why);
       transfer_->abort();
       list_.exchange_.context().loop.defer_delete(std::move(transfer_));
     }
@@ -154,6 +156,9 @@ class AggregateList::Fetch final : public upstream::TransferSink {
     send.receive_buffer = 64 * 1024;
     body_.clear();
     status_ = 0;
+    attempt_no_ = ++list_.attempts_;
+    began_us_ = net::Loop::now_us();
+    began_wall_us_ = exchange.context().clock.wall_us();
     transfer_ = exchange.context().client.start(send, *this);
   }
 
@@ -167,7 +172,7 @@ class AggregateList::Fetch final : public upstream::TransferSink {
   }
   void on_data(std::string_view bytes) override {
     if (body_.size() + bytes.size() > list_.exchange_.settings().limits.max_buffered_bytes) {
-      stop();
+      stop(upstream::FailureKind::too_large);
       end(Ended::failed);
       return;
     }
@@ -176,6 +181,7 @@ class AggregateList::Fetch final : public upstream::TransferSink {
   void on_complete(const upstream::Completion& completion) override {
     list_.exchange_.context().loop.defer_delete(std::move(transfer_));
     if (ended_) return;
+    log(completion.failure);
     if (completion.failure != upstream::FailureKind::none || status_ >= 300) {
       log::info(
           "model list failed",
@@ -191,6 +197,33 @@ class AggregateList::Fetch final : public upstream::TransferSink {
       if (edited->body.data() != body_.data()) body_ = std::string(edited->body);
     }
     take_page(/*may_go_on=*/true);
+  }
+
+  // Each page asked for has a row of its own beside the request's.
+  void log(upstream::FailureKind failure) {
+    auto& exchange = list_.exchange_;
+    const auto& up = call_.upstream();
+    FetchLog row;
+    row.trace_id = exchange.trace_id();
+    row.provider = &provider_;
+    if (credential_ != nullptr) row.credential_id = credential_->id;
+    if (const auto* key = exchange.key(); key != nullptr) {
+      row.user_id = key->user_id;
+      row.user_key_id = key->id;
+    }
+    row.protocol = route_.target_protocol;
+    row.operation = translate::Operation::model_list;
+    row.attempt_no = attempt_no_;
+    row.method = up.method;
+    row.url = up.url;
+    row.headers = up.headers;
+    row.request_bytes = up.body_bytes;
+    row.status = status_;
+    row.response_bytes = body_.size();
+    row.failure = failure;
+    row.began_wall_us = began_wall_us_;
+    row.began_us = began_us_;
+    log_fetch(exchange.context(), exchange.settings(), row);
   }
 
   void take_page(bool may_go_on) {
@@ -259,6 +292,9 @@ class AggregateList::Fetch final : public upstream::TransferSink {
   std::string body_;
   int status_ = 0;
   int pages_ = 0;
+  int32_t attempt_no_ = 0;  // of all the list's
+  int64_t began_us_ = 0;    // of the running page
+  int64_t began_wall_us_ = 0;
   bool ended_ = false;
 };
 
@@ -267,7 +303,7 @@ AggregateList::AggregateList(Exchange& exchange)
         for (const auto& fetch : fetches_) {
           if (!fetch->running()) continue;
           log::info("model list came too late", {{"provider", fetch->name()}});
-          fetch->stop();
+          fetch->stop(upstream::FailureKind::total_timeout);
           partial_ = true;
         }
         finish();
@@ -304,7 +340,8 @@ void AggregateList::finish() {
   const auto& snapshot = **exchange_.snapshot();
   const auto client = exchange_.match().protocol;
   for (const auto& route : snapshot.routes().all()) {
-    if (!route.enabled || !route.listed || !route_is_visible(route, snapshot, exchange_.key())) continue;
+    if (!route.enabled || !route.listed || !route_is_visible(route, snapshot, exchange_.key()))
+      continue;
     const auto list = [&](const std::string& name) {
       translate::ModelInfo info;
       info.id = name;

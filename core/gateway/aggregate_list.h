@@ -36,6 +36,7 @@ class AggregateList {
   std::vector<ListedModel> models_;
   net::Timer deadline_;
   size_t running_ = 0;
+  int32_t attempts_ = 0;  // pages asked for
   bool partial_ = false;
   bool starting_ = true;
   bool done_ = false;

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "gateway/credential_refresh.h"
+#include "gateway/fetch_log.h"
 #include "gateway/local_reply.h"
 #include "gateway/model_list.h"
 #include "modhost/call.h"
@@ -80,6 +81,7 @@ class Test final : public upstream::TransferSink, public std::enable_shared_from
     send.timeouts = {settings.timeouts.connect_ms, settings.timeouts.list_ms,
                      settings.timeouts.list_ms, settings.timeouts.list_ms};
     started_us_ = net::Loop::now_us();
+    started_wall_us_ = context_->clock.wall_us();
     self_ = shared_from_this();
     transfer_ = context_->client.start(send, *this);
     return ok();
@@ -88,10 +90,12 @@ class Test final : public upstream::TransferSink, public std::enable_shared_from
  private:
   void on_head(const upstream::Head& head) override { status_ = head.status; }
   void on_data(std::string_view bytes) override {
+    received_ += bytes.size();
     body_.append(bytes.substr(0, kKeptBody - std::min(body_.size(), kKeptBody)));
   }
   void on_complete(const upstream::Completion& completion) override {
     context_->loop.defer_delete(std::move(transfer_));
+    log(completion.failure);
     call_.release();
     const bool good = completion.failure == upstream::FailureKind::none && status_ < 300;
     std::string out;
@@ -115,6 +119,27 @@ class Test final : public upstream::TransferSink, public std::enable_shared_from
     context_->loop.defer([self = std::move(self_)]() mutable { self.reset(); });
   }
 
+  void log(upstream::FailureKind failure) {
+    const auto& up = call_.upstream();
+    FetchLog row;
+    row.provider = found_.provider;
+    row.credential_id = found_.credential->id;
+    row.user_id = 0;  // the operator
+    row.protocol = protocol_;
+    row.operation = translate::Operation::model_list;
+    row.internal = true;
+    row.method = up.method;
+    row.url = up.url;
+    row.headers = up.headers;
+    row.request_bytes = up.body_bytes;
+    row.status = status_;
+    row.response_bytes = received_;
+    row.failure = failure;
+    row.began_wall_us = started_wall_us_;
+    row.began_us = started_us_;
+    log_fetch(*context_, (*found_.snapshot)->settings(), row);
+  }
+
   std::shared_ptr<WorkerContext> context_;
   Found found_;
   CredentialActionDone done_;
@@ -125,7 +150,9 @@ class Test final : public upstream::TransferSink, public std::enable_shared_from
   translate::Protocol protocol_ = translate::Protocol::none;
   std::string body_;
   int status_ = 0;
+  uint64_t received_ = 0;
   int64_t started_us_ = 0;
+  int64_t started_wall_us_ = 0;
 };
 
 }  // namespace

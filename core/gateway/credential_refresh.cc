@@ -96,6 +96,7 @@ void refresh_credential(WorkerContext& context, const config::LoopSnapshotPtr& s
   StepRunner::Purpose purpose;
   purpose.provider = &wanted.provider;
   purpose.credential_id = id;
+  purpose.trace_id = wanted.trace_id;
   StepRunner::run(
       context, snapshot, std::move(*machine), purpose,
       [&context, &table, wanted = std::move(wanted), snapshot, id](Result<modhost::Step> step,

@@ -22,6 +22,7 @@ struct RefreshWanted {
   int32_t cause = 0;                          // GP_CAUSE_*, or the module's own
   // Before it is needed: a failure then takes nothing out of use, the old version still serves.
   enum class Need : uint8_t { now, ahead } need = Need::now;
+  std::string trace_id = {};  // of the request that needs it, for the log; empty: none does
 };
 
 // Must this version be refreshed before anything is sent with it? `cause` is set if so. Cheap.

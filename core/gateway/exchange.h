@@ -102,6 +102,7 @@ class Exchange final : private upstream::TransferSink, private ResponsePath::Rec
   bool by_state() const { return by_state_; }
   std::string_view query() const { return query_; }
   std::string_view request_id() const { return request_id_; }
+  std::string_view trace_id() const { return trace_id_; }
   const http::RequestHead& head() const { return *head_; }
   // May this request's key use that provider, and that model of it (empty: none named yet)? Error:
   // permission, 403.

@@ -239,18 +239,20 @@ void Exchange::refresh(int32_t cause) {
   if (phase_ != Phase::waiting) enter(Phase::waiting);
   begin_pause(Pausing::refresh);
   if (self_ == nullptr) self_ = std::make_shared<Exchange*>(this);
-  refresh_credential(context_, snapshot_, {*provider_, *credential_, handle_, cause},
-                     [self = self_](const Result<void>& done) {
-                       Exchange* exchange = *self;
-                       if (exchange == nullptr || exchange->phase_ != Phase::waiting) return;
-                       if (!done.ok()) {
-                         // This credential is of no use now; the next one may be.
-                         exchange->note_unusable("refresh_failed");
-                         exchange->tried_.push_back(exchange->credential_->id);
-                         exchange->drop_credential();
-                       }
-                       exchange->start_attempt();
-                     });
+  refresh_credential(
+      context_, snapshot_,
+      {*provider_, *credential_, handle_, cause, RefreshWanted::Need::now, std::string(trace_id_)},
+      [self = self_](const Result<void>& done) {
+        Exchange* exchange = *self;
+        if (exchange == nullptr || exchange->phase_ != Phase::waiting) return;
+        if (!done.ok()) {
+          // This credential is of no use now; the next one may be.
+          exchange->note_unusable("refresh_failed");
+          exchange->tried_.push_back(exchange->credential_->id);
+          exchange->drop_credential();
+        }
+        exchange->start_attempt();
+      });
 }
 
 void Exchange::patch(std::string_view credential_json) {

@@ -32,6 +32,7 @@ ExchangeCall::ExchangeCall(Exchange& exchange, std::string_view key,
   request_.body = body;
   request_.key = key;
   request_.request_id = exchange.request_id();
+  request_.trace_id = exchange.trace_id();
   request_.peer = peer.host();
   request_.loopback = peer.is_loopback();
   request_.snapshot = exchange.snapshot();

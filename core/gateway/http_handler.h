@@ -36,10 +36,12 @@ class HttpCall {
     std::string_view body;
     std::string_view key;  // what find_key() found, may be empty; never log it
     std::string_view request_id;
-    std::string peer;  // the client's address, without port
+    std::string_view trace_id;  // as the log knows the request
+    std::string peer;           // the client's address, without port
     bool loopback = false;
     config::LoopSnapshotPtr snapshot;
-    // oauth, usage: the user key, already checked to be usable; null for others and for the admin key.
+    // oauth, usage: the user key, already checked to be usable; null for others and for the admin
+    // key.
     const config::KeyEntry* user_key = nullptr;
     // oauth callback: a person's browser, without any key. The state that it brings is what
     // authorises it; nothing else of it may be trusted.

@@ -104,7 +104,8 @@ void take(const LiveUsagePtr& usage, const modhost::CredentialHandle& handle,
   if (runner.status() == 401 && handle->refreshable() && !usage->refreshed) {
     usage->refreshed = true;
     refresh_credential(usage->context, call.snapshot,
-                       {*call.provider, usage->credential, handle, modhost::kRefreshRejected},
+                       {*call.provider, usage->credential, handle, modhost::kRefreshRejected,
+                        RefreshWanted::Need::now, call.trace_id},
                        [usage, step = std::move(*step)](const Result<void>& done) {
                          if (done.ok()) return ask(usage);
                          usage->call->reply(502,
@@ -126,10 +127,12 @@ void ask(const LiveUsagePtr& usage) {
   int32_t cause = 0;
   if (!usage->refreshed && needs_refresh(*handle, context.clock, cause)) {
     usage->refreshed = true;
-    refresh_credential(context, call.snapshot, {*call.provider, usage->credential, handle, cause},
-                       [usage](const Result<void>& done) {
-                         done.ok() ? ask(usage) : usage->call->fail(done.error());
-                       });
+    refresh_credential(
+        context, call.snapshot,
+        {*call.provider, usage->credential, handle, cause, RefreshWanted::Need::now, call.trace_id},
+        [usage](const Result<void>& done) {
+          done.ok() ? ask(usage) : usage->call->fail(done.error());
+        });
     return;
   }
   auto machine = modhost::StepMachine::quota(call.provider->provider, handle,
@@ -145,6 +148,7 @@ void ask(const LiveUsagePtr& usage) {
   purpose.credential_id = usage->credential.id;
   purpose.user_id = call.user_id;
   purpose.user_key_id = call.user_key_id;
+  purpose.trace_id = call.trace_id;
   StepRunner::run(context, call.snapshot, std::move(*machine), purpose,
                   [usage, handle](Result<modhost::Step> step, const StepRunner& runner) {
                     take(usage, handle, std::move(step), runner);

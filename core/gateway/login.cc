@@ -45,6 +45,7 @@ StepRunner::Purpose purpose_of(const AccountCall& call, translate::Operation ope
   purpose.operation = operation;
   purpose.user_id = call.user_id;
   purpose.user_key_id = call.user_key_id;
+  purpose.trace_id = call.trace_id;
   return purpose;
 }
 

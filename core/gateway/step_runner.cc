@@ -2,38 +2,13 @@
 
 #include <utility>
 
-#include "gateway/record_text.h"
+#include "gateway/fetch_log.h"
+#include "gateway/request_id.h"
+#include "gateway/verdicts.h"
 #include "http/uri.h"
 
 namespace gproxy::gateway {
 namespace {
-
-modhost::FailureKind kind_of(upstream::FailureKind kind) {
-  switch (kind) {
-    case upstream::FailureKind::connect:
-      return modhost::FailureKind::connect;
-    case upstream::FailureKind::dns:
-      return modhost::FailureKind::dns;
-    case upstream::FailureKind::tls:
-      return modhost::FailureKind::tls;
-    case upstream::FailureKind::connect_timeout:
-      return modhost::FailureKind::connect_timeout;
-    case upstream::FailureKind::first_byte_timeout:
-      return modhost::FailureKind::first_byte_timeout;
-    case upstream::FailureKind::idle_timeout:
-      return modhost::FailureKind::idle_timeout;
-    case upstream::FailureKind::total_timeout:
-      return modhost::FailureKind::total_timeout;
-    case upstream::FailureKind::reset:
-      return modhost::FailureKind::reset;
-    case upstream::FailureKind::too_large:
-      return modhost::FailureKind::too_large;
-    case upstream::FailureKind::proxy:
-      return modhost::FailureKind::proxy;
-    default:
-      return modhost::FailureKind::other;
-  }
-}
 
 // Where a redirect leads, if it stays with the same scheme and host.
 std::string_view redirect_target(std::string_view url, std::string_view location, Arena& arena) {
@@ -60,8 +35,14 @@ StepRunner::StepRunner(WorkerContext& context, config::LoopSnapshotPtr snapshot,
 
 void StepRunner::run(WorkerContext& context, config::LoopSnapshotPtr snapshot,
                      modhost::StepMachine machine, const Purpose& purpose, Done done) {
+  auto named = purpose;
+  if (named.trace_id.empty()) {
+    Arena arena;
+    named.trace_id =
+        make_request_id(arena, context.clock.wall_ms(), context.random(), context.random());
+  }
   auto runner = std::make_shared<StepRunner>(context, std::move(snapshot), std::move(machine),
-                                             purpose, std::move(done));
+                                             named, std::move(done));
   context.runners.push_back(runner);
   context.loop.defer([runner] {
     if (runner->done_) runner->next(nullptr);
@@ -175,7 +156,7 @@ void StepRunner::on_complete(const upstream::Completion& completion) {
   reply.headers = headers_;
   reply.body = body_;
   if (completion.failure != upstream::FailureKind::none) {
-    reply.failure = kind_of(completion.failure);
+    reply.failure = failure_kind(completion.failure);
   } else if (too_large_) {
     reply.failure = modhost::FailureKind::too_large;
   }
@@ -183,44 +164,25 @@ void StepRunner::on_complete(const upstream::Completion& completion) {
 }
 
 void StepRunner::record(const upstream::Completion& completion) {
-  if (context_.recorder == nullptr || !(*snapshot_)->settings().request_log) return;
-  const bool failed = completion.failure != upstream::FailureKind::none;
-  auto target = url_;
-  if (const auto scheme = target.find("://"); scheme != std::string_view::npos) {
-    const auto slash = target.find('/', scheme + 3);
-    target = slash == std::string_view::npos ? std::string_view("/") : target.substr(slash);
-  }
-  const auto question = target.find('?');
-  const auto headers = redacted_headers_json(request_.headers);
-  storage::UpstreamRequestRow row;
-  row.at = fetched_wall_us_;
+  FetchLog row;
+  row.trace_id = purpose_.trace_id;
+  row.provider = purpose_.provider;
+  row.credential_id = purpose_.credential_id;
   row.user_id = purpose_.user_id;
   row.user_key_id = purpose_.user_key_id;
-  row.credential_id = purpose_.credential_id;
-  if (purpose_.provider != nullptr) {
-    row.provider = purpose_.provider->name;
-    row.provider_id = purpose_.provider->id;
-  }
-  row.method = request_.method;
-  row.path = target.substr(0, question);
-  if (question != std::string_view::npos)
-    row.query = redacted_query(target.substr(question + 1), *arena_);
-  row.request_headers_json = headers;
-  row.operation = static_cast<int32_t>(purpose_.operation);
-  row.status = status_;
+  row.operation = purpose_.operation;
   row.attempt_no = fetches_;
   row.internal = true;
-  const bool refused = failed || status_ >= 400;
-  row.outcome = refused ? storage::Outcome::failed : storage::Outcome::ok;
-  if (failed) {
-    row.error_kind = modhost::name(kind_of(completion.failure));
-  } else if (refused) {
-    row.error_kind = "http";
-  }
-  row.request_bytes = static_cast<int64_t>(request_.body.size());
-  row.response_bytes = static_cast<int64_t>(body_.size());
-  row.duration_us = net::Loop::now_us() - fetched_us_;
-  context_.recorder->upstream(row);
+  row.method = request_.method;
+  row.url = url_;
+  row.headers = request_.headers;
+  row.request_bytes = request_.body_bytes;
+  row.status = status_;
+  row.response_bytes = body_.size();
+  row.failure = completion.failure;
+  row.began_wall_us = fetched_wall_us_;
+  row.began_us = fetched_us_;
+  log_fetch(context_, (*snapshot_)->settings(), row);
 }
 
 void StepRunner::end(Result<modhost::Step> result) {

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "base/arena.h"
 #include "base/result.h"
@@ -26,6 +27,7 @@ class StepRunner final : private upstream::TransferSink {
     int64_t credential_id = storage::kNoId;
     int64_t user_id = storage::kNoId;
     int64_t user_key_id = storage::kNoId;
+    std::string trace_id;  // of the request that wants it; empty: it gets one of its own
   };
   using Done = std::function<void(Result<modhost::Step>, const StepRunner&)>;
   // `done` gets the last step (done, fail or reply), once, on this loop; never before run()

@@ -202,6 +202,29 @@ describe('a browser that comes back to gproxy itself', () => {
   });
 });
 
+test('what a login, a quota call and a refresh ask of the vendor stands in the log, under the trace id of the request', async () => {
+  const logged = async (trace, want) => {
+    for (let i = 0; i < 500; i++) {
+      const { rows } = (await gproxy.admin('GET', `/logs?trace_id=${trace}`)).body;
+      if (rows.length >= want) return rows;
+      await new Promise((f) => setTimeout(f, 20));
+    }
+    assert.fail(`no ${want} rows of ${trace}`);
+  };
+  const kinds = (rows) => rows.map((r) => `${r.kind} ${r.operation}${r.internal ? ' internal' : ''}`).sort();
+  const ask = async (path) => (await fetch(gproxy.url + path, { headers: { 'x-admin-key': ADMIN } })).headers.get('x-request-id');
+  assert.deepEqual(kinds(await logged(await ask('/codex/oauth'), 2)), ['downstream OAuthStart', 'upstream OAuthStart internal']);
+  const quota = await logged(await ask('/codex/usage'), 2);
+  assert.deepEqual(kinds(quota), ['downstream Usage', 'upstream Usage internal']);
+  assert.equal(quota.find((r) => r.kind === 'upstream').user_id, 0);
+  assert.deepEqual((await gproxy.admin('GET', '/usage/rows?limit=500')).body.rows.filter((r) => ['OAuthStart', 'Usage'].includes(r.operation)), []);
+  // A token that is refused: refreshed, and asked again, all in one request.
+  sims.codex.oauth.revokeAccess();
+  const rows = await logged(await ask('/codex/usage'), 4);
+  assert.deepEqual(kinds(rows), ['downstream Usage', 'upstream None internal', 'upstream Usage internal', 'upstream Usage internal']);
+  assert.equal(rows.find((r) => r.operation === 'None').request_path, '/oauth/token');
+});
+
 test('a refused refresh ends the account\'s service, a broken one does not', async () => {
   const sim = sims.claudecode;
   sim.clear();
