@@ -5,6 +5,7 @@
 
 #include "admin/convert.h"
 #include "base/base64.h"
+#include "base/log.h"
 #include "config/settings_table.h"
 #include "config/validate.h"
 
@@ -74,10 +75,6 @@ Result<void> ensure_operator(storage::Store& store, const Secret& admin_key) {
 }
 
 namespace {
-
-bool has_mask(std::string_view json) {
-  return json.find("\"****") != std::string_view::npos;
-}
 
 struct Kept {
   std::set<int64_t> providers, credentials, users, keys, routes;
@@ -305,6 +302,23 @@ Result<void> apply_declared(storage::Store& store, const config::Declared& decla
   return ok();
 }
 
+namespace {
+
+// They are served from no more, so somebody should hear of them.
+void tell_unreadable(const storage::ConfigRows& rows) {
+  constexpr std::string_view kWords = "a sealed record does not open: damaged, or another row's";
+  for (const auto& row : rows.providers) {
+    if (!row.readable)
+      log::error(kWords, {{"table", "providers"}, {"id", row.id}, {"name", row.name}});
+  }
+  for (const auto& row : rows.credentials) {
+    if (row.readable) continue;
+    log::error(kWords, {{"table", "credentials"}, {"id", row.id}, {"name", row.name.value_or("")}});
+  }
+}
+
+}  // namespace
+
 Result<Bootstrapped> bootstrap(storage::Store& store, const BootstrapInputs& inputs) {
   Bootstrapped out;
   GP_TRY(auto rows, store.load_all());
@@ -347,6 +361,7 @@ Result<Bootstrapped> bootstrap(storage::Store& store, const BootstrapInputs& inp
     return ok();
   }));
   GP_TRY(out.rows, store.load_all());
+  tell_unreadable(out.rows);
   out.settings = std::move(settings);
   return out;
 }

@@ -308,6 +308,10 @@ std::string mask_settings(std::string_view settings_json) {
   return json::write(*value);
 }
 
+bool has_mask(std::string_view json) {
+  return json.find("\"****") != std::string_view::npos;
+}
+
 std::string unmask_json(std::string_view incoming, std::string_view stored) {
   Arena arena;
   auto a = json::parse(incoming, arena);

@@ -39,6 +39,8 @@ std::string mask_json(std::string_view secret_json);
 // A masked text that comes back unchanged means "keep": texts of `incoming` that equal the mask of
 // the stored text at the same place are replaced by it.
 std::string unmask_json(std::string_view incoming, std::string_view stored);
+// Is a mask left in it?
+bool has_mask(std::string_view json);
 // The same for a provider's settings, of which only some are secret: texts whose name ends with
 // token, secret, password, key, authorization or cookie (hf_token, client_secret, an extra header).
 std::string mask_settings(std::string_view settings_json);

@@ -34,8 +34,16 @@ void write_cooldown(json::Writer& w, const config::CoolDown& rest, int64_t now_m
   w.end_object();
 }
 
+// What keeps it from being used at all; empty: nothing does.
+std::string fault_of(const ControlPlane& plane, const storage::CredentialRow& row) {
+  if (!row.readable) return "its sealed record does not open: give it a new secret";
+  const auto* entry = plane.snapshot().find_credential(row.id);
+  return entry != nullptr ? entry->fault : std::string();
+}
+
 // The reference's runtime_status (core 7.1).
-void write_status(json::Writer& w, ControlPlane& plane, const storage::CredentialRow& row) {
+void write_status(json::Writer& w, ControlPlane& plane, const storage::CredentialRow& row,
+                  bool faulty) {
   const int64_t now = plane.clock().now_ms();
   const int64_t wall = plane.clock().wall_ms();
   std::vector<config::CoolDown> rests;
@@ -49,10 +57,10 @@ void write_status(json::Writer& w, ControlPlane& plane, const storage::Credentia
   const bool models =
       std::any_of(rests.begin(), rests.end(), [](const auto& r) { return !r.scope.empty(); });
   w.begin_object();
-  w.field("summary", !row.enabled           ? "disabled"
-                     : whole != rests.end() ? "fully_unavailable"
-                     : models               ? "partial_unavailable"
-                                            : "active");
+  w.field("summary", !row.enabled                     ? "disabled"
+                     : faulty || whole != rests.end() ? "fully_unavailable"
+                     : models                         ? "partial_unavailable"
+                                                      : "active");
   w.key("credential_unavailable");
   if (whole != rests.end())
     write_cooldown(w, *whole, now, wall, false);
@@ -86,21 +94,31 @@ void write_credential(json::Writer& w, ControlPlane& plane, const storage::Crede
   w.field("readable", row.readable);
   w.field("enabled", row.enabled);
   w.field("origin", storage::name(row.origin));
+  const auto fault = fault_of(plane, row);
   w.key("fault");
-  const auto* entry = plane.snapshot().find_credential(row.id);
-  if (entry != nullptr && !entry->fault.empty())
-    w.string(entry->fault);
-  else
-    w.null();
+  fault.empty() ? w.null() : w.string(fault);
   w.field("created_at", rfc3339(row.created_at));
   w.field("updated_at", rfc3339(row.updated_at));
   w.key("runtime_status");
-  write_status(w, plane, row);
+  write_status(w, plane, row, !fault.empty());
   w.end_object();
 }
 
 Error not_found() {
   return Error{ErrorKind::not_found, "credential_not_found", "no credential has this id"};
+}
+
+Error unreadable() {
+  return Error{ErrorKind::conflict, "unreadable",
+               "its sealed record does not open: give it a new secret"};
+}
+
+// A mask that came back and stands for nothing stored here would be taken for the secret.
+Result<void> check_unmasked(std::string_view secret_json) {
+  if (!has_mask(secret_json)) return ok();
+  return Error{ErrorKind::invalid, "invalid_credential_json",
+               "holds a masked text that is not this credential's: give the secret itself",
+               "secret_json"};
 }
 
 // Does the secret suit the provider? Checked by its module, as far as that is loaded.
@@ -191,7 +209,7 @@ void post_credential(ContextPtr c) {
                    "must be an object {\"<tag>\": {…}}", "secret_json"};
     }
     row->secret = Secret(json::write(c->body["secret_json"]));
-    return ok();
+    return check_unmasked(row->secret.reveal());
   };
   if (auto r = parse(); !r.ok()) return c->respond(error_response(r.error()));
   c->change(
@@ -369,18 +387,24 @@ void import_credentials(ContextPtr c) {
       [c](Result<std::string> r) { answer(c, std::move(r)); });
 }
 
-void refresh_credential(ContextPtr c) {
-  const int64_t id = c->id(0);
-  if (c->plane.find_credential(id) == nullptr) return c->respond(error_response(not_found()));
-  c->plane.act_on_credential(id, ControlPlane::Action::refresh,
+namespace {
+
+void act(const ContextPtr& c, ControlPlane::Action action) {
+  const auto* row = c->plane.find_credential(c->id(0));
+  if (row == nullptr) return c->respond(error_response(not_found()));
+  if (!row->readable) return c->respond(error_response(unreadable()));
+  c->plane.act_on_credential(row->id, action,
                              [c](Result<std::string> r) { answer(c, std::move(r)); });
 }
 
+}  // namespace
+
+void refresh_credential(ContextPtr c) {
+  act(c, ControlPlane::Action::refresh);
+}
+
 void test_credential(ContextPtr c) {
-  const int64_t id = c->id(0);
-  if (c->plane.find_credential(id) == nullptr) return c->respond(error_response(not_found()));
-  c->plane.act_on_credential(id, ControlPlane::Action::test,
-                             [c](Result<std::string> r) { answer(c, std::move(r)); });
+  act(c, ControlPlane::Action::test);
 }
 
 void put_credential(ContextPtr c) {
@@ -407,6 +431,7 @@ void put_credential(ContextPtr c) {
         row->enabled = enabled.value_or(old->enabled);
         row->secret =
             Secret(unmask_json(json::write(c->body["secret_json"]), old->secret.reveal()));
+        GP_CHECK(check_unmasked(row->secret.reveal()));
         return check_secret(c->plane, *provider, row->secret.reveal());
       },
       [row](storage::Store& store) -> Result<std::string> {
@@ -446,10 +471,7 @@ void clear_cooldown(ContextPtr c) {
 void reveal_credential(ContextPtr c) {
   const auto* row = c->plane.find_credential(c->id(0));
   if (row == nullptr) return c->respond(error_response(not_found()));
-  if (!row->readable) {
-    return c->respond(error_response(
-        Error{ErrorKind::conflict, "unreadable", "its sealed record does not open"}));
-  }
+  if (!row->readable) return c->respond(error_response(unreadable()));
   std::string out;
   json::Writer w(out);
   w.begin_object();

@@ -28,7 +28,9 @@ void write_provider(json::Writer& w, const ControlPlane& plane, const storage::P
   }
   const auto* entry = plane.snapshot().find_provider(row.name);
   w.key("fault");
-  if (entry != nullptr && !entry->fault.empty())
+  if (!row.readable)
+    w.string("its sealed settings do not open: give them anew");
+  else if (entry != nullptr && !entry->fault.empty())
     w.string(entry->fault);
   else
     w.null();
@@ -40,6 +42,12 @@ void write_provider(json::Writer& w, const ControlPlane& plane, const storage::P
 Error not_found(std::string_view name) {
   return Error{ErrorKind::not_found, "provider_not_found",
                "no provider is called " + std::string(name)};
+}
+
+Error masked() {
+  return Error{ErrorKind::invalid, "provider_config_invalid",
+               "holds a masked text that is not this provider's: give the text itself",
+               "config_json.channel_settings"};
 }
 
 }  // namespace
@@ -107,6 +115,7 @@ void put_provider(ContextPtr c) {
           // What was shown masked and comes back so is kept.
           if (old->kind == row->kind)
             row->settings_json = unmask_json(row->settings_json, old->settings_json);
+          if (has_mask(row->settings_json)) return masked();
           if (row->pool_json.empty()) row->pool_json = old->pool_json;
           const bool same = old->pool_json == row->pool_json && old->kind == row->kind &&
                             old->settings_json == row->settings_json &&
@@ -125,6 +134,7 @@ void put_provider(ContextPtr c) {
           // Switching a provider off or on must work even while its module is away.
           if (old->kind == row->kind && old->settings_json == row->settings_json) return ok();
         }
+        if (has_mask(row->settings_json)) return masked();
         if (row->pool_json.empty()) row->pool_json = "{}";
         auto tried = c->plane.try_provider(row->name, row->kind, row->settings_json);
         if (!tried.ok()) {

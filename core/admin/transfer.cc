@@ -128,8 +128,26 @@ struct LeftOut {
   std::string user, label;
 };
 
+// What an export cannot hold.
+struct Omitted {
+  std::vector<LeftOut> keys;            // of which no text is stored
+  std::vector<std::string> unreadable;  // whose sealed records do not open
+};
+
+std::vector<std::string> unreadable(const storage::ConfigRows& rows) {
+  std::vector<std::string> out;
+  for (const auto& row : rows.providers) {
+    if (!row.readable) out.push_back("provider " + row.name);
+  }
+  for (const auto& row : rows.credentials) {
+    if (!row.readable)
+      out.push_back(fmt::format("credential {} {}", row.id, row.name.value_or("")));
+  }
+  return out;
+}
+
 Result<void> write_users(json::Writer& w, storage::Store& store, const storage::ConfigRows& rows,
-                         Secrets secrets, std::vector<LeftOut>& left_out) {
+                         Secrets secrets, Omitted& omitted) {
   w.begin_array();
   // The operator and the key that follows the admin key: every gproxy makes them for itself.
   const auto is_bootstrap = [](const storage::UserKeyRow& key) {
@@ -151,13 +169,18 @@ Result<void> write_users(json::Writer& w, storage::Store& store, const storage::
       const std::string label = key.label.value_or("key-" + std::to_string(key.id));
       // Only a digest is stored of most keys, and it is of use in this database alone.
       if (!key.has_copy || secrets == Secrets::masked) {
-        left_out.push_back({user.name, label});
+        omitted.keys.push_back({user.name, label});
         continue;
       }
-      GP_TRY(const Secret text, store.reveal_user_key(key.id));
+      const auto text = store.reveal_user_key(key.id);
+      if (!text.ok() && text.error().code == "unseal_failed") {
+        omitted.unreadable.push_back(fmt::format("key {} of {}", label, user.name));
+        continue;
+      }
+      if (!text.ok()) return text.error();
       w.begin_object();
       w.field("label", label);
-      w.field("key", text.reveal());
+      w.field("key", text->reveal());
       w.field("enabled", key.enabled);
       w.field("keep_copy", true);
       write_members(w, key.bounds_json);
@@ -241,7 +264,7 @@ void post_export(ContextPtr c) {
       [settings = c->plane.settings(),
        secrets = *secrets](storage::Store& store) -> Result<std::string> {
         GP_TRY(const auto rows, store.load_all());
-        std::vector<LeftOut> left_out;
+        Omitted omitted{{}, unreadable(rows)};
         std::string out;
         json::Writer w(out);
         w.begin_object();
@@ -254,16 +277,20 @@ void post_export(ContextPtr c) {
         w.key("routes");
         write_routes(w, rows);
         w.key("users");
-        GP_CHECK(write_users(w, store, rows, secrets, left_out));
+        GP_CHECK(write_users(w, store, rows, secrets, omitted));
         w.end_object();
         w.key("keys_left_out");
         w.begin_array();
-        for (const auto& key : left_out) {
+        for (const auto& key : omitted.keys) {
           w.begin_object();
           w.field("user", key.user);
           w.field("label", key.label);
           w.end_object();
         }
+        w.end_array();
+        w.key("unreadable");
+        w.begin_array();
+        for (const auto& what : omitted.unreadable) w.string(what);
         w.end_array();
         w.end_object();
         return out;
@@ -278,7 +305,7 @@ void post_import(ContextPtr c) {
   };
   auto import = std::make_shared<Import>();
   auto edit = [c, import](config::Settings& settings) -> Result<void> {
-    GP_CHECK(only_members(c->body, {"config", "keys_left_out"}));
+    GP_CHECK(only_members(c->body, {"config", "keys_left_out", "unreadable"}));
     if (!c->body["config"].is_object()) return invalid_error("must be an object", "config");
     if (names_a_file(c->body["config"])) {
       return invalid_error("members that end in _file are for configuration files", "config");

@@ -220,6 +220,7 @@ void delete_user(ContextPtr c) {
 }
 
 void list_user_keys(ContextPtr c) {
+  if (c->plane.find_user(c->id(0)) == nullptr) return c->respond(error_response(no_user()));
   std::string out;
   json::Writer w(out);
   w.begin_object();
@@ -398,7 +399,13 @@ void reveal_user_key(ContextPtr c) {
         GP_TRY(const Secret key, store.reveal_user_key(id));
         return id_and_key(id, key);
       },
-      [c](Result<std::string> r) { answer(c, std::move(r)); });
+      [c](Result<std::string> r) {
+        if (!r.ok() && r.error().code == "unseal_failed") {
+          r.error().kind = ErrorKind::conflict;
+          r.error().code = "unreadable";
+        }
+        answer(c, std::move(r));
+      });
 }
 
 void put_user_key_enabled(ContextPtr c) {

@@ -44,7 +44,9 @@ std::string SqlStore::seal(std::string_view table, int64_t id, std::string_view 
 
 Result<Secret> SqlStore::unseal_at(const std::string& place, std::string_view sealed) const {
   auto plain = sealer_->unseal(sealed, place);
-  if (!plain.ok() && older_) return older_->unseal(sealed, place);
+  if (!plain.ok() && older_) plain = older_->unseal(sealed, place);
+  // Which of the records it is: "credentials/7/secret".
+  if (!plain.ok()) plain.error().message = place + ": " + plain.error().message;
   return plain;
 }
 
