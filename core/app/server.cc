@@ -174,9 +174,10 @@ Result<void> Server::State::start() {
   if (!store.ok()) return with_exit(store.error(), storage::exit_code(store.error()));
 
   modhost::mark_main_thread();
-  GP_TRY(const auto early, early_settings(**store));
-  apply_log_settings(early);
-  registry.set_directories(module_directories(options, early.modules_dirs));
+  const auto early = early_settings(**store);
+  if (!early.ok()) return with_exit(early.error(), storage::exit_code(early.error()));
+  apply_log_settings(*early);
+  registry.set_directories(module_directories(options, early->modules_dirs));
   registry.load_all();
 
   admin::BootstrapInputs inputs;
@@ -348,12 +349,18 @@ void Server::State::rebind(const config::Settings& before, const config::Setting
                            std::function<void()> done) {
   const bool same = before.host == after.host && before.port == after.port;
   if (same || !threads_running || draining) return done();
-  log::info("listening on another address", {{"host", after.host}, {"port", after.port}});
   rebind_next(0, after.port, std::move(done));
 }
 
 void Server::State::rebind_next(size_t index, uint16_t port, std::function<void()> done) {
-  if (index == workers.size()) return done();
+  if (index == workers.size()) {
+    // With port 0 this alone tells where.
+    const auto& host = plane->settings().host;
+    std::printf("listening on %s:%u\n", bracketed(host).c_str(), port);
+    std::fflush(stdout);
+    log::info("listening on another address", {{"host", host}, {"port", port}});
+    return done();
+  }
   gateway::Worker* worker = workers[index]->worker.get();
   const std::string host = plane->settings().host;
   workers[index]->loop.post([this, worker, host, port, index, done = std::move(done)]() mutable {
