@@ -77,7 +77,7 @@ bool wants(const storage::LogQuery& q, const storage::LogRecord& r) {
          (!q.user_key_id || r.user_key_id == *q.user_key_id) &&
          (!q.trace_id || r.trace_id == *q.trace_id) &&
          (!q.path_contains || r.path.find(*q.path_contains) != std::string::npos) &&
-         (!q.status_min || r.status >= *q.status_min) &&
+         (!q.status_min || (r.status != 0 && r.status >= *q.status_min)) &&
          (!q.status_max || (r.status != 0 && r.status <= *q.status_max));
 }
 
@@ -105,6 +105,14 @@ struct LogTail::Subscriber {
   }
   void on_writable() {
     behind = false;
+    tell_missed();
+  }
+  // Rows that were not formed into text at all.
+  void miss(size_t rows) {
+    missed += rows;
+    if (!behind) tell_missed();
+  }
+  void tell_missed() {
     if (missed == 0) return;
     const std::string text =
         "event: missed\ndata: {\"rows\":" + std::to_string(std::exchange(missed, 0)) + "}\n\n";
@@ -171,17 +179,21 @@ void LogTail::publish(const storage::Batch& batch) {
             [](const auto& a, const auto& b) { return a.at != b.at ? a.at < b.at : a.id < b.id; });
   for (auto& subscriber : all()) {
     std::string text;
-    size_t count = 0;
+    size_t count = 0, left_out = 0;
     for (const auto& row : rows) {
-      if (text.size() > kMaxText) break;
       if (!wants(subscriber->filter, row)) continue;
+      if (text.size() > kMaxText) {
+        ++left_out;
+        continue;
+      }
       put_event(text, row);
       ++count;
     }
     net::Loop& loop = subscriber->call->loop();
     // Moved, even where there is nothing to say: a subscriber must die on its own loop.
-    loop.post([subscriber = std::move(subscriber), text = std::move(text), count] {
+    loop.post([subscriber = std::move(subscriber), text = std::move(text), count, left_out] {
       if (count != 0) subscriber->write(text, count);
+      if (left_out != 0) subscriber->miss(left_out);
     });
   }
 }
