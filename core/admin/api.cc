@@ -1,5 +1,8 @@
 #include "admin/api.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/base64.h"
 #include "base/log.h"
 #include "base/strings.h"
@@ -112,15 +115,30 @@ bool is_json_type(std::string_view content_type) {
          (type.size() > 5 && iequals(type.substr(type.size() - 5), "+json"));
 }
 
-// What was asked, without a value of it: names are enough to see what was changed.
+// What was asked: the members' names, and the values that can be no secret.
 std::string members_of(const json::Value& body) {
+  constexpr size_t kMost = 64;  // members; a request has far fewer
+  constexpr size_t kLongestNumber = 32;
+  const auto plain = [](const json::Value& value) {
+    return value.is_null() || value.is_bool() ||
+           (value.is_number() && value.number_text().size() <= kLongestNumber);
+  };
+  const auto members = body.members().first(std::min(body.members().size(), kMost));
   std::string out;
   json::Writer w(out);
   w.begin_object();
   w.key("members");
   w.begin_array();
-  for (const auto& member : body.members()) w.string(member.key);
+  for (const auto& member : members) w.string(member.key);
   w.end_array();
+  w.key("values");
+  w.begin_object();
+  for (const auto& member : members) {
+    if (!plain(member.value)) continue;
+    w.key(member.key);
+    w.value(member.value);
+  }
+  w.end_object();
   w.end_object();
   return out;
 }
@@ -166,6 +184,13 @@ void with_audit(const Route& route, Context& context) {
 
 std::span<const Route> routes() {
   return kRoutes;
+}
+
+bool is_route(std::string_view path) {
+  std::vector<std::string> parameters;
+  return std::any_of(std::begin(kRoutes), std::end(kRoutes), [&](const Route& route) {
+    return match(route.pattern, path, parameters) != Match::no;
+  });
 }
 
 int64_t Context::id(size_t index) const {
@@ -252,8 +277,10 @@ void dispatch(ControlPlane& plane, Request request, Respond respond) {
   }
   if (found == nullptr) {
     if (!allowed.empty()) {
-      respond(error_response(
-          Error{ErrorKind::invalid, "method_not_allowed", "allowed here: " + allowed, {}, 405}));
+      auto response = error_response(
+          Error{ErrorKind::invalid, "method_not_allowed", "allowed here: " + allowed, {}, 405});
+      response.allow = std::move(allowed);
+      respond(std::move(response));
     } else {
       respond(error_response(Error{ErrorKind::not_found, "not_found", "no such admin route"}));
     }

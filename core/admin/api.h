@@ -78,6 +78,8 @@ struct Route {
 };
 // All of them; docs/routes.md is made from this table.
 std::span<const Route> routes();
+// Does any of them have this path (without "/admin")?
+bool is_route(std::string_view path);
 
 // All of them as OpenAPI 3.1.
 std::string openapi_json();

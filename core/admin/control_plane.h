@@ -37,7 +37,8 @@ struct ControlPlaneDeps {
 // What an admin request is answered with.
 struct Response {
   int status = 200;
-  std::string body;  // JSON
+  std::string body;        // JSON
+  std::string allow = {};  // of a 405: the path's methods
 };
 
 class ControlPlane {

@@ -38,9 +38,9 @@ json::Value typed(const json::Value& value, const json::Value& schema) {
   return json::Value::string(text);
 }
 
-// Enough of a key to know it again, never most of it.
+// Enough of a key to know it again, never more than half of it.
 std::string name_of_key(std::string_view key) {
-  return std::string(key.substr(0, std::min<size_t>(16, key.size() / 3)));
+  return std::string(key.substr(0, std::min<size_t>(16, key.size() / 2)));
 }
 
 ImportItem failed(std::string why) {

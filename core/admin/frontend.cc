@@ -60,6 +60,12 @@ void serve_page(gateway::HttpCall& call) {
 void Frontend::handle(std::shared_ptr<gateway::HttpCall> call) {
   const auto& in = call->request();
   if (in.kind == gateway::RouteKind::ui) return serve_page(*call);
+  const auto path = in.path.substr(std::string_view("/admin").size());
+  if (!is_route(path)) {
+    const auto response =
+        error_response(Error{ErrorKind::not_found, "not_found", "no such admin route"});
+    return call->reply(response.status, json_fields(), response.body);
+  }
   const Secret given(admin_key_of(in));
   const Secret& want = in.snapshot.get() != nullptr ? (*in.snapshot)->settings().admin_key : given;
   if (given.empty() || want.empty() || !want.equals(given.reveal())) {
@@ -73,7 +79,7 @@ void Frontend::handle(std::shared_ptr<gateway::HttpCall> call) {
   }
   Request request;
   request.method = std::string(in.method == "HEAD" ? std::string_view("GET") : in.method);
-  request.path = std::string(in.path.substr(std::string_view("/admin").size()));
+  request.path = std::string(path);
   request.query = std::string(in.query);
   request.content_type = std::string(http::find(in.headers, "content-type"));
   request.body = std::string(in.body);
@@ -82,7 +88,10 @@ void Frontend::handle(std::shared_ptr<gateway::HttpCall> call) {
   // The answer is posted to the call's own loop, where alone it may be touched.
   auto respond = [call, &loop](Response response) {
     loop.post([call, response = std::move(response)]() mutable {
-      if (call->alive()) call->reply(response.status, json_fields(), std::move(response.body));
+      if (!call->alive()) return;
+      auto fields = json_fields();
+      if (!response.allow.empty()) fields.emplace_back("allow", std::move(response.allow));
+      call->reply(response.status, std::move(fields), std::move(response.body));
     });
   };
   post_main_([this, request = std::move(request), respond = std::move(respond)]() mutable {

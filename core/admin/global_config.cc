@@ -93,6 +93,8 @@ Result<void> edit_secret(config::Settings& s, Secret& secret, std::string_view n
     s.origins.erase(std::string(name));
     return ok();
   }
+  if (value.str().starts_with("****"))
+    return invalid_error("is the mask of another text", std::string(name));
   const bool was_set = s.origins.contains(name);
   GP_CHECK(config::apply_setting(s, name, value, config::Origin::db));
   if (!secret.equals(before.reveal())) return check_origin(origin, name);
@@ -115,6 +117,8 @@ Result<void> edit_setting(config::Settings& s, std::string_view name, const json
   if (name == kProxy && !s.proxy.empty() && value.str() == storage::mask_password(s.proxy)) {
     return ok();
   }
+  if (name == kProxy && value.str().find(":***@") != std::string_view::npos)
+    return invalid_error("its password is masked: give the whole URL", std::string(name));
   auto slot = row->slot(s);
   if (auto* secret = std::get_if<Secret*>(&slot)) return edit_secret(s, **secret, name, value);
   const std::string before = config::setting_json(s, *row);
@@ -167,6 +171,8 @@ void put_global_config(ContextPtr c) {
     return c->respond(error_response(
         invalid_error("cannot be changed while running: use --dsn or GPROXY_DSN", "dsn")));
   }
+  if (const auto& settings = c->body["settings"]; !settings.is_null() && !settings.is_object())
+    return c->respond(error_response(invalid_error("must be an object", "settings")));
   c->change_settings(
       [c](config::Settings& s) -> Result<void> {
         for (const auto& member : c->body.members()) {

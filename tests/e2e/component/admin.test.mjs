@@ -123,6 +123,37 @@ describe('credentials', () => {
   });
 });
 
+describe('a mask', () => {
+  test('that stands for nothing stored is refused instead of being taken for the secret', async () => {
+    await admin('PUT', '/providers/masks', { enabled: true, config_json: { kind: 'openai', channel_settings: {} } });
+    const { id } = (await admin('POST', '/providers/masks/credentials', { secret_json: { OpenAI: { api_key: 'sk-the-real-secret' } } })).body;
+    const masked = { secret_json: { OpenAI: { api_key: '****else' } } };
+    for (const r of [await admin('POST', '/providers/masks/credentials', masked), await admin('PUT', `/credentials/${id}`, masked)]) {
+      assert.equal(r.status, 400);
+      assert.equal(r.body.error, 'invalid_credential_json');
+    }
+    assert.equal((await admin('POST', `/credentials/${id}/reveal`)).body.secret_json.OpenAI.api_key, 'sk-the-real-secret');
+    const settings = { kind: 'nvidia', channel_settings: { hf_token: '****oken' } };
+    assert.equal((await admin('PUT', '/providers/masked', { enabled: true, config_json: settings })).body.error, 'provider_config_invalid');
+    assert.equal((await admin('GET', '/providers/masked')).status, 404);
+    assert.equal((await admin('PUT', '/global_config', { settings: { metrics_token: '****oken' } })).status, 400);
+    await admin('PUT', '/global_config', { proxy: 'http://user:secret@127.0.0.1:1' });
+    assert.equal((await admin('PUT', '/global_config', { proxy: 'http://user:***@127.0.0.1:2' })).status, 400);
+    assert.equal((await admin('POST', '/global_config/reveal')).body.proxy, 'http://user:secret@127.0.0.1:1');
+    await admin('PUT', '/global_config', { proxy: null });
+    await admin('DELETE', '/providers/masks');
+  });
+});
+
+describe('the audit log', () => {
+  test('tells what was set to what, and no text', async () => {
+    await admin('PUT', '/users/61', { name: 'a name that is private', enabled: false, requests_per_minute: 7, expires_at: null });
+    const row = (await admin('GET', '/audit?target_contains=/users/61')).body.rows[0];
+    assert.deepEqual(row.detail, { members: ['name', 'enabled', 'requests_per_minute', 'expires_at'], values: { enabled: false, requests_per_minute: 7, expires_at: null } });
+    await admin('DELETE', '/users/61');
+  });
+});
+
 describe('users and keys', () => {
   test('a key works at once and stops working at once', async () => {
     assert.equal((await admin('PUT', '/users/7', { name: 'seven', enabled: true })).status, 200);
@@ -151,6 +182,7 @@ describe('users and keys', () => {
     assert.equal((await admin('POST', '/users/9/keys', { key: 'fixed-key-for-eight' })).status, 409);
     assert.equal((await admin('PUT', '/users/9', { name: 'eight', enabled: true })).status, 409);
     assert.equal((await admin('POST', '/users/999/keys', {})).status, 404);
+    assert.equal((await admin('GET', '/users/999/keys')).body.error, 'user_not_found');
   });
 });
 
@@ -178,6 +210,11 @@ describe('global_config', () => {
     }
     assert.match((await admin('PUT', '/global_config', { limits: { max_json_dept: 30 } })).body.detail, /limits\.max_json_dept: unknown setting, did you mean limits\.max_json_depth\?/);
     assert.equal((await admin('PUT', '/global_config', { limits: { max_json_depth: null } })).status, 200);
+    for (const settings of [5, [], 'x', true]) {
+      const r = await admin('PUT', '/global_config', { settings });
+      assert.equal(r.status, 400);
+      assert.match(r.body.detail, /^settings: /);
+    }
   });
 });
 
@@ -187,7 +224,14 @@ describe('form', () => {
     assert.equal((await send('/users/5', 'PUT', { 'content-type': 'application/json' }, '{"name":')).status, 400);
     assert.equal((await send('/users/5', 'PUT', { 'content-type': 'text/plain' }, '{}')).status, 415);
     assert.equal((await send('/nope', 'GET', {})).status, 404);
-    assert.equal((await send('/users', 'DELETE', {})).status, 405);
+    const wrong = await send('/users', 'DELETE', {});
+    assert.equal(wrong.status, 405);
+    assert.equal(wrong.headers.get('allow'), 'GET');
+    assert.equal((await send('/users/5', 'POST', {})).headers.get('allow'), 'PUT, DELETE');
+  });
+  test('a path that is no route is 404 without a key, too; one that is stays closed', async () => {
+    for (const path of ['/admin/nope', '/admin', '/admin/users/5/nope']) assert.equal((await fetch(all.gproxy.url + path)).status, 404);
+    for (const path of ['/admin/users', '/admin/users/5', '/admin/logs/tail']) assert.equal((await fetch(all.gproxy.url + path)).status, 401);
   });
   test('modules are listed with their kinds, and reload says what it did', async () => {
     const { body } = await admin('GET', '/modules');

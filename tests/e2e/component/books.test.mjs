@@ -101,6 +101,7 @@ test('logs: both sides of a request by its trace id, pages by cursor, filters', 
   assert.equal(await count({ path_contains: '%' }), 0);
   assert.equal(await count({ status_min: 500 }), 0);
   assert.equal(await count({ operation: seen[0].operation, kind: 'upstream' }), 5);
+  assert.equal(await count({ operation: 'NoSuchOperation' }), 0);
   for (const [query, code] of [['kind=x', 'invalid_kind'], ['offset=5', 'offset_not_supported'], ['cursor_id=5', 'invalid_cursor'], ['status_min=9&status_max=5', 'invalid_status_range'], ['cursor_at=x&cursor_id=1', 'invalid_cursor_at']]) {
     const bad = await admin('GET', `/logs?${query}`);
     assert.equal(bad.status, 400);
@@ -177,6 +178,49 @@ test('counts and lists leave rows in the log and none of usage', async () => {
   await until(async () => await logs() >= logged + 3);
   assert.equal(await usage(), used);
   assert.equal((await admin('GET', '/logs?kind=upstream&path_contains=count_tokens')).body.rows.length, 1);
+});
+
+test('a list gathered from all providers has a row for each that was asked', async () => {
+  const r = await fetch(`${all.gproxy.url}/v1/models`, { headers: { authorization: `Bearer ${KEY}` } });
+  assert.equal(r.status, 200);
+  await r.text();
+  const rows = await until(async () => {
+    const { body } = await admin('GET', `/logs?trace_id=${r.headers.get('x-request-id')}`);
+    return body.rows.length >= 4 && body.rows;
+  });
+  assert.deepEqual(rows.map((row) => `${row.kind} ${row.provider} ${row.operation} ${row.response_status}`).sort(), [
+    'downstream null ModelList 200', 'upstream aistudio ModelList 200', 'upstream claude ModelList 200', 'upstream openai ModelList 200']);
+  const asked = rows.filter((row) => row.kind === 'upstream');
+  assert.deepEqual(asked.map((row) => row.attempt_no).sort(), [1, 2, 3]);
+  for (const row of asked) {
+    assert.ok(row.credential_id > 0 && row.user_key_id > 0 && row.response_bytes > 0 && row.internal === false, JSON.stringify(row));
+  }
+});
+
+test('a credential that is tried has a row, too', async () => {
+  const { id } = (await admin('GET', '/providers/openai/credentials')).body.credentials[0];
+  assert.equal((await admin('POST', `/credentials/${id}/test`)).body.ok, true);
+  const row = await until(async () => (await admin('GET', `/logs?credential_id=${id}&operation=ModelList`)).body.rows.find((r) => r.internal));
+  assert.equal(row.user_id, 0);
+  assert.match(row.trace_id, /^[0-9a-f]{8}-[0-9a-f]{4}-7/);
+});
+
+test('bodies are shown on demand alone, of failed requests as well', async () => {
+  assert.equal((await admin('PUT', '/global_config', { event_redact_sensitive: false })).status, 200);
+  const r = await fetch(`${all.gproxy.url}/openai/v1/chat/completions`, {
+    method: 'POST', headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'err-400', messages: [{ role: 'user', content: 'a private text' }] }),
+  });
+  assert.equal(r.status, 400);
+  await r.text();
+  const list = async (more) => (await admin('GET', `/logs?trace_id=${r.headers.get('x-request-id')}${more}`));
+  const told = await until(async () => {
+    const { body } = await list('&include_body=true');
+    return body.rows.length === 2 && body.rows.every((row) => /a private text/.test(row.request_body)) && body;
+  });
+  assert.ok(told.rows.every((row) => row.response_status === 400 && row.response_body !== null));
+  assert.doesNotMatch(JSON.stringify((await list('')).body), /a private text/);
+  assert.equal((await admin('PUT', '/global_config', { event_redact_sensitive: true })).status, 200);
 });
 
 test('the tail shows rows as they come', async () => {

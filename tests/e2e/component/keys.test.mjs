@@ -179,14 +179,14 @@ describe('secrets', () => {
 });
 
 describe('audit log', () => {
-  test('holds changes with their outcome, newest first, in pages, without values', async () => {
+  test('holds changes with their outcome, newest first, in pages, without texts', async () => {
     await admin('PUT', '/users/500', { name: 'audited-name', enabled: true });
     await admin('DELETE', '/users/77777');
     const { body } = await admin('GET', '/audit?limit=1');
     assert.deepEqual([body.rows[0].action, body.rows[0].target, body.rows[0].status, body.rows[0].error], ['DELETE /users/{id}', '/users/77777', 404, 'user_not_found']);
     assert.equal(body.has_more, true);
     const next = (await admin('GET', `/audit?limit=1&cursor_at=${encodeURIComponent(body.next_cursor_at)}&cursor_id=${body.next_cursor_id}`)).body;
-    assert.deepEqual([next.rows[0].action, next.rows[0].detail], ['PUT /users/{id}', { members: ['name', 'enabled'] }]);
+    assert.deepEqual([next.rows[0].action, next.rows[0].detail], ['PUT /users/{id}', { members: ['name', 'enabled'], values: { enabled: true } }]);
     assert.ok(next.rows[0].client);
     for (const [query, error] of [['from=x', 'invalid_from'], ['to=x', 'invalid_to'], ['cursor_at=2026-01-01T00:00:00Z', 'invalid_cursor'], ['from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z', 'invalid_range']]) {
       assert.equal((await admin('GET', `/audit?${query}`)).body.error, error);
@@ -396,6 +396,17 @@ describe('address', () => {
       assert.equal(moved.status, 200, await moved.text());
       assert.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200);
       await assert.rejects(new Promise((done, fail) => { const s = net.connect(g.port, '127.0.0.1', done); s.on('error', fail); }));
+      // Any free one: what was found is told, or nobody would know.
+      const told = g.stdout().length;
+      const anywhere = await fetch(`http://127.0.0.1:${port}/admin/global_config`, { method: 'PUT', headers: { 'x-admin-key': ADMIN, 'content-type': 'application/json' }, body: '{"port":0}' });
+      assert.equal(anywhere.status, 200, await anywhere.text());
+      let found;
+      for (let i = 0; i < 500 && !found; i++) {
+        found = /listening on 127\.0\.0\.1:(\d+)/.exec(g.stdout().slice(told))?.[1];
+        await new Promise((f) => setTimeout(f, 10));
+      }
+      assert.ok(Number(found) > 0 && Number(found) !== port, g.stdout());
+      assert.equal((await fetch(`http://127.0.0.1:${found}/healthz`)).status, 200);
     } finally { await g.stop(); fs.rmSync(dataDir, { recursive: true, force: true }); }
   });
 });

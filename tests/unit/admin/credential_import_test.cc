@@ -27,8 +27,8 @@ TEST_CASE("lines are keys, named by a part of them") {
   REQUIRE(items.ok());
   REQUIRE(items->size() == 2);
   CHECK((*items)[0].secret_json == R"({"Tag":{"api_key":"sk-a-key-of-some-length-0123456789"}})");
-  CHECK((*items)[0].name == "sk-a-key-of");
-  CHECK((*items)[1].name == "s");
+  CHECK((*items)[0].name == "sk-a-key-of-some");
+  CHECK((*items)[1].name == "sh");
 }
 
 TEST_CASE("documents may follow each other, stand in lists, be tagged or flat") {
