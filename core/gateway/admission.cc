@@ -135,6 +135,20 @@ size_t Admission::headers(std::span<http::HeaderView> out, Arena& arena, int64_t
         "x-ratelimit-reset-requests");
   write(&config::Bounds::tokens_per_minute, &config::RateSlot::tokens, "x-ratelimit-limit-tokens",
         "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens");
+  int64_t limit = 0, remaining = 0;
+  for (int i = 0; i < 2; ++i) {
+    const auto [bounds, slot] = side(i);
+    const int64_t own = bounds->concurrent_requests;
+    if (own <= 0) continue;
+    const int64_t left = std::max<int64_t>(own - slot->running(), 0);
+    if (limit > 0 && left >= remaining) continue;
+    limit = own;
+    remaining = left;
+  }
+  if (limit > 0 && n + 2 <= out.size()) {
+    out[n++] = {"x-ratelimit-limit-concurrent-requests", arena.copy(std::to_string(limit))};
+    out[n++] = {"x-ratelimit-remaining-concurrent-requests", arena.copy(std::to_string(remaining))};
+  }
   return n;
 }
 

@@ -14,7 +14,7 @@ namespace gproxy::gateway {
 
 class Admission {
  public:
-  static constexpr size_t kHeaders = 6;
+  static constexpr size_t kHeaders = 8;
 
   // `key` outlives this (the exchange's snapshot holds it).
   explicit Admission(const config::KeyEntry& key) : key_(&key) {}
@@ -30,8 +30,9 @@ class Admission {
   // The end. Once.
   void leave(int64_t now_us);
 
-  // x-ratelimit-{limit,remaining,reset}-{requests,tokens} of whichever of key and user has less
-  // left; written into `out`, which has room for kHeaders. Returns how many.
+  // x-ratelimit-{limit,remaining,reset}-{requests,tokens} and
+  // x-ratelimit-{limit,remaining}-concurrent-requests of whichever of key and user has less left;
+  // written into `out`, which has room for kHeaders. Returns how many.
   size_t headers(std::span<http::HeaderView> out, Arena& arena, int64_t now_us) const;
 
  private:

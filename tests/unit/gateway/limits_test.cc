@@ -227,6 +227,9 @@ TEST_CASE("requests at a time: one too many is a 429, an end makes room") {
   const auto answer = bench.ask(post("/p/v1/chat/completions", kBody));
   CHECK(answer.status == 429);
   CHECK(answer.header("retry-after") == "1");
+  CHECK(answer.header("x-ratelimit-limit-concurrent-requests") == "1");
+  CHECK(answer.header("x-ratelimit-remaining-concurrent-requests") == "0");
+  CHECK(answer.header("x-ratelimit-limit-requests").empty());
   first->close();
   const auto& rate = bench.snapshot->find_key(bench.hasher->digest("user-key"))->user_rate;
   REQUIRE(bench.turn_until([&] { return rate->running() == 0; }));
