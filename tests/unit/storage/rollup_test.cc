@@ -230,24 +230,31 @@ TEST_CASE("segments and deltas come back as they were, and damage is noticed") {
 // Everything a segment says, by what it is about.
 std::map<std::string, std::vector<int64_t>> entries_of(const std::vector<RollupSegment>& segments,
                                                        Dimension dimension) {
-  std::map<std::string, std::vector<int64_t>> out;
+  std::map<std::string, UsageTotals> totals;
   for (const RollupSegment& segment : segments) {
-    CHECK(each_entry(segment.data, [&](const RollupKey& key, UsageSums& s) {
+    CHECK(each_entry(segment.data, [&](const RollupKey& key) {
       CHECK(shard_of(dimension, key.id) == segment.shard);
-      auto& told = out[std::to_string(key.id) + "/" + std::to_string(key.owner) + "/" +
-                       std::string(key.provider) + "/" + std::string(key.model)];
-      CHECK(told.empty());
-      told = {s.attempts,    s.requests,  s.with_usage,   s.estimated, s.failed_attempts,
-              s.failures,    s.cancelled, s.input,        s.output,    s.cache_read,
-              s.cache_write, s.reasoning, s.cost_nanousd, s.priced};
-      for (const Histogram* h : {&s.duration, &s.ttft}) {
-        told.push_back(-1);
-        for (const auto& bar : h->bars()) {
-          told.push_back(bar.bucket);
-          told.push_back(static_cast<int64_t>(bar.count));
-        }
-      }
+      const auto [at, fresh] =
+          totals.try_emplace(std::to_string(key.id) + "/" + std::to_string(key.owner) + "/" +
+                             std::string(key.provider) + "/" + std::string(key.model));
+      CHECK(fresh);
+      return &at->second;
     }));
+  }
+  std::map<std::string, std::vector<int64_t>> out;
+  for (const auto& [name, total] : totals) {
+    const UsageSums s = total.sums();
+    auto& told = out[name];
+    told = {s.attempts,    s.requests,  s.with_usage,   s.estimated, s.failed_attempts,
+            s.failures,    s.cancelled, s.input,        s.output,    s.cache_read,
+            s.cache_write, s.reasoning, s.cost_nanousd, s.priced};
+    for (const Histogram* h : {&s.duration, &s.ttft}) {
+      told.push_back(-1);
+      for (const auto& bar : h->bars()) {
+        told.push_back(bar.bucket);
+        told.push_back(static_cast<int64_t>(bar.count));
+      }
+    }
   }
   return out;
 }
