@@ -111,7 +111,7 @@ struct RetentionSettings {
   int64_t log_days = 30;    // rows of requests and attempts, events
   int64_t body_days = 7;
   int64_t audit_days = 365;
-  int64_t log_megabytes = 0;  // about; the oldest rows of requests go above this
+  int64_t log_megabytes = 0;  // about, of logs alone; the oldest go above this
 };
 
 enum class UpstreamHttp : uint8_t { automatic, http1, http2 };

@@ -26,9 +26,11 @@ Result<void> SqlStore::in_transaction(const std::function<Result<void>()>& work)
   if (joined_) return work();
   GP_CHECK(db_->begin(Db::Intent::write));
   auto done = work();
+  if (done && log_size_) done = log_size_->before_commit();
   if (done) done = db_->commit();
   if (!done) db_->rollback();
   if (rollups_) done ? rollups_->committed() : rollups_->rolled_back();
+  if (log_size_) done ? log_size_->committed() : log_size_->rolled_back();
   return done;
 }
 

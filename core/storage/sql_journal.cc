@@ -229,6 +229,12 @@ std::string insert_from_rows(std::string_view table, std::span<const BulkColumn>
          " FROM gproxy_rows($1) WHERE true ON CONFLICT (id) DO NOTHING";
 }
 
+// Rows of which the size is kept.
+template <class Row>
+concept Logged = requires(const Row& row) {
+  table_of(row);
+};
+
 // A row of the batch is there already; no error of the store.
 Error already_there() {
   return Error{ErrorKind::conflict, "rows_repeated", "rows of the batch are in the database"};
@@ -242,6 +248,15 @@ Result<void> SqlStore::append_rows(std::span<const Row> rows, Known known, const
                                    std::string_view table, std::span<const BulkColumn> columns,
                                    std::vector<const Row*>* fresh) {
   if (rows.empty()) return ok();
+  bool told = fresh != nullptr;  // must it be known which rows are new?
+  if constexpr (Logged<Row>) told = told || log_size_->wants_rows();
+  auto is_new = [&](const Row& row) {
+    if (fresh != nullptr) fresh->push_back(&row);
+    if constexpr (Logged<Row>) {
+      if (log_size_->wants_rows())
+        log_size_->change(table_of(row), row.id, log_bytes_of(row, db_->dialect()));
+    }
+  };
   if (db_->dialect() == Dialect::postgres) {
     BulkInsert insert(table, columns);
     for (const Row& row : rows) {
@@ -249,10 +264,10 @@ Result<void> SqlStore::append_rows(std::span<const Row> rows, Known known, const
       bind(insert, row);
     }
     GP_TRY(auto ids, insert.run(*db_));
-    if (fresh == nullptr) return ok();
+    if (!told) return ok();
     std::sort(ids.begin(), ids.end());
     for (const Row& row : rows) {
-      if (std::binary_search(ids.begin(), ids.end(), row.id)) fresh->push_back(&row);
+      if (std::binary_search(ids.begin(), ids.end(), row.id)) is_new(row);
     }
     return ok();
   }
@@ -260,9 +275,9 @@ Result<void> SqlStore::append_rows(std::span<const Row> rows, Known known, const
     static const std::string sql = insert_from_rows(table, columns);  // one table to a Row
     BatchSource<Row> source(rows);
     GP_TRY(const int64_t inserted, static_cast<SqliteDb&>(*db_).insert_rows(sql.c_str(), source));
-    if (fresh == nullptr) return ok();
+    if (!told) return ok();
     if (inserted != static_cast<int64_t>(rows.size())) return already_there();
-    for (const Row& row : rows) fresh->push_back(&row);
+    for (const Row& row : rows) is_new(row);
     return ok();
   }
   Query insert(*db_, insert_sql);
@@ -270,7 +285,7 @@ Result<void> SqlStore::append_rows(std::span<const Row> rows, Known known, const
     insert.again();
     bind(insert, row);
     GP_CHECK(insert.run());
-    if (fresh != nullptr && db_->changes() != 0) fresh->push_back(&row);
+    if (told && db_->changes() != 0) is_new(row);
   }
   return ok();
 }

@@ -60,7 +60,9 @@ Result<void> SqlStore::migrate() {
 
 Result<void> SqlStore::open_rollups() {
   rollups_.emplace(*db_);
-  return rollups_->open(clock_.wall_us());
+  GP_CHECK(rollups_->open(clock_.wall_us()));
+  log_size_.emplace(*db_);
+  return log_size_->open();
 }
 
 Result<std::unique_ptr<Store>> open_store(const StoreOptions& options) {

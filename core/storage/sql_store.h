@@ -10,6 +10,7 @@
 
 #include "base/digest.h"
 #include "storage/dsn.h"
+#include "storage/log_size.h"
 #include "storage/sql_bulk.h"
 #include "storage/sql_db.h"
 #include "storage/sql_rollup.h"
@@ -129,14 +130,16 @@ class SqlStore : public Store {
                            std::string_view table, std::span<const BulkColumn> columns,
                            std::vector<const Row*>* fresh = nullptr);
   Result<bool> prune(const Retention& retention, int64_t now_us);
-  Result<int64_t> log_bytes();
   Result<bool> prune_table(std::string_view table, int64_t before_us);
+  Result<int64_t> prune_logs(LogTable table, int64_t before_us);
+  Result<bool> prune_by_size(int64_t limit_bytes);
   Result<void> append_responses(std::span<const ResponseRow> rows);
   Result<void> prune_responses();
 
   static constexpr size_t kPruneResponsesEvery = 4096;
 
   std::optional<RollupKeeper> rollups_;
+  std::optional<LogSize> log_size_;
   std::optional<Sealer> sealer_;  // of the master key in force
   std::optional<Sealer> older_;   // while a rekey is under way: what is not sealed anew yet
   Secret master_;                 // the one in force
@@ -144,8 +147,6 @@ class SqlStore : public Store {
   RekeyRun rekey_;
   KeyHasher hasher_;
   std::string database_id_;
-  int64_t sized_at_us_ = 0;                              // when the logs were last counted
-  int64_t excess_rows_ = 0;                              // of them, still to be deleted
   size_t responses_since_prune_ = kPruneResponsesEvery;  // the first rows of a start prune
   bool joined_ = false;                                  // inside transaction()
 };

@@ -61,7 +61,8 @@ struct Retention {
   int64_t logs_us = 0;    // request rows, decisions and events
   int64_t bodies_us = 0;  // bodies
   int64_t audit_us = 0;   // the audit log
-  // About so much of logs; the oldest go first. SQLite: of the whole database.
+  // About so much of request rows, bodies and decisions with their indexes (log_size.h); the oldest
+  // go first.
   int64_t logs_bytes = 0;
 };
 

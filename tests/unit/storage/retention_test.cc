@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "storage/log_size.h"
 #include "storage/rollup.h"
 #include "support.h"
 
@@ -118,30 +119,119 @@ TEST_CASE("a deletion goes in small steps, so that no batch waits for a big one"
   CHECK(rows_in(**store, Table::usage) == 3'000);
 }
 
-TEST_CASE("beyond its size the oldest logs go, the newest stay, usage is not touched") {
-  if (postgres_url() != nullptr) return;  // its estimate of rows follows when the server likes
+namespace {
+
+// What fill() makes of a moment: a request, an attempt and a body.
+int64_t bytes_of_a_moment(Dialect dialect) {
+  const std::string headers(400, 'h');
+  RequestRow r;
+  r.method = "POST";
+  r.path = "/v1/messages";
+  r.request_headers_json = headers;
+  UpstreamRequestRow u;
+  u.provider = "alpha";
+  u.method = "POST";
+  u.path = "/v1/messages";
+  BodyRow b;
+  b.trace_id = "t";
+  b.body = "body";
+  return log_bytes_of(r, dialect) + log_bytes_of(u, dialect) + log_bytes_of(b, dialect);
+}
+
+}  // namespace
+
+TEST_CASE("beyond their size the oldest logs go, the newest stay, and nothing else counts") {
   StillClock clock;
-  const Folder folder;
-  StoreOptions options;
-  options.dsn = folder.dsn();
+  StoreOptions options = fresh_options();
   options.clock = &clock;
+  const Folder folder;
+  const bool server = postgres_url() != nullptr;
+  if (!server) options.dsn = folder.dsn();
   auto store = open_store(options);
   REQUIRE(store);
-  fill(**store, clock.at_us - 20'000'000, 1'000, 20'000);
+  const int64_t moment = bytes_of_a_moment(server ? Dialect::postgres : Dialect::sqlite);
+  fill(**store, clock.at_us - 20'000'000, 1'000, 10'000);
+  // As much again of what are no logs.
+  std::vector<UsageRow> usage;
+  for (int64_t i = 0; i < 10'000; ++i) usage.push_back(a_usage_row(1'000'000 + i));
+  REQUIRE((*store)->append_batch({.usage = usage}));
   settle(**store, {});
-  const auto size = static_cast<int64_t>(std::filesystem::file_size(folder.file("gproxy.db")));
-  REQUIRE(size > 10'000'000);
   Retention keep;
-  keep.logs_bytes = size - 5'000'000;
-  // Looked at every five minutes; what is deleted is an estimate, so it takes some rounds.
-  for (int round = 0; round < 20; ++round) {
-    clock.at_us += 301'000'000;
-    settle(**store, keep);
+  auto left = [&] { return rows_in(**store, Table::requests); };
+  auto all_left = [&](int64_t moments) {
+    CHECK(rows_in(**store, Table::requests) == moments);
+    CHECK(rows_in(**store, Table::upstream_requests) == moments);
+    CHECK(rows_in(**store, Table::bodies) == moments);
+    CHECK(rows_in(**store, Table::usage) == 20'000);
+  };
+
+  // Exactly what they take: counted row by row in the database, and nothing goes.
+  keep.logs_bytes = 10'000 * moment;
+  settle(**store, keep);
+  all_left(10'000);
+  keep.logs_bytes -= 1;
+  settle(**store, keep);
+  CHECK(left() < 10'000);
+  CHECK(left() >= 9'950);  // near the bound a step is small
+
+  // What comes is added, once; what is undone is not.
+  const int64_t before = left();
+  keep.logs_bytes = (before + 3) * moment;
+  RequestRow r;
+  UpstreamRequestRow u;
+  BodyRow b;
+  const std::string headers(400, 'h');
+  std::vector<RequestRow> requests;
+  std::vector<UpstreamRequestRow> upstream;
+  std::vector<BodyRow> bodies;
+  for (int64_t i = 0; i < 3; ++i) {
+    r.id = 2'000'000 + 3 * i;
+    u.id = r.id + 1;
+    b.id = r.id + 2;
+    r.at = u.at = b.at = clock.at_us;
+    r.method = u.method = "POST";
+    r.path = u.path = "/v1/messages";
+    r.request_headers_json = headers;
+    u.provider = "alpha";
+    b.trace_id = "t";
+    b.body = "body";
+    requests.push_back(r);
+    upstream.push_back(u);
+    bodies.push_back(b);
   }
-  const int64_t left = rows_in(**store, Table::requests);
-  CHECK(left < 19'000);
-  CHECK(left > 1'000);
-  CHECK(rows_in(**store, Table::usage) == 20'000);
+  const Batch three = {.requests = requests, .upstream = upstream, .bodies = bodies};
+  CHECK_FALSE((*store)->transaction([&]() -> Result<void> {
+    GP_CHECK((*store)->append_batch(three));
+    return Error{ErrorKind::server, "undone", "as asked"};
+  }));
+  REQUIRE((*store)->append_batch(three));
+  REQUIRE((*store)->append_batch(three));
+  settle(**store, keep);
+  all_left(before + 3);
+
+  // A new start knows the size.
+  store->reset();
+  store = open_store(options);
+  REQUIRE(store);
+  settle(**store, keep);
+  all_left(before + 3);
+
+  // What goes because of its age is no longer counted either: at half the rows and the bound of
+  // that, nothing more goes.
+  Retention age;
+  age.logs_us = age.bodies_us = clock.at_us - (clock.at_us - 20'000'000 + 5'000 * 1'000);
+  settle(**store, age);
+  const int64_t half = left();
+  CHECK(half == 5'003);
+  keep.logs_bytes = half * moment;
+  settle(**store, keep);
+  all_left(half);
+
+  keep.logs_bytes = 1'000 * moment;
+  settle(**store, keep);
+  CHECK(left() <= 1'000);
+  CHECK(left() > 900);
+  all_left(left());
   auto reader = (*store)->open_reader();
   REQUIRE(reader);
   LogQuery newest;
@@ -150,9 +240,63 @@ TEST_CASE("beyond its size the oldest logs go, the newest stay, usage is not tou
   auto page = (*reader)->list_logs(newest);
   REQUIRE(page);
   REQUIRE(page->rows.size() == 1);
-  CHECK(page->rows[0].id == 19'999 * 4 + 2);
-  // Small enough now: nothing more goes.
-  clock.at_us += 301'000'000;
+  CHECK(page->rows[0].id == 2'000'006);
+
+  keep.logs_bytes = 1;
   settle(**store, keep);
-  CHECK(rows_in(**store, Table::requests) == left);
+  all_left(0);
+}
+
+TEST_CASE("logs are counted while they come and go") {
+  StillClock clock;
+  StoreOptions options = fresh_options();
+  options.clock = &clock;
+  auto store = open_store(options);
+  REQUIRE(store);
+  const bool server = postgres_url() != nullptr;
+  const int64_t moment = bytes_of_a_moment(server ? Dialect::postgres : Dialect::sqlite);
+  fill(**store, clock.at_us - 20'000'000, 1'000, 6'000);
+  Retention keep;
+  keep.logs_us = keep.bodies_us = 19'000'000;  // a thousand are older
+  keep.logs_bytes = 5'050 * moment;
+  // Between its steps rows are added, of ids that were passed and of others.
+  int64_t late = 0;
+  for (bool more = true; more;) {
+    auto done = (*store)->maintain(keep);
+    REQUIRE(done);
+    more = *done;
+    if (late == 25) continue;
+    std::vector<RequestRow> rows(2);
+    const std::string headers(400, 'h');
+    for (auto& r : rows) {
+      r.at = clock.at_us;
+      r.method = "POST";
+      r.path = "/v1/messages";
+      r.request_headers_json = headers;
+    }
+    rows[0].id = 4 * late + 4 + 1'000'000;
+    rows[1].id = 4 * late + 3;  // of this table nobody has it
+    ++late;
+    if (rows_in(**store, Table::requests) == 0) break;
+    REQUIRE((*store)->append_batch({.requests = rows}));
+  }
+  settle(**store, keep);
+  // All fit; with a row less of room, the oldest go.
+  const int64_t requests = rows_in(**store, Table::requests);
+  CHECK(requests >= 5'000 + 2);
+  CHECK(rows_in(**store, Table::bodies) == 5'000);
+  const int64_t one = [&] {
+    RequestRow r;
+    r.method = "POST";
+    r.path = "/v1/messages";
+    const std::string headers(400, 'h');
+    r.request_headers_json = headers;
+    return log_bytes_of(r, server ? Dialect::postgres : Dialect::sqlite);
+  }();
+  keep.logs_bytes = 5'000 * moment + (requests - 5'000) * one;
+  settle(**store, keep);
+  CHECK(rows_in(**store, Table::requests) == requests);
+  keep.logs_bytes -= 1;
+  settle(**store, keep);
+  CHECK(rows_in(**store, Table::requests) < requests);
 }
