@@ -62,6 +62,21 @@ int SqliteDb::on_progress(void* self) {
   return db->deadline_ms_ != 0 && Clock::system().now_ms() > db->deadline_ms_ ? 1 : 0;
 }
 
+void SqliteDb::tend_log_by_hand() {
+  sqlite3_wal_hook(db_, &SqliteDb::on_commit, this);
+}
+
+int SqliteDb::on_commit(void* self, sqlite3*, const char*, int pages) {
+  static_cast<SqliteDb*>(self)->log_pages_ = pages;
+  return SQLITE_OK;
+}
+
+bool SqliteDb::checkpoint() {
+  int pages = 0, moved = 0;
+  const int rc = sqlite3_wal_checkpoint_v2(db_, nullptr, SQLITE_CHECKPOINT_PASSIVE, &pages, &moved);
+  return rc == SQLITE_OK && pages == moved;
+}
+
 void SqliteDb::begin_statement() {
   deadline_ms_ = timeout_ms_ > 0 ? Clock::system().now_ms() + timeout_ms_ : 0;
 }

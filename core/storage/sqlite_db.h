@@ -70,12 +70,20 @@ class SqliteDb final : public Db {
   // changed.
   Result<int64_t> insert_rows(const char* sql, RowSource& rows);
 
+  // From now on nobody but checkpoint() moves pages from the log into the database, and
+  // log_pages() tells how long the log is since the last commit of this connection.
+  void tend_log_by_hand();
+  int log_pages() const { return log_pages_; }
+  // As many of them as no reader still needs. True when that was all: the log begins anew.
+  bool checkpoint();
+
   // `what` is for the message.
   Error error(int rc, std::string_view what) const;
 
  private:
   SqliteDb() = default;
   static int on_progress(void* self);
+  static int on_commit(void* self, sqlite3* db, const char* name, int pages);
   void begin_statement();
 
   sqlite3* db_ = nullptr;
@@ -85,6 +93,7 @@ class SqliteDb final : public Db {
   int64_t deadline_ms_ = 0;
   mutable bool damaged_ = false;  // what was read is no database's; rollback() forgets it
   std::atomic<bool> interrupted_{false};
+  int log_pages_ = 0;
 };
 
 }  // namespace gproxy::storage

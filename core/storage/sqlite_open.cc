@@ -2,6 +2,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -16,9 +17,12 @@
 namespace gproxy::storage {
 namespace {
 
-// Pages in the log before a commit moves them into the database file: larger than SQLite's own
-// 1000, so that hot index pages are moved once for many batches.
+// Pages in the log before they are moved into the database file: larger than SQLite's own 1000, so
+// that hot index pages are moved once for many batches.
 constexpr int kCheckpointPages = 4000;
+// Beyond these readers are asked to let it be begun anew.
+constexpr int kLongLogPages = 4 * kCheckpointPages;
+constexpr int64_t kKeptLogBytes = int64_t{kLongLogPages} * 4096;  // of its file, for reuse
 
 }  // namespace
 
@@ -95,7 +99,8 @@ Result<void> SqliteStore::connect(const StoreOptions& options) {
     if (mode != "wal") log::warn("the database cannot use a write-ahead log", {{"mode", mode}});
   }
   GP_CHECK(db_->exec("PRAGMA synchronous = NORMAL"));
-  GP_CHECK(db_->exec("PRAGMA wal_autocheckpoint = " + std::to_string(kCheckpointPages)));
+  GP_CHECK(db_->exec("PRAGMA journal_size_limit = " + std::to_string(kKeptLogBytes)));
+  static_cast<SqliteDb&>(*db_).tend_log_by_hand();
   return ok();
 }
 
@@ -105,7 +110,38 @@ Result<std::unique_ptr<Reader>> SqliteStore::open_reader() {
                       dsn_.in_memory() ? SqliteDb::Access::read_write : SqliteDb::Access::read_only,
                       busy_timeout_ms_));
   GP_CHECK(db->exec("PRAGMA query_only = ON"));
-  return std::unique_ptr<Reader>(std::make_unique<SqlReader>(std::move(db)));
+  return behind_gate(std::make_unique<SqlReader>(std::move(db)), gate_);
+}
+
+Result<void> SqliteStore::append_batch(const Batch& batch) {
+  auto done = SqlStore::append_batch(batch);
+  tend_log();
+  return done;
+}
+
+Result<bool> SqliteStore::maintain(const Retention& retention) {
+  tend_log();
+  return SqlStore::maintain(retention);
+}
+
+// What SQLite would do by itself after a commit, but not at each commit as long as a reader is in
+// the way, and never without an end.
+void SqliteStore::tend_log() {
+  auto& db = static_cast<SqliteDb&>(*db_);
+  if (db.in_transaction()) return;
+  const int pages = db.log_pages();
+  if (pages < log_seen_) checkpoint_at_ = kCheckpointPages;  // it has begun anew
+  log_seen_ = pages;
+  if (gate_->is_shut() ? !gate_->empty() : pages < std::max(checkpoint_at_, kCheckpointPages)) {
+    return;
+  }
+  const bool all = db.checkpoint();
+  checkpoint_at_ = pages + kCheckpointPages;
+  if (gate_->is_shut()) {
+    gate_->open();
+  } else if (!all && pages >= kLongLogPages) {
+    gate_->shut();
+  }
 }
 
 void SqliteStore::checkpoint() {

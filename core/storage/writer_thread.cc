@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "storage/ring_drain.h"
 
 namespace gproxy::storage {
@@ -348,6 +349,7 @@ void WriterThread::Impl::failed(const Error& error, int64_t now_ms) {
 // ---- The readers
 
 void WriterThread::Impl::run_reader(Reader& reader) {
+  run_behind_others();  // sums over ten days must not delay streams and batches on a busy machine
   std::unique_lock lock(query_mutex);
   for (;;) {
     query_wake.wait(lock, [&] { return readers_stop || !queries.empty(); });
