@@ -3,8 +3,11 @@
 // "broke-4", "slow-5".
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
+import path from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { ADMIN, KEY, startGproxy } from '../harness.mjs';
 import { chat, error, messages } from '../upstream.mjs';
@@ -181,7 +184,11 @@ describe('the command', () => {
     const env = { GPROXY_ADMIN_KEY: '' };
     assert.equal((await command(['nothing-of-that-name', ...port, '--admin-key', ADMIN])).code, 1);
     assert.equal((await command(['x', ...port, '--admin-key', 'wrong'])).code, 77);
-    assert.equal((await command(['x', ...port], env)).code, 64);
+    const keyless = await command(['x', ...port, '--dsn', 'sqlite:///nowhere/at-all.db'], env);
+    assert.equal(keyless.code, 69);
+    assert.match(keyless.stderr, /without --admin-key.*nowhere/);
+    assert.equal((await command(['x', ...port, '--dsn', 'sqlite::memory:'], env)).code, 64);
+    assert.equal((await command(['x', ...port, '--dsn', 'mysql://h/db'], env)).code, 78);
     assert.equal((await command([...port, '--admin-key', ADMIN])).code, 64);
     assert.equal((await command(['a/../b', ...port, '--admin-key', ADMIN])).code, 64);
     const probe = net.createServer();
@@ -189,6 +196,39 @@ describe('the command', () => {
     const closed = probe.address().port;
     await new Promise((done) => probe.close(done));
     assert.equal((await command(['x', '--port', String(closed), '--admin-key', ADMIN])).code, 69);
+  });
+  test('reads the database where no gproxy runs, and changes nothing there', async () => {
+    const g = await startGproxy({ config });
+    let troubled;
+    do { asked = []; troubled = await ask('/storm/v1/chat/completions', { url: g.url }); } while (asked.length < 2);
+    const told = (await why(troubled.id, g)).body;
+    const straight = await ask('/fine/v1/chat/completions', { url: g.url });
+    g.child.kill('SIGTERM');
+    await g.exited;
+    const dsn = `sqlite://${path.join(g.dir, 'gproxy.db')}`;
+    const digest = () => createHash('sha256').update(fs.readFileSync(path.join(g.dir, 'gproxy.db'))).digest('hex');
+    const before = digest();
+    const where = ['--host', '127.0.0.1', '--port', String(g.port), '--admin-key', ADMIN];
+    const json = await command([troubled.id, '--json', '--dsn', dsn, ...where]);
+    assert.equal(json.code, 0, json.stderr);
+    assert.deepEqual(JSON.parse(json.stdout), told);
+    // As serve finds it: by the folder; and nobody needs the key to read one's own file.
+    const text = await command([troubled.id], { GPROXY_DATA_DIR: g.dir, GPROXY_ADMIN_KEY: '' });
+    assert.equal(text.code, 0, text.stderr);
+    assert.match(text.stdout, new RegExp(`^request ${troubled.id}\n`));
+    assert.equal((await command([straight.id, '--dsn', dsn])).code, 1);
+    assert.equal(digest(), before);
+    const other = path.join(g.dir, 'other.db');
+    fs.writeFileSync(other, '');
+    assert.match((await command(['x', '--dsn', `sqlite://${other}`])).stderr, /is not gproxy's/);
+    assert.equal((await command(['x', '--dsn', `sqlite://${other}`])).code, 69);
+    assert.equal(fs.statSync(other).size, 0);
+    // One that serves keeps serving.
+    const again = await startGproxy({ config, dataDir: g.dir });
+    assert.equal((await command([troubled.id, '--dsn', dsn], { GPROXY_ADMIN_KEY: '' })).code, 0);
+    assert.equal((await ask('/fine/v1/chat/completions', { url: again.url })).status, 200);
+    await again.stop();
+    fs.rmSync(g.dir, { recursive: true, force: true });
   });
 });
 
