@@ -69,8 +69,9 @@ Result<PoolSettings> parse_pool_settings(std::string_view text) {
   auto parsed = json::parse(text, arena);
   if (!parsed.ok()) return invalid_error("must be a JSON object", "");
   const auto& root = *parsed;
-  GP_CHECK(
-      known(root, "", {"strategy", "max_concurrent", "queue", "first_token_ms", "sticky_move_ms"}));
+  GP_CHECK(known(root, "",
+                 {"strategy", "max_concurrent", "queue", "first_token_ms", "first_byte_ms",
+                  "sticky_move_ms"}));
   if (const auto* strategy = root.find("strategy"); strategy != nullptr && !strategy->is_null()) {
     bool found = false;
     for (const auto candidate : kStrategies) {
@@ -85,6 +86,7 @@ Result<PoolSettings> parse_pool_settings(std::string_view text) {
   }
   GP_CHECK(number(root, "max_concurrent", "", 0, 1'000'000, out.max_concurrent));
   GP_CHECK(number(root, "first_token_ms", "", 0, kDayMs, out.first_token_ms));
+  GP_CHECK(number(root, "first_byte_ms", "", 0, kDayMs, out.first_byte_ms));
   GP_CHECK(number(root, "sticky_move_ms", "", 0, kDayMs, out.sticky_move_ms));
   if (const auto* queue = root.find("queue"); queue != nullptr && !queue->is_null()) {
     GP_CHECK(known(*queue, "queue", {"max", "ms"}));
@@ -106,6 +108,7 @@ std::string to_json(const PoolSettings& settings) {
   w.field("ms", settings.queue_ms);
   w.end_object();
   w.field("first_token_ms", settings.first_token_ms);
+  w.field("first_byte_ms", settings.first_byte_ms);
   w.field("sticky_move_ms", settings.sticky_move_ms);
   w.end_object();
   return out;

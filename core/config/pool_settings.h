@@ -26,16 +26,19 @@ struct PoolSettings {
   uint32_t max_concurrent = 0;
   // Requests that may wait for a credential instead of being answered 503 at once; 0 = none.
   uint32_t queue_max = 0;
-  int64_t queue_ms = 10'000;   // the longest such wait
-  int64_t first_token_ms = 0;  // no content byte within it: the next credential; 0 = no deadline
+  int64_t queue_ms = 10'000;  // the longest such wait
+  // No content byte of a stream within it: the next credential; 0 = no deadline.
+  int64_t first_token_ms = 0;
+  // The same for whole answers, of which the first byte comes when all of it is made.
+  int64_t first_byte_ms = 0;
   int64_t sticky_move_ms = 60'000;  // a rest longer than this moves a conversation for good
 
   bool operator==(const PoolSettings&) const = default;
 };
 
 // {"strategy": "sticky", "max_concurrent": 4, "queue": {"max": 100, "ms": 5000},
-//  "first_token_ms": 20000, "sticky_move_ms": 60000}, all optional. Error: invalid, param = the
-// member's path.
+//  "first_token_ms": 20000, "first_byte_ms": 120000, "sticky_move_ms": 60000}, all optional.
+// Error: invalid, param = the member's path.
 Result<PoolSettings> parse_pool_settings(std::string_view json);
 // With every member.
 std::string to_json(const PoolSettings& settings);

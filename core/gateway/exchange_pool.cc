@@ -130,13 +130,15 @@ void Exchange::stop_waiting() {
 // ------------------------------------------------------------
 
 void Exchange::watch_first_token() {
-  const auto ms = provider_->pool->settings().first_token_ms;
-  if (ms > 0 && is_stream()) first_token_.start(ms);
+  const auto& pool = provider_->pool->settings();
+  const auto ms = is_stream() ? pool.first_token_ms : pool.first_byte_ms;
+  if (ms > 0) first_token_.start(ms);
 }
 
 // Only where there is another way, and an attempt left to go it: a slow answer is better than none.
 void Exchange::on_first_token_late() {
   if (transfer_ == nullptr || budget_.content_sent) return;
+  if (!is_stream() && upstream_bytes_ > 0) return;  // a whole answer that is kept back until its end
   if (phase_ == Phase::done || phase_ == Phase::draining) return;
   const auto again = context_.loop.now_ms() + settings().retry.max_backoff_ms;
   if (budget_.attempts - budget_.unbilled >= budget_.max_attempts ||
