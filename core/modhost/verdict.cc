@@ -126,8 +126,16 @@ Verdict judge_status(const Failure& failure, const CoolDownLimits& limits) {
   }
   if (failure.status == 408) return {Action::next, Scope::credential, 0, "timeout", {}, 0};
   if (failure.status == 501 || failure.status == 505) return {};
-  if (failure.status >= 500) return troubled(failure, "upstream_5xx", limits);
-  return {};
+  if (failure.status < 500) return {};
+  // Who says when to come back speaks of itself, not of the request.
+  const auto asked = retry_after_ms(failure.headers, failure.wall_ms).value_or(0);
+  if (asked <= 0) return troubled(failure, "upstream_5xx", limits);
+  return {Action::cool_down,
+          failure.model.empty() ? Scope::operation : Scope::model,
+          std::clamp(asked, limits.min_ms, limits.default_max_ms),
+          "upstream_5xx",
+          {},
+          0};
 }
 
 }  // namespace

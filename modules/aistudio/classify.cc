@@ -6,8 +6,7 @@
 namespace gproxy_aistudio {
 
 gp::Status Provider::classify(const gp::Failure& failure, gp::Verdict& verdict) const {
-  gproxy_google::judge(failure, verdict, gproxy_google::Rejected::dead);
-  return gp::ok();
+  return gproxy_google::judge(failure, verdict, gproxy_google::Rejected::dead);
 }
 
 }  // namespace gproxy_aistudio

@@ -6,8 +6,7 @@
 namespace gproxy_claude {
 
 gp::Status Provider::classify(const gp::Failure& failure, gp::Verdict& verdict) const {
-  gproxy_common::judge_anthropic(failure, verdict, gproxy_common::Rejected::dead);
-  return gp::ok();
+  return gproxy_common::judge_anthropic(failure, verdict, gproxy_common::Rejected::dead);
 }
 
 void Provider::limits(const gp::LimitsIn& in, gp::Limits& out) const {

@@ -20,6 +20,15 @@ bool says_no_long_context(std::string_view message) {
   return false;
 }
 
+// "OAuth authentication is currently not allowed for this organization.", "OAuth token does not
+// meet scope requirement …". Other refusals are about one model, or about the request.
+bool speaks_of_account(std::string_view message) {
+  for (std::string_view word : {"organization", "OAuth"}) {
+    if (message.find(word) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
 // When the subscription's window opens again, in ms from now; 0 if the headers do not say.
 int64_t unified_reset_ms(const gp::Failure& failure) {
   const std::string_view prefix = "anthropic-ratelimit-unified-";
@@ -64,8 +73,8 @@ gp::Status Provider::classify(const gp::Failure& failure, gp::Verdict& verdict) 
     }
     return gp::ok();
   }
-  if (status == 403 && words.type == "permission_error") {
-    // The account's organisation or plan forbids it; every model alike.
+  if (status == 403 && words.type == "permission_error" && speaks_of_account(words.message)) {
+    // The account's organisation or login forbids it; every model alike.
     gp::cool_down_for(failure, verdict, GP_SCOPE_CREDENTIAL, gp::retry_after_ms(failure),
                       60 * gp::kMinute, "forbidden");
     return gp::ok();
@@ -81,8 +90,7 @@ gp::Status Provider::classify(const gp::Failure& failure, gp::Verdict& verdict) 
       return gp::ok();
     }
   }
-  gproxy_common::judge_anthropic(failure, verdict, gproxy_common::Rejected::by_status);
-  return gp::ok();
+  return gproxy_common::judge_anthropic(failure, verdict, gproxy_common::Rejected::by_status);
 }
 
 }  // namespace gproxy_claudecode

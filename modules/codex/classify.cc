@@ -73,12 +73,11 @@ gp::Status Provider::classify(const gp::Failure& failure, gp::Verdict& verdict) 
     }
   }
   if (words.has("rate_limit_exceeded")) {  // also as the event that ends a stream
-    gp::cool_down_for(failure, verdict, GP_SCOPE_MODEL, gp::retry_after_ms(failure),
-                      30 * gp::kSecond, "rate_limit");
+    gp::cool_down_for(failure, verdict, GP_SCOPE_MODEL, gp::retry_after_ms(failure), gp::kHostsTime,
+                      "rate_limit");
     return gp::ok();
   }
-  gp::judge_by_status(failure, verdict);
-  return gp::ok();
+  return gp::as_usual();
 }
 
 }  // namespace gproxy_codex

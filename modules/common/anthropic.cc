@@ -1,5 +1,7 @@
 #include "common/anthropic.h"
 
+#include "common/limits.h"
+
 namespace gproxy_common {
 namespace {
 
@@ -18,25 +20,9 @@ constexpr Rule kRules[] = {
     {"request_too_large", Means::deliver},
 };
 
-// anthropic-ratelimit-{requests,tokens,…}-reset is the time (RFC 3339) at which the budget is full
-// again; the one that has run out counts.
-std::optional<int64_t> reset_ms(const gp::Failure& failure) {
-  std::optional<int64_t> longest;
-  for (std::string_view what : {"requests", "tokens", "input-tokens", "output-tokens"}) {
-    const gp::Arena& arena = failure.arena();
-    if (failure.header(arena.concat({"anthropic-ratelimit-", what, "-remaining"})) != "0") continue;
-    const auto at =
-        gp::rfc3339_ms(failure.header(arena.concat({"anthropic-ratelimit-", what, "-reset"})));
-    if (at && *at > failure.now_ms() && (!longest || *at - failure.now_ms() > *longest)) {
-      longest = *at - failure.now_ms();
-    }
-  }
-  return longest;
-}
-
 }  // namespace
 
-void judge_anthropic(const gp::Failure& failure, gp::Verdict& verdict, Rejected rejected) {
+gp::Status judge_anthropic(const gp::Failure& failure, gp::Verdict& verdict, Rejected rejected) {
   std::string_view type;
   bool out_of_credit = false;
   if (const auto json = failure.json()) {
@@ -48,36 +34,33 @@ void judge_anthropic(const gp::Failure& failure, gp::Verdict& verdict, Rejected 
   auto asked = gp::retry_after_ms(failure);
   if (out_of_credit) {
     gp::cool_down_for(failure, verdict, GP_SCOPE_CREDENTIAL, asked, 10 * gp::kMinute, "billing");
-    return;
+    return gp::ok();
   }
   for (const Rule& rule : kRules) {
     if (rule.type != type) continue;
     switch (rule.means) {
       case Means::dead:
-        if (rejected == Rejected::by_status) {
-          gp::judge_by_status(failure, verdict);
-        } else {
-          verdict.dead("authentication_error");
-        }
+        if (rejected == Rejected::by_status) return gp::as_usual();
+        verdict.dead("authentication_error");
         break;
       case Means::billing:
-        gp::cool_down_for(failure, verdict, GP_SCOPE_CREDENTIAL, asked, 10 * gp::kMinute,
-                          "billing");
+        gp::cool_down_for(failure, verdict, GP_SCOPE_CREDENTIAL, asked, gp::kHostsTime, "billing");
         break;
       case Means::rate:
-        if (!asked) asked = reset_ms(failure);
-        gp::cool_down_for(failure, verdict, GP_SCOPE_MODEL, asked, 30 * gp::kSecond, "rate_limit");
+        if (!asked) asked = budget_reset_ms(failure);
+        gp::cool_down_for(failure, verdict, GP_SCOPE_MODEL, asked, gp::kHostsTime, "rate_limit");
         break;
       case Means::overloaded:
-        gp::cool_down_for(failure, verdict, GP_SCOPE_MODEL, asked, 3 * gp::kSecond, "overloaded");
+        if (!asked) return gp::as_usual();
+        gp::cool_down_for(failure, verdict, GP_SCOPE_MODEL, asked, gp::kHostsTime, "overloaded");
         break;
       case Means::deliver:
         verdict.deliver();
         break;
     }
-    return;
+    return gp::ok();
   }
-  gp::judge_by_status(failure, verdict);
+  return gp::as_usual();
 }
 
 }  // namespace gproxy_common

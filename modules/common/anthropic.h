@@ -10,7 +10,7 @@ namespace gproxy_common {
 enum class Rejected { dead, by_status };
 
 // The verdict that follows from error.type of the body (or of a stream's error event), from the
-// rate-limit headers (anthropic-ratelimit-*), and where they leave it open from the status.
-void judge_anthropic(const gp::Failure& failure, gp::Verdict& verdict, Rejected rejected);
+// rate-limit headers (anthropic-ratelimit-*); where they leave it open the host's rule counts.
+gp::Status judge_anthropic(const gp::Failure& failure, gp::Verdict& verdict, Rejected rejected);
 
 }  // namespace gproxy_common

@@ -1,4 +1,4 @@
-// Nothing is known of this upstream's error words: the status decides.
+// Nothing is known of this upstream's error words: its headers and the status decide.
 #include "common/limits.h"
 #include "custom.h"
 #include "gproxy/verdicts.hpp"
@@ -6,8 +6,7 @@
 namespace gproxy_custom {
 
 gp::Status Provider::classify(const gp::Failure& failure, gp::Verdict& verdict) const {
-  gp::judge_by_status(failure, verdict);
-  return gp::ok();
+  return gproxy_common::judge_budgets(failure, verdict);
 }
 
 // Compatible servers copy one of these two forms.

@@ -18,17 +18,11 @@ gp::Status Provider::classify(const gp::Failure& failure, gp::Verdict& verdict) 
                       "forbidden");
     return gp::ok();
   }
-  if (failure.status() == 402) {  // the account's credits are used up
-    gp::cool_down_for(failure, verdict, GP_SCOPE_CREDENTIAL, gp::retry_after_ms(failure),
-                      30 * gp::kMinute, "billing");
-    return gp::ok();
-  }
   if (failure.status() == 404 && detail.ends_with("Not found for account")) {
     verdict.next("model_not_found");  // another account may have it
     return gp::ok();
   }
-  gp::judge_by_status(failure, verdict);
-  return gp::ok();
+  return gp::as_usual();
 }
 
 }  // namespace gproxy_nvidia

@@ -26,19 +26,6 @@ constexpr Rule kRules[] = {
     {429, "access_terminated", Means::dead},
 };
 
-// x-ratelimit-reset-requests: "1s", x-ratelimit-reset-tokens: "6m0s"; the one that ran out counts.
-std::optional<int64_t> reset_ms(const gp::Failure& failure) {
-  std::optional<int64_t> longest;
-  for (std::string_view what : {"requests", "tokens"}) {
-    const auto remaining = failure.header(failure.arena().concat({"x-ratelimit-remaining-", what}));
-    if (remaining != "0") continue;
-    const auto reset =
-        gp::duration_ms(failure.header(failure.arena().concat({"x-ratelimit-reset-", what})));
-    if (reset && (!longest || *reset > *longest)) longest = reset;
-  }
-  return longest;
-}
-
 }  // namespace
 
 gp::Status Provider::classify(const gp::Failure& failure, gp::Verdict& verdict) const {
@@ -66,14 +53,7 @@ gp::Status Provider::classify(const gp::Failure& failure, gp::Verdict& verdict) 
     }
     return gp::ok();
   }
-  if (failure.status() == 429 && !gp::retry_after_ms(failure)) {
-    if (const auto reset = reset_ms(failure)) {
-      gp::cool_down_for(failure, verdict, GP_SCOPE_MODEL, reset, 30 * gp::kSecond, "rate_limit");
-      return gp::ok();
-    }
-  }
-  gp::judge_by_status(failure, verdict);
-  return gp::ok();
+  return gproxy_common::judge_budgets(failure, verdict);
 }
 
 void Provider::limits(const gp::LimitsIn& in, gp::Limits& out) const {

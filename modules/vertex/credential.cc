@@ -175,8 +175,7 @@ gp::Status Provider::refresh_resume(const gp::StepIn& in, gp_step& out) {
 }
 
 gp::Status Provider::classify(const gp::Failure& failure, gp::Verdict& verdict) const {
-  gproxy_google::judge(failure, verdict, gproxy_google::Rejected::refresh);
-  return gp::ok();
+  return gproxy_google::judge(failure, verdict, gproxy_google::Rejected::refresh);
 }
 
 }  // namespace gproxy_vertex

@@ -40,8 +40,7 @@ gp::Status Provider::respond(const gp::Request& request, gp::Local& out,
 }
 
 gp::Status Provider::classify(const gp::Failure& failure, gp::Verdict& verdict) const {
-  judge(failure, verdict, Rejected::dead);
-  return gp::ok();
+  return judge(failure, verdict, Rejected::dead);
 }
 
 }  // namespace gproxy_vertexexpress

@@ -109,6 +109,8 @@ struct Judged {
   int32_t action = 0, scope = 0, cause = 0;
   int64_t until_ms = 0;
   std::string reason, credential_json;
+  // The hook leaves it to the host.
+  bool as_usual() const { return status != GP_OK; }
 };
 
 struct FailureSpec {

@@ -99,14 +99,15 @@ gp::Status CodeAssist::begin(const gp::Request& request, gp::Upstream& up, const
   return gp::ok();
 }
 
-void CodeAssist::judge_failure(const gp::Failure& failure, gp::Verdict& verdict) const {
+gp::Status CodeAssist::judge_failure(const gp::Failure& failure, gp::Verdict& verdict) const {
   const auto* account = reinterpret_cast<const Account*>(failure.raw().credential);
   if (failure.is_http() && failure.status() == 404 && account != nullptr &&
       failure.now_ms() - account->project_checked_ms > kProjectCheckMs) {
-    return verdict.refresh(kCauseProject, "project");
+    verdict.refresh(kCauseProject, "project");
+    return gp::ok();
   }
-  judge(failure, verdict,
-        account == nullptr || account->refreshable ? Rejected::refresh : Rejected::dead);
+  return judge(failure, verdict,
+               account == nullptr || account->refreshable ? Rejected::refresh : Rejected::dead);
 }
 
 }  // namespace gproxy_google

@@ -50,7 +50,7 @@ class CodeAssist {
   // Method, address, headers; CREDENTIAL_EXPIRED where the account has no token or project.
   gp::Status begin(const gp::Request& request, gp::Upstream& up, const gp_kind& kind,
                    std::string_view path) const;
-  void judge_failure(const gp::Failure& failure, gp::Verdict& verdict) const;
+  gp::Status judge_failure(const gp::Failure& failure, gp::Verdict& verdict) const;
 
   const Product& product() const { return product_; }
   const std::string& base_url() const { return base_url_; }
@@ -102,8 +102,7 @@ class CodeAssistProvider : public CodeAssist {
     return open_account(text, out, info);
   }
   gp::Status classify(const gp::Failure& failure, gp::Verdict& verdict) const {
-    judge_failure(failure, verdict);
-    return gp::ok();
+    return judge_failure(failure, verdict);
   }
 
   static gp::Status oauth_start(const gp::StepIn& in, gp_step& out) {

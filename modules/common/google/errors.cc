@@ -78,30 +78,37 @@ ErrorDetails read_error(const gp::Failure& failure) {
   return out;
 }
 
-void judge(const gp::Failure& failure, gp::Verdict& verdict, Rejected rejected) {
+gp::Status judge(const gp::Failure& failure, gp::Verdict& verdict, Rejected rejected) {
   const ErrorDetails details = read_error(failure);
   for (const Rule& rule : kRules) {
     if (rule.reason != details.reason) continue;
     // A project that the service does not serve may serve again: look in from time to time.
-    if (rule.means == Means::dead) return verdict.dead(rule.reason);
-    return gp::cool_down_for(failure, verdict, GP_SCOPE_CREDENTIAL, std::nullopt, kLongRest,
-                             rule.means == Means::account ? "account" : rule.reason);
+    if (rule.means == Means::dead) {
+      verdict.dead(rule.reason);
+    } else {
+      gp::cool_down_for(failure, verdict, GP_SCOPE_CREDENTIAL, std::nullopt, kLongRest,
+                        rule.means == Means::account ? "account" : rule.reason);
+    }
+    return gp::ok();
   }
   if (failure.status() == 401) {
-    if (rejected == Rejected::refresh) return verdict.refresh(GP_CAUSE_REJECTED, "unauthorized");
-    return verdict.dead("unauthorized");
+    if (rejected == Rejected::refresh) {
+      verdict.refresh(GP_CAUSE_REJECTED, "unauthorized");
+    } else {
+      verdict.dead("unauthorized");
+    }
+    return gp::ok();
   }
-  if (failure.status() == 429) {
-    auto asked = gp::retry_after_ms(failure);
-    if (!asked) asked = details.wait_ms;
-    // The delay of a daily quota is that of its minute: nothing changes until the day does.
-    if (details.per_day) asked = std::max<int64_t>(asked.value_or(0), kLongRest);
-    return gp::cool_down_for(failure, verdict, GP_SCOPE_MODEL, asked, 30 * gp::kSecond,
-                             details.per_day                       ? "daily_quota"
-                             : details.reason == "QUOTA_EXHAUSTED" ? "quota_exhausted"
-                                                                   : "rate_limit");
-  }
-  gp::judge_by_status(failure, verdict);
+  if (failure.status() != 429) return gp::as_usual();
+  auto asked = gp::retry_after_ms(failure);
+  if (!asked) asked = details.wait_ms;
+  // The delay of a daily quota is that of its minute: nothing changes until the day does.
+  if (details.per_day) asked = std::max<int64_t>(asked.value_or(0), kLongRest);
+  gp::cool_down_for(failure, verdict, GP_SCOPE_MODEL, asked, gp::kHostsTime,
+                    details.per_day                       ? "daily_quota"
+                    : details.reason == "QUOTA_EXHAUSTED" ? "quota_exhausted"
+                                                          : "rate_limit");
+  return gp::ok();
 }
 
 }  // namespace gproxy_google

@@ -29,7 +29,8 @@ enum class Rejected {
   refresh,  // a token: gproxy.credential/1 makes a new one
 };
 
-// The verdict that all Google kinds share. A 400 and a 404 without a known reason are the client's.
-void judge(const gp::Failure& failure, gp::Verdict& verdict, Rejected rejected);
+// The verdict that all Google kinds share; what the reason leaves open is the host's to judge. A
+// 400 and a 404 without a known reason are the client's.
+gp::Status judge(const gp::Failure& failure, gp::Verdict& verdict, Rejected rejected);
 
 }  // namespace gproxy_google

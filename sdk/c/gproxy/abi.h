@@ -585,11 +585,11 @@ typedef struct gp_provider_vt {
    *                   or retry-after-ms says, at most an hour, else 30 s
    *   401             REFRESH once where the credential can be refreshed; else COOL_DOWN of the credential,
    *                   30 s, doubled by each further one in a row, at most an hour
-   *   403             NEXT; from the third in a row on COOL_DOWN as for 401
-   *   408             NEXT
+   *   403, 408        NEXT; from the third 403 in a row on COOL_DOWN as for 401
+   *   402             COOL_DOWN of the credential for what Retry-After says, else 10 min
    *   other 5xx (but 501, 505), error events of a stream, timeouts, broken connections and answers
    *                   NEXT; from the third failure in a row on COOL_DOWN of the credential for 10 s. An error
-   *                   event that speaks of a rate limit is judged as a 429
+   *                   event that speaks of a rate limit is judged as a 429, so is a 5xx with Retry-After
    *   everything else DELIVER
    * COOL_DOWN without until_ms rests as long as this rule would, at least a second and at most 30 days. */
   gp_status (*classify)(const gp_provider *provider, gp_call *call, const gp_failure *failure,

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Reading failures of HTTP APIs: how long to stay away, and the verdicts that follow from the
-// status alone. A module looks at its vendor's error words first and leaves the rest to
-// judge_by_status.
+// Reading failures of HTTP APIs: how long to stay away, and for what. A module looks at its
+// vendor's error words first and leaves the rest to the host: as_usual().
 #pragma once
 
 #include <cstdint>
@@ -119,65 +118,23 @@ inline std::optional<int64_t> retry_after_ms(const Failure& failure) {
   return std::nullopt;
 }
 
-// A cool-down from what the upstream asks, or `otherwise`; never zero, which would hammer it.
+// Rests what `scope` names for as long as the upstream asks, else for `otherwise_ms`; never less
+// than a second, which would hammer it. Without either (kHostsTime) the host knows the operator's
+// wish.
+inline constexpr int64_t kHostsTime = 0;
 inline void cool_down_for(const Failure& failure, Verdict& verdict, int32_t scope,
                           std::optional<int64_t> asked_ms, int64_t otherwise_ms,
                           std::string_view reason) {
+  if (!asked_ms && otherwise_ms == kHostsTime) return verdict.cool_down(scope, 0, reason);
   const int64_t wait =
       std::clamp<int64_t>(asked_ms.value_or(otherwise_ms), kSecond, 24 * 60 * kMinute);
   verdict.cool_down(scope, failure.now_ms() + wait, reason);
 }
 
-// What the status (or the transport's failure) says by itself. A request-specific 4xx is the
-// client's.
-inline void judge_by_status(const Failure& failure, Verdict& verdict) {
-  if (!failure.is_http()) {
-    switch (failure.raw().kind) {
-      case GP_FAILURE_CONNECT:
-      case GP_FAILURE_DNS:
-      case GP_FAILURE_TLS:
-      case GP_FAILURE_CONNECT_TIMEOUT:
-      case GP_FAILURE_PROXY:
-        return cool_down_for(failure, verdict, GP_SCOPE_CREDENTIAL, std::nullopt, 3 * kSecond,
-                             "unreachable");
-      case GP_FAILURE_FIRST_BYTE_TIMEOUT:
-      case GP_FAILURE_IDLE_TIMEOUT:
-      case GP_FAILURE_TOTAL_TIMEOUT:
-        return cool_down_for(failure, verdict, GP_SCOPE_MODEL, std::nullopt, 3 * kSecond,
-                             "timeout");
-      case GP_FAILURE_RESET:
-      case GP_FAILURE_PROTOCOL:
-        return verdict.next("broken");
-      case GP_FAILURE_STREAM_ERROR:
-        return verdict.next("stream_error");
-      default:
-        return verdict.deliver();
-    }
-  }
-  const auto asked = retry_after_ms(failure);
-  const int32_t status = failure.status();
-  if (status == 429) {
-    return cool_down_for(failure, verdict, GP_SCOPE_MODEL, asked, 30 * kSecond, "rate_limit");
-  }
-  if (status == 401) {
-    return cool_down_for(failure, verdict, GP_SCOPE_CREDENTIAL, std::nullopt, 10 * kMinute,
-                         "unauthorized");
-  }
-  if (status == 402) {
-    return cool_down_for(failure, verdict, GP_SCOPE_CREDENTIAL, asked, 10 * kMinute, "billing");
-  }
-  if (status == 403) {
-    return cool_down_for(failure, verdict, GP_SCOPE_MODEL, std::nullopt, kMinute, "forbidden");
-  }
-  if (status == 408) return verdict.next("timeout");
-  // A 500 may be the request's own doing: another credential may try it, none is put aside for it.
-  if (status == 500 || status == 501)
-    return status == 501 ? verdict.deliver() : verdict.next("server_error");
-  if (status > 501) {
-    return cool_down_for(failure, verdict, GP_SCOPE_MODEL, asked, 3 * kSecond,
-                         status == 503 || status == 529 ? "overloaded" : "server_error");
-  }
-  verdict.deliver();
+// What a classify hook returns that has nothing to add: the host's own rule counts, which knows how
+// often the credential has failed in a row and how long the operator lets it rest (gproxy/abi.h).
+inline Status as_usual() {
+  return unsupported("as usual");
 }
 
 }  // namespace gp

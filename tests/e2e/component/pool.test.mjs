@@ -1,6 +1,6 @@
 // Credentials and routes through the running gateway: while there is a way, a request succeeds. What the
 // scripted upstream does follows from the credential's key: "ok-1", "limited-2", "refused-3", "slow-4",
-// "reset-5", "cut-6", "broken-7".
+// "reset-5", "cut-6", "broken-7", "hush-8", "late-9", "status-503-10" (each model once).
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import net from 'node:net';
@@ -10,6 +10,7 @@ import { chat, error, json, messages } from '../upstream.mjs';
 
 const GUEST = 'sk-guest-key';
 let upstream; let gproxy; let closedPort;
+const blipped = new Set();
 let asked = []; let running = 0; let mostRunning = 0;
 
 function keyOf(req) {
@@ -31,6 +32,9 @@ async function startUpstream() {
       if (kind === 'refused') return error(res, 'openai', 401, 'bad key');
       if (kind === 'broken') return error(res, 'openai', 500, 'boom');
       if (kind === 'reset') return res.destroy();
+      if (kind === 'hush') return undefined; // not even a head
+      if (kind === 'late') { res.writeHead(200, { 'content-type': 'application/json' }); res.write('{"id":"c",'); return setTimeout(() => res.end('"object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"late"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}'), 1500); }
+      if (kind === 'status' && !blipped.has(key + body.model)) { blipped.add(key + body.model); if (body.model === 'asks') res.setHeader('retry-after', '60'); return error(res, 'openai', Number(key.split('-')[1]), 'this once'); }
       if (kind === 'slow') { res.writeHead(200, { 'content-type': 'text/event-stream' }); res.write(': hold on\n\n'); return undefined; }
       if (kind === 'cut') { res.writeHead(200, { 'content-type': 'text/event-stream' }); res.write('data: {"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"Hel"}}]}\n\n', () => res.destroy()); return undefined; }
       const answer = () => {
@@ -47,6 +51,7 @@ async function startUpstream() {
 
 const credentials = (tag, keys, settings) => keys.map((api_key, i) => ({ name: `c${i}`, secret: { [tag]: { api_key } }, ...(settings?.[i] ? { settings: settings[i] } : {}) }));
 const openai = (name, keys, pool = {}, port = upstream.port, settings) => ({ name, kind: 'openai', channel_settings: { base_url: `http://127.0.0.1:${port}` }, pool, credentials: credentials('OpenAI', keys, settings) });
+const custom = (name, keys, pool) => ({ name, kind: 'custom', channel_settings: { base_url: `http://127.0.0.1:${upstream.port}`, proto: 'openai_chat', dispatch: { ops: [] } }, pool, credentials: credentials('Custom', keys) });
 const many = (n, kind) => Array.from({ length: n }, (_, i) => `${kind}-${i}`);
 
 before(async () => {
@@ -61,6 +66,9 @@ before(async () => {
       openai('storm', [...many(30, 'limited'), ...many(10, 'ok')]),
       openai('halfdead', many(50, 'ok').flatMap((ok, i) => [`refused-${i}`, ok])),
       openai('slow', ['slow-1', 'ok-1'], { first_token_ms: 100 }),
+      custom('hush', ['hush-1', 'ok-1'], { first_byte_ms: 1000 }),
+      custom('begins', ['late-1', 'ok-1'], { first_byte_ms: 1000 }),
+      ...[403, 500, 502, 503, 529].map((status) => openai(`blip${status}`, [`status-${status}-1`])),
       openai('onlyslow', ['slow-1'], { first_token_ms: 50 }),
       openai('resets', ['reset-1', 'reset-2', 'ok-1']),
       openai('cuts', ['cut-1', 'ok-1']),
@@ -126,6 +134,24 @@ describe('every request that has a way succeeds', () => {
     }
     assert.ok(asked.some((a) => a.key === 'slow-1'));
   });
+  test('when a whole answer does not begin; one that has begun is waited for', async () => {
+    const claude = (provider) => ask(provider, { path: `/${provider}/v1/messages`, headers: { 'anthropic-version': '2023-06-01' } });
+    for (let i = 0; i < 4; i++) {
+      const r = await (i < 2 ? ask('hush') : claude('hush')); // as it came, and translated
+      assert.equal(r.status, 200, r.text);
+      assert.match(r.text, /Hello/);
+    }
+    // Three times in a row, and it rests.
+    assert.ok(asked.filter((a) => a.key === 'hush-1').length <= 3);
+    assert.ok(asked.some((a) => a.key === 'hush-1'));
+    asked = [];
+    for (const call of [() => ask('begins'), () => claude('begins')]) {
+      const both = [await call(), await call()];
+      assert.deepEqual(both.map((r) => r.status), [200, 200]);
+      assert.equal(both.filter((r) => r.text.includes('late')).length, 1);
+    }
+    assert.equal(asked.length, 4);
+  });
   test('when connections are reset before the first byte', async () => {
     for (let i = 0; i < 6; i++) assert.equal((await ask('resets', { stream: i % 2 === 0 })).status, 200);
   });
@@ -156,6 +182,22 @@ describe('what cannot be helped', () => {
     assert.equal(asked.length, 2);
     const broken = results.find((r) => !r.text.includes('[DONE]'));
     assert.match(broken.text, /stream_interrupted/);
+  });
+  test('one failure harms nobody: the next request finds the credential as it was', async () => {
+    for (const status of [403, 500, 502, 503, 529]) {
+      assert.ok((await ask(`blip${status}`)).status >= 400);
+      const r = await ask(`blip${status}`);
+      assert.equal(r.status, 200, `${status}: ${r.text}`);
+    }
+  });
+  test('a 503 that says when to come back is left alone until then, for that model', async () => {
+    assert.equal((await ask('blip503', { model: 'asks' })).status, 503);
+    asked = [];
+    const rests = await ask('blip503', { model: 'asks' });
+    assert.equal(rests.status, 503);
+    assert.ok(Number(rests.headers.get('retry-after')) > 50);
+    assert.equal(asked.length, 0);
+    assert.equal((await ask('blip503')).status, 200);
   });
   test('server errors use up the attempts: eight', async () => {
     const r = await ask('allbroken');

@@ -135,6 +135,16 @@ TEST_CASE("a server error moves on, and rests the credential only when it is the
   CHECK(v.reason == "upstream_5xx");
 }
 
+TEST_CASE("a server error that says when to come back rests the model until then, at once") {
+  auto v = AFailure().status(503).model("m").header("retry-after", "20").judge();
+  CHECK(v.action == Action::cool_down);
+  CHECK(v.scope == Scope::model);
+  CHECK(v.cool_down_ms == 20'000);
+  CHECK(AFailure().status(503).header("retry-after", "20").judge().scope == Scope::operation);
+  CHECK(AFailure().status(503).header("retry-after", "0").judge().action == Action::next);
+  CHECK(AFailure().status(501).header("retry-after", "20").judge().action == Action::deliver);
+}
+
 TEST_CASE("transport failures move on like server errors") {
   for (auto kind : {FailureKind::connect, FailureKind::dns, FailureKind::tls,
                     FailureKind::connect_timeout, FailureKind::first_byte_timeout,

@@ -112,10 +112,14 @@ TEST_CASE_FIXTURE(Fixture, "claude: verdicts") {
             {{"anthropic-ratelimit-tokens-remaining", "0"},
              {"anthropic-ratelimit-tokens-reset", "2026-01-01T00:02:00Z"}});
   CHECK(j.until_ms == now + 120'000);
-  CHECK(judge(529, error("overloaded_error")).until_ms == now + 3'000);
+  j = judge(429, error("rate_limit_error"));
+  CHECK(j.action == GP_ACTION_COOL_DOWN);
+  CHECK(j.until_ms == 0);  // the operator's time
+  CHECK(judge(529, error("overloaded_error"), {{"retry-after", "3"}}).until_ms == now + 3'000);
+  CHECK(judge(529, error("overloaded_error")).as_usual());
   j = provider->classify(
       {.kind = GP_FAILURE_STREAM_ERROR, .status = 200, .body = error("overloaded_error")},
       key.get());
-  CHECK(j.action == GP_ACTION_COOL_DOWN);
-  CHECK(judge(502, "<html>").action == GP_ACTION_COOL_DOWN);
+  CHECK(j.as_usual());
+  CHECK(judge(502, "<html>").as_usual());
 }

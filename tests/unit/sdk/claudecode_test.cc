@@ -174,8 +174,12 @@ TEST_CASE_FIXTURE(Fixture, "claudecode: what failures mean") {
                               account.get());
   };
   CHECK(judge(401, R"({"error":{"type":"authentication_error"}})").action == GP_ACTION_REFRESH);
-  const Judged forbidden = judge(403, R"({"error":{"type":"permission_error","message":"no"}})");
-  CHECK(forbidden.scope == GP_SCOPE_CREDENTIAL);
+  const auto refused = [&](std::string message) {
+    return judge(403, R"({"error":{"type":"permission_error","message":")" + message + R"("}})");
+  };
+  CHECK(refused("OAuth authentication is currently not allowed for this organization.").action ==
+        GP_ACTION_COOL_DOWN);
+  CHECK(refused("Your plan does not include this model.").as_usual());
   Judged limited = judge(429, R"({"error":{"type":"rate_limit_error"}})",
                          {{"anthropic-ratelimit-unified-reset", "1767229200"},
                           {"anthropic-ratelimit-unified-representative-claim", "five_hour"}});
@@ -193,7 +197,7 @@ TEST_CASE_FIXTURE(Fixture, "claudecode: what failures mean") {
   limited = judge(429, R"({"error":{"type":"rate_limit_error"}})", {{"retry-after", "9"}});
   CHECK(limited.scope == GP_SCOPE_MODEL);
   CHECK(limited.until_ms == kNow + 9000);
-  CHECK(judge(529, R"({"error":{"type":"overloaded_error"}})").reason == "overloaded");
+  CHECK(judge(529, R"({"error":{"type":"overloaded_error"}})").as_usual());
 
   // A long context that is not granted is remembered, for that family alone.
   const std::string refusal =

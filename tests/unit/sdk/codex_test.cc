@@ -232,8 +232,7 @@ TEST_CASE_FIXTURE(Fixture, "codex: what failures mean") {
   CHECK(judged.until_ms == kNow + 1'800'000);
   CHECK(judged.reason == "usage_limit");
   judged = judge(429, "{}", {{"retry-after", "7"}});
-  CHECK(judged.scope == GP_SCOPE_MODEL);
-  CHECK(judged.until_ms == kNow + 7000);
+  CHECK(judged.as_usual());
   CHECK(judge(403, R"({"error":{"type":"usage_not_included"}})").scope == GP_SCOPE_CREDENTIAL);
   CHECK(judge(400, R"({"detail":"Unsupported parameter: x"})").action == GP_ACTION_DELIVER);
   judged = provider->classify(

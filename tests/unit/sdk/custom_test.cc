@@ -505,3 +505,46 @@ TEST_CASE_FIXTURE(Fixture, "custom: counts are the upstream's, or made here with
   REQUIRE(refusing != nullptr);
   CHECK(refusing->mode(GP_PROTOCOL_GEMINI, GP_OP_COUNT_TOKENS) == GP_ROUTE_UNSUPPORTED);
 }
+
+TEST_CASE_FIXTURE(Fixture, "custom: a 429 rests the model until the headers' reset, in any of their forms") {
+  constexpr int64_t kNow = 1'767'225'600'000;  // 2026-01-01T00:00:00Z
+  FakeHost::set_now_ms(kNow);
+  auto provider = make();
+  REQUIRE(provider != nullptr);
+  struct Case {
+    const char *remaining, *reset, *value;
+    int64_t wait_ms;  // 0: left to the host
+  };
+  const Case cases[] = {
+      {"x-ratelimit-remaining-requests", "x-ratelimit-reset-requests", "1m30s", 90'000},
+      {"x-ratelimit-remaining-requests", "x-ratelimit-reset-requests", "20ms", 1'000},
+      {"x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens", "0.5", 1'000},
+      {"x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens", "12.5", 12'500},
+      {"X-RateLimit-Remaining", "X-RateLimit-Reset", "1767225660", 60'000},
+      {"X-RateLimit-Remaining", "X-RateLimit-Reset", "1767225660000", 60'000},
+      {"RateLimit-Remaining", "RateLimit-Reset", "45", 45'000},
+      {"X-RateLimit-Remaining", "X-RateLimit-Reset", "2026-01-01T00:02:00Z", 120'000},
+      {"X-RateLimit-Remaining", "X-RateLimit-Reset", "2026-01-01T02:02:00.5+02:00", 120'000},
+      {"anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset", "2026-01-01T00:03:00Z", 180'000},
+      {"X-RateLimit-Remaining", "X-RateLimit-Reset", "soon", 0},
+      {"X-RateLimit-Remaining", "X-RateLimit-Reset", "1767225599", 0},  // it was then
+      {"X-RateLimit-Remaining", "X-RateLimit-Reset", "-5", 0},
+      {"X-RateLimit-Remaining", "X-Other", "60", 0},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.reset);
+    CAPTURE(c.value);
+    const Judged judged = provider->classify({.status = 429, .headers = {{c.remaining, "0"}, {c.reset, c.value}}, .body = "{}"});
+    CHECK(judged.as_usual() == (c.wait_ms == 0));
+    if (judged.as_usual()) continue;
+    CHECK(judged.action == GP_ACTION_COOL_DOWN);
+    CHECK(judged.scope == GP_SCOPE_MODEL);
+    CHECK(judged.until_ms == kNow + c.wait_ms);
+  }
+  // With something left it was not this budget; Retry-After goes before all of it; of two budgets
+  // that are used up the later one counts.
+  CHECK(provider->classify({.status = 429, .headers = {{"x-ratelimit-remaining", "3"}, {"x-ratelimit-reset", "60"}}}).as_usual());
+  CHECK(provider->classify({.status = 429, .headers = {{"x-ratelimit-remaining", "0"}, {"x-ratelimit-reset", "60"}, {"retry-after", "5"}}}).as_usual());
+  CHECK(provider->classify({.status = 503, .headers = {{"x-ratelimit-remaining", "0"}, {"x-ratelimit-reset", "60"}}}).as_usual());
+  CHECK(provider->classify({.status = 429, .headers = {{"x-ratelimit-remaining-requests", "0"}, {"x-ratelimit-reset-requests", "9s"}, {"x-ratelimit-remaining-tokens", "0"}, {"x-ratelimit-reset-tokens", "1h2m3s"}}}).until_ms == kNow + 3'723'000);
+}

@@ -121,12 +121,9 @@ TEST_CASE_FIXTURE(Fixture, "deepseek: what failures mean") {
   };
   CHECK(judge(401, R"({"error":{"message":"Authentication Fails","type":"authentication_error"}})")
             .action == GP_ACTION_DEAD);
-  const Judged broke = judge(402, R"({"error":{"message":"Insufficient Balance"}})");
-  CHECK(broke.action == GP_ACTION_COOL_DOWN);
-  CHECK(broke.scope == GP_SCOPE_CREDENTIAL);
+  CHECK(judge(402, R"({"error":{"message":"Insufficient Balance"}})").as_usual());
   CHECK(judge(422, "{}").action == GP_ACTION_DELIVER);
-  const Judged limited = judge(429, "{}", {{"retry-after", "7"}});
-  CHECK(limited.scope == GP_SCOPE_MODEL);
-  CHECK(judge(503, "").action == GP_ACTION_COOL_DOWN);
+  CHECK(judge(429, "{}", {{"retry-after", "7"}}).as_usual());
+  CHECK(judge(503, "").as_usual());
   CHECK(judge(400, "<html>").action == GP_ACTION_DELIVER);
 }

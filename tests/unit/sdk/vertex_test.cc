@@ -258,7 +258,7 @@ TEST_CASE_FIXTURE(Fixture, "vertex: a refused token is renewed, a limit rests th
   CHECK(judge(401).action == GP_ACTION_REFRESH);
   CHECK(judge(401).cause == GP_CAUSE_REJECTED);
   CHECK(judge(400).action == GP_ACTION_DELIVER);
-  CHECK(judge(403).scope == GP_SCOPE_MODEL);
+  CHECK(judge(403).as_usual());
   const Judged disabled = judge(
       403,
       R"({"error":{"details":[{"@type":"x/google.rpc.ErrorInfo","reason":"SERVICE_DISABLED"}]}})");
