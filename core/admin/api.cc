@@ -157,6 +157,12 @@ void with_audit(const Route& route, Context& context) {
   context.respond = [&plane = context.plane, note, reveals = route.audit == Audit::reveals,
                      respond = std::move(context.respond)](Response response) {
     if (note->stored && response.status < 400) return respond(std::move(response));
+    // What the database could not do it cannot tell either.
+    if (response.status == 503) {
+      log::warn("an admin call has failed, no audit row",
+                {{"action", note->row.action}, {"target", note->row.target}});
+      return respond(std::move(response));
+    }
     auto row = std::make_shared<storage::AuditRow>(note->row);
     row->at = plane.clock().wall_us();
     row->status = response.status;

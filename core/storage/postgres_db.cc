@@ -187,8 +187,11 @@ class PostgresDb final : public Db {
     return guarded([&] { changes_ = static_cast<int64_t>(work_->exec(sql).affected_rows()); });
   }
   Result<void> begin(Intent intent) override {
-    GP_CHECK(exec(intent == Intent::write ? "BEGIN"
-                                          : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
+    beginning_ = true;
+    auto begun =
+        exec(intent == Intent::write ? "BEGIN" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    beginning_ = false;
+    GP_CHECK(std::move(begun));
     in_transaction_ = true;
     return ok();
   }
@@ -262,8 +265,19 @@ class PostgresDb final : public Db {
     return pointers_;
   }
 
+  // On a connection that may have died since it was last used: where nothing can have been done
+  // yet, a fresh one is tried before anybody is told.
   template <class Work>
   Result<void> guarded(Work work) {
+    const bool kept = connection_ != nullptr && !in_transaction_;
+    auto done = once(work);
+    const bool lost = kept && !done.ok() && connection_ == nullptr;
+    const bool harmless = beginning_ || options_.use == PostgresOptions::Use::reading;
+    return lost && harmless ? once(work) : done;
+  }
+
+  template <class Work>
+  Result<void> once(Work& work) {
     if (interrupted_.load(std::memory_order_relaxed)) {
       return Error{ErrorKind::timeout, "query_timeout",
                    "the query took too long or was interrupted"};
@@ -308,6 +322,7 @@ class PostgresDb final : public Db {
   int64_t timeout_ms_ = 0;
   int64_t changes_ = 0;
   bool in_transaction_ = false;
+  bool beginning_ = false;
   std::atomic<bool> interrupted_{false};
 };
 

@@ -24,10 +24,14 @@ int32_t number(Origin origin) {
 
 Result<void> SqlStore::in_transaction(const std::function<Result<void>()>& work) {
   if (joined_) return work();
-  GP_CHECK(db_->begin(Db::Intent::write));
+  if (auto begun = db_->begin(Db::Intent::write); !begun) {
+    note_trouble(begun.error());
+    return begun;
+  }
   auto done = work();
   if (done && log_size_) done = log_size_->before_commit();
   if (done) done = db_->commit();
+  if (!done) note_trouble(done.error());
   if (!done) db_->rollback();
   if (rollups_) done ? rollups_->committed() : rollups_->rolled_back();
   if (log_size_) done ? log_size_->committed() : log_size_->rolled_back();

@@ -320,12 +320,27 @@ Result<void> SqlStore::append_batch(const Batch& batch, Known known) {
 
 Result<bool> SqlStore::maintain(const Retention& retention) {
   const int64_t now = clock_.wall_us();
-  GP_TRY(const bool more, rollups_->maintain(now));
-  if (more) return true;
-  return prune(retention, now);
+  auto more = rollups_->maintain(now);
+  if (more.ok() && !*more) more = prune(retention, now);
+  if (!more.ok()) note_trouble(more.error());
+  return more;
 }
 
-Result<void> SqlStore::probe() {
+void SqlStore::note_trouble(const Error& error) {
+  if (error.kind == ErrorKind::overloaded) trouble_ = true;
+}
+
+Result<void> SqlStore::probe(Probe how) {
+  if (how == Probe::write) {
+    // Something new each time: SQLite writes no page that stays the same.
+    const std::string now = std::to_string(clock_.wall_us());
+    return in_transaction([&] {
+      Query put(*db_,
+                "INSERT INTO meta (name, value) VALUES ('probed_at', $1)"
+                " ON CONFLICT (name) DO UPDATE SET value = excluded.value");
+      return put.with(now).run();
+    });
+  }
   GP_CHECK(db_->begin(Db::Intent::write));
   // On a server BEGIN alone would not tell whether it takes rows.
   auto done = Query(*db_, "SELECT 1 FROM config_state").run();

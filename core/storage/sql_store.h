@@ -57,7 +57,8 @@ class SqlStore : public Store {
   Result<RekeyReport> begin_rekey(const std::optional<Secret>& key) override;
   Result<RekeyReport> rekey_step() override;
   RekeyReport rekey_state() const override;
-  Result<void> probe() override;
+  Result<void> probe(Probe how) override;
+  bool take_trouble() override { return std::exchange(trouble_, false); }
 
   const KeyHasher& key_hasher() const override { return hasher_; }
   std::string_view database_id() const override { return database_id_; }
@@ -100,6 +101,8 @@ class SqlStore : public Store {
   };
   Result<void> reseal_some(RekeyRun& run);
   Result<void> finish_rekey();
+
+  void note_trouble(const Error& error);
 
   // Runs `work` in the transaction of the caller or in one of its own.
   Result<void> in_transaction(const std::function<Result<void>()>& work);
@@ -147,6 +150,7 @@ class SqlStore : public Store {
   RekeyRun rekey_;
   KeyHasher hasher_;
   std::string database_id_;
+  bool trouble_ = false;                                 // since take_trouble()
   size_t responses_since_prune_ = kPruneResponsesEvery;  // the first rows of a start prune
   bool joined_ = false;                                  // inside transaction()
 };

@@ -187,8 +187,13 @@ class Store {
   virtual Result<RekeyReport> rekey_step() = 0;
   virtual RekeyReport rekey_state() const = 0;
 
-  // Could something be written now? Changes nothing; for times when nothing is.
-  virtual Result<void> probe() = 0;
+  // Could something be written now? Changes nothing that anybody sees; for times when nothing is
+  // written. A look is cheap and leaves a full disk unseen; a write is committed.
+  enum class Probe : uint8_t { look, write };
+  virtual Result<void> probe(Probe how) = 0;
+  // Has the database refused a write or housekeeping (full, away, locked) since this was asked
+  // last?
+  virtual bool take_trouble() = 0;
   // Housekeeping of the database's own log.
   virtual void checkpoint() = 0;
 

@@ -73,6 +73,7 @@ struct WriterThread::Impl {
   int64_t failing_since_ms = 0;
   int64_t maintain_at_ms = 0;  // when housekeeping is looked at next
   int64_t heard_ms = 0;        // when the database last did what it was asked
+  bool doubted = false;        // it has refused something that is not tried again by itself
 
   std::mutex mutex;
   std::condition_variable wake;     // the writer: jobs, flush, stop
@@ -256,6 +257,7 @@ void WriterThread::Impl::run_jobs(std::unique_lock<std::mutex>& lock) {
     lock.unlock();
     job(*store);
     job = nullptr;  // what it holds dies here, not under the lock
+    doubted = store->take_trouble() || doubted;
     add<uint64_t>(health.jobs, 1);
     lock.lock();
   }
@@ -292,6 +294,7 @@ void WriterThread::Impl::maintain(int64_t now_ms, const Retention& keep) {
   if (!more) {
     log::warn("housekeeping of the database failed", more.error());
     maintain_at_ms = now_ms + 10 * options.maintain_ms;
+    doubted = store->take_trouble() || doubted;
     return;
   }
   maintain_at_ms = *more ? 0 : now_ms + options.maintain_ms;
@@ -300,11 +303,14 @@ void WriterThread::Impl::maintain(int64_t now_ms, const Retention& keep) {
 // Nothing to write: a database that is gone should show all the same, and one that is back, too.
 bool WriterThread::Impl::probe_due(int64_t now_ms) const {
   if (pending_since_ms != 0 || options.probe_ms <= 0) return false;
+  if (doubted && retry_at_ms == 0) return true;
   return retry_at_ms != 0 ? now_ms >= retry_at_ms : now_ms - heard_ms >= options.probe_ms;
 }
 
 void WriterThread::Impl::probe(int64_t now_ms) {
-  if (auto done = store->probe(); !done) {
+  // What has failed once is believed to work again when something was written.
+  const bool look = !doubted && failing_since_ms == 0;
+  if (auto done = store->probe(look ? Store::Probe::look : Store::Probe::write); !done) {
     failed(done.error(), now_ms);
   } else {
     recovered();
@@ -323,6 +329,8 @@ int64_t WriterThread::Impl::wait_ms(int64_t now_ms) const {
 
 void WriterThread::Impl::recovered() {
   heard_ms = clock.now_ms();
+  doubted = false;
+  (void)store->take_trouble();
   if (failing_since_ms == 0) return;
   log::info("the database takes rows again", {{"after_ms", heard_ms - failing_since_ms}});
   retry_at_ms = backoff_ms = failing_since_ms = 0;

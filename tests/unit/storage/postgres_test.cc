@@ -17,6 +17,13 @@ bool control(const char* what) {
   return program != nullptr && std::system((std::string(program) + " " + what).c_str()) == 0;
 }
 
+// As the server's own user, beside the store.
+bool run_postgres(const std::string& sql) {
+  auto server = open_postgres_db({.url = postgres_url(), .use = PostgresOptions::Use::reading});
+  return server && (*server)->exec("SET default_transaction_read_only = off") &&
+         (*server)->exec(sql);
+}
+
 }  // namespace
 
 TEST_CASE("a second process is told that the database has a writer") {
@@ -65,6 +72,51 @@ TEST_CASE("text that PostgreSQL cannot hold is mended, not refused") {
   CHECK(page->rows[0].path == "/ab?\"\\{},NULL");
 }
 
+TEST_CASE("a connection that the server has ended costs nobody a failure") {
+  if (postgres_url() == nullptr) return;
+  auto store = open_fresh();
+  REQUIRE(store);
+  auto reader = (*store)->open_reader();
+  REQUIRE(reader);
+  REQUIRE((*store)->upsert_user({.id = 3, .name = "three"}));
+  REQUIRE((*reader)->ping());
+  // A restart while nobody asks: both connections are dead, the server is there.
+  REQUIRE(control("stop"));
+  REQUIRE(control("start"));
+  CHECK((*reader)->ping().ok());
+  CHECK((*store)->upsert_user({.id = 4, .name = "four"}).ok());
+  REQUIRE(control("kill"));
+  REQUIRE(control("start"));
+  CHECK((*store)->load_all()->users.size() == 2);
+  CHECK((*reader)->ping().ok());
+}
+
+TEST_CASE("a server that takes no rows is told from one that does by a write alone") {
+  if (postgres_url() == nullptr) return;
+  const StoreOptions options = fresh_options();
+  const std::string name = options.dsn.substr(0, options.dsn.find('?'));
+  const std::string database = name.substr(name.rfind('/') + 1);
+  auto store = open_store(options);
+  REQUIRE(store);
+  const auto rows_are_taken = [&](const char* word) {
+    REQUIRE(run_postgres("ALTER DATABASE " + database +
+                         " SET default_transaction_read_only = " + word));
+    REQUIRE(control("stop"));
+    REQUIRE(control("start"));
+  };
+  rows_are_taken("on");
+  CHECK((*store)->probe(Store::Probe::look).ok());
+  CHECK_FALSE((*store)->take_trouble());
+  const auto refused = (*store)->probe(Store::Probe::write);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code == "storage_unavailable");
+  CHECK((*store)->take_trouble());
+  CHECK_FALSE((*store)->take_trouble());
+  rows_are_taken("off");
+  CHECK((*store)->probe(Store::Probe::write).ok());
+  CHECK_FALSE((*store)->take_trouble());
+}
+
 TEST_CASE("a server that goes away is found again, and no row is lost or doubled") {
   if (postgres_url() == nullptr) return;
   auto store = open_fresh();
@@ -76,7 +128,7 @@ TEST_CASE("a server that goes away is found again, and no row is lost or doubled
   auto failed = (*store)->append_batch({.usage = std::array{a_usage_row(2)}});
   REQUIRE_FALSE(failed.ok());
   CHECK(failed.error().code == "storage_unavailable");
-  CHECK_FALSE((*store)->probe().ok());
+  CHECK_FALSE((*store)->probe(Store::Probe::look).ok());
   CHECK_FALSE((*reader)->ping().ok());
   REQUIRE(control("start"));
   REQUIRE((*store)->append_batch({.usage = std::array{a_usage_row(1), a_usage_row(2)}}));

@@ -222,6 +222,44 @@ TEST_CASE("a full disk degrades, keeps the rows, and recovers by itself") {
   CHECK(run.count(Table::usage) == 501);
 }
 
+TEST_CASE("a configuration write that finds the disk full shows, and so does its end") {
+  const Folder folder;
+  WriterOptions options = impatient();
+  options.probe_ms = 60'000;  // nobody would look by himself
+  Running run(folder, options);
+  const auto put = [&] {
+    auto promise = std::make_shared<std::promise<Result<ProviderRow>>>();
+    REQUIRE(run.writer->submit<ProviderRow>(
+        [](Store& store) {
+          auto row = a_provider("alpha");
+          row.settings_json = "{\"x\":\"" + std::string(20'000, 'x') + "\"}";
+          return store.upsert_provider(row);
+        },
+        [=](Result<ProviderRow> row) { promise->set_value(std::move(row)); }));
+    return promise->get_future().get();
+  };
+  REQUIRE(put());
+  struct rlimit before {};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  auto* const old_handler = ::signal(SIGXFSZ, SIG_IGN);
+  struct rlimit none = before;
+  none.rlim_cur = 4096;
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &none) == 0);
+  const auto refused = put();
+  const Health& health = run.writer->health();
+  const bool shown = eventually([&] { return health.state.load() != HealthState::ok; });
+  // It is not taken for well by a look that writes nothing.
+  const bool stays = eventually([&] { return health.failed_batches.load() > 3; });
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+  ::signal(SIGXFSZ, old_handler);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code == "storage_unavailable");
+  CHECK(shown);
+  CHECK(stays);
+  CHECK(eventually([&] { return health.state.load() == HealthState::ok; }));
+  CHECK(put().ok());
+}
+
 TEST_CASE("stop gives up on a dead database in time, and the next start writes the rows") {
   const Folder folder;
   sqlite3* other = nullptr;
