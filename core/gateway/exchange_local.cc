@@ -86,8 +86,14 @@ void Exchange::next_local_piece() {
     if (!local_waits_) {
       auto piece = local_->next();
       if (!piece.ok()) {
-        end_attempt(storage::Outcome::truncated, /*final=*/true, &piece.error());
-        interrupt_answer(piece.error(), storage::Outcome::truncated);
+        const bool begun = answer_bytes_ > 0;
+        end_attempt(begun ? storage::Outcome::truncated : storage::Outcome::failed, /*final=*/true,
+                    &piece.error());
+        if (begun) {
+          interrupt_answer(piece.error(), storage::Outcome::truncated);
+        } else {
+          reply_error(piece.error());
+        }
         return;
       }
       local_piece_ = *piece;

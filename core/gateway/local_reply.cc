@@ -96,7 +96,7 @@ Error model_not_allowed(std::string_view model) {
       .with_param("model");
 }
 Error provider_unavailable(std::string_view name) {
-  return make(ErrorKind::overloaded, "provider_config_invalid",
+  return make(ErrorKind::server, "provider_config_invalid",
               "provider " + quoted(name) + " is not usable as configured", 500);
 }
 Error no_active_credentials(std::string_view provider, int64_t retry_after_ms) {

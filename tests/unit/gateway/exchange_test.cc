@@ -605,6 +605,22 @@ TEST_CASE("a local provider answers whole or in pieces, without any upstream") {
   CHECK(live_calls() == 0);
 }
 
+TEST_CASE("a local answer that fails before its first piece is an error, later it breaks off") {
+  Bench bench(with({provider("t", "talker")}));
+  const auto first = bench.ask(
+      post("/t/v1/chat/completions", R"({"model":"fails-first","stream":true,"messages":[]})"));
+  CHECK(first.status == 502);
+  CHECK(first.header("x-gproxy-error") == "module_error");
+  CHECK(first.complete);
+  const auto later = bench.ask(
+      post("/t/v1/chat/completions", R"({"model":"fails-later","stream":true,"messages":[]})"));
+  CHECK(later.status == 200);
+  CHECK(later.has("data: {\"error\":"));
+  CHECK_FALSE(later.has("[DONE]"));
+  bench.turn();
+  CHECK(live_calls() == 0);
+}
+
 TEST_CASE("a module may edit a whole answer") {
   Bench bench(with({provider("b", "buffered")}));
   bench.upstream.answer({.pieces = {"{\"model\":\"m\"", "}"}});

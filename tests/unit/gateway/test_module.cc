@@ -21,6 +21,7 @@ struct gp_credential {
 };
 struct gp_call {
   int pieces = 0;
+  int fails_at = -1;  // of a local answer: the piece that breaks the contract
 };
 
 namespace gproxy::gateway::test {
@@ -166,6 +167,9 @@ gp_status respond(const gp_provider*, const gp_request* request, gp_local* out, 
     out->headers = kEventStream;
     out->flags = GP_LOCAL_STREAM;
     *call = new gp_call;
+    const auto model = view(request->model);
+    if (model == "fails-first") (*call)->fails_at = 0;
+    if (model == "fails-later") (*call)->fails_at = 1;
     ++call_count;
     return GP_OK;
   }
@@ -176,6 +180,7 @@ gp_status respond(const gp_provider*, const gp_request* request, gp_local* out, 
 }
 
 gp_status next(gp_call* call, gp_piece* out) {
+  if (call->pieces == call->fails_at) return GP_ERR_INTERNAL;
   switch (call->pieces++) {
     case 0:
       out->bytes = str("data: {\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n");
