@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 #include <functional>
+#include <map>
 #include <string>
 #include <thread>
 #include <utility>
@@ -423,13 +424,20 @@ void Server::State::keep_house() {
   const auto& health = writer->health();
   const auto state = health.state.load();
   const char* why = health.last_error.load();
-  shared.readiness.set_degraded(
-      "storage", state == storage::HealthState::ok ? "" : (why != nullptr ? why : "failing"));
-  for (const auto& provider : publisher.current()->providers()) {
-    if (provider.provider == nullptr) continue;
-    shared.readiness.set_degraded("provider " + provider.name,
-                                  provider.provider->healthy() ? "" : "its module fails");
+  std::map<std::string, std::string> degraded;
+  if (state != storage::HealthState::ok) degraded["storage"] = why != nullptr ? why : "failing";
+  if (const auto faults = registry.faults().size(); faults > 0) {
+    degraded["modules"] = "files that were not loaded: " + std::to_string(faults);
   }
+  for (const auto& provider : publisher.current()->providers()) {
+    if (!provider.enabled) continue;
+    if (provider.provider == nullptr) {
+      degraded["provider " + provider.name] = "not usable as configured";
+    } else if (!provider.provider->healthy()) {
+      degraded["provider " + provider.name] = "its module fails";
+    }
+  }
+  shared.readiness.set_degraded(std::move(degraded));
   shared.readiness.set_refusing(recorders->level() > storage::Recorder::kRefuseAbove);
   if (idle_release.due(shared.connections.open())) IdleRelease::release();
 }

@@ -36,13 +36,9 @@ bool MemoryBudget::take(size_t bytes, size_t limit) {
   return false;
 }
 
-void Readiness::set_degraded(std::string part, std::string why) {
+void Readiness::set_degraded(std::map<std::string, std::string> parts) {
   const std::lock_guard lock(mutex_);
-  if (why.empty()) {
-    degraded_.erase(part);
-  } else {
-    degraded_[std::move(part)] = std::move(why);
-  }
+  degraded_ = std::move(parts);
 }
 
 std::string Readiness::to_json() const {

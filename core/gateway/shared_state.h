@@ -77,8 +77,8 @@ class Readiness {
   bool ready() const {
     return started() && !draining() && !refusing_.load(std::memory_order_acquire);
   }
-  // A part that works less well, with a word on why; an empty word means it is well again.
-  void set_degraded(std::string part, std::string why);
+  // The parts that work less well, each with a word on why; what is not among them is well.
+  void set_degraded(std::map<std::string, std::string> parts);
   std::string to_json() const;
 
  private:

@@ -109,6 +109,16 @@ describe('start', () => {
     assert.equal(second.status, 69, second.stderr);
     await g.stop();
   });
+  test('a provider that cannot serve is named by /readyz until it is mended', async () => {
+    const g = await startGproxy({ config: { providers: [{ name: 'ghost', kind: 'nowhere' }] } });
+    const degraded = async () => (await (await fetch(`${g.url}/readyz`)).json()).degraded;
+    const until = async (what) => { for (let i = 0; i < 100; ++i) { const d = await degraded(); if (what(d)) return d; await new Promise((r) => setTimeout(r, 50)); } assert.fail(JSON.stringify(await degraded())); };
+    assert.deepEqual(await until((d) => d['provider ghost']), { 'provider ghost': 'not usable as configured' });
+    fs.writeFileSync(path.join(g.dir, 'gproxy.jsonc'), '{"providers": [{"name": "ghost", "kind": "openai"}]}');
+    g.child.kill('SIGHUP');
+    assert.deepEqual(await until((d) => !d['provider ghost']), {});
+    await g.stop();
+  });
   test('a generated admin key stays the same at the next start, and secrets are sealed in the file', async () => {
     const d = temp();
     leftovers.push(d);

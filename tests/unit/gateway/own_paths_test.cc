@@ -11,8 +11,10 @@ TEST_CASE("the server's own paths need no key") {
   Bench bench;
   CHECK(bench.ask("GET /healthz HTTP/1.1\r\nhost: g\r\n\r\n").body == "ok\n");
   CHECK(bench.ask("GET /readyz HTTP/1.1\r\nhost: g\r\n\r\n").status == 200);
-  bench.shared.readiness.set_degraded("store", "slow");
+  bench.shared.readiness.set_degraded({{"store", "slow"}});
   CHECK(bench.ask("GET /readyz HTTP/1.1\r\nhost: g\r\n\r\n").has("\"store\":\"slow\""));
+  bench.shared.readiness.set_degraded({});
+  CHECK_FALSE(bench.ask("GET /readyz HTTP/1.1\r\nhost: g\r\n\r\n").has("store"));
   bench.shared.readiness.set_refusing(true);
   CHECK(bench.ask("GET /readyz HTTP/1.1\r\nhost: g\r\n\r\n").status == 503);
   CHECK(bench.ask("GET /version HTTP/1.1\r\nhost: g\r\n\r\n").has("gproxy"));
