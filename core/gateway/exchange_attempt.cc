@@ -314,9 +314,9 @@ void Exchange::on_head(const upstream::Head& head) {
   upstream_us_ += net::Loop::now_us() - attempt_us_;
   upstream_status_ = head.status;
   note_limits(head);
-  // A redirect would send the client, with its key, to where the vendor's answer points; numbers
-  // beyond the classes are no HTTP.
-  if ((head.status >= 300 && head.status < 400) || head.status > 599) {
+  // A redirect would send the client, with its key, to where the vendor's answer points; a 407 is
+  // between the operator's proxy and us; numbers beyond the classes are no HTTP.
+  if ((head.status >= 300 && head.status < 400) || head.status == 407 || head.status > 599) {
     drop_transfer();
     fail_attempt(broken_answer());
     return;

@@ -181,13 +181,13 @@ describe('what comes back from the upstream', () => {
     up.close();
   });
   test('sends no client, with its key, to another address', async () => {
-    const up = await scripted((req, res) => { res.writeHead(302, { location: 'http://127.0.0.1:1/elsewhere' }); res.end(); });
+    const up = await scripted((req, res, body) => { res.writeHead(Number(JSON.parse(body).model), { location: 'http://127.0.0.1:1/elsewhere' }); res.end(); });
     const g = await startGproxy({ config: config(up.port) });
-    for (const stream of [false, true]) {
-      const r = await fetch(`${g.url}/up/v1/chat/completions`, { method: 'POST', redirect: 'manual', headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' }, body: JSON.stringify({ model: 'm', stream, messages: [] }) });
+    for (const [model, stream] of [['302', false], ['302', true], ['304', false], ['407', false], ['407', true], ['700', false]]) {
+      const r = await fetch(`${g.url}/up/v1/chat/completions`, { method: 'POST', redirect: 'manual', headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' }, body: JSON.stringify({ model, stream, messages: [] }) });
       assert.equal(r.status, 502);
       assert.equal(r.headers.get('location'), null);
-      assert.match((await r.json()).error.message, /the upstream answered with status 302/);
+      assert.match((await r.json()).error.message, new RegExp(`the upstream answered with status ${model}`));
       await g.clearCooldowns();
     }
     await g.stop();
