@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -440,7 +442,7 @@ Result<Secret> read_text(const std::string& path) {
     return Error{ErrorKind::invalid, "config_invalid", fmt::format("{}: {}", path, why), {}};
   };
   std::ifstream in(path, std::ios::binary);
-  if (!in) return fail("cannot be opened");
+  if (!in) return fail(fmt::format("cannot be opened: {}", std::strerror(errno)));
   std::string text;
   char block[64 * 1024];
   while (in.read(block, sizeof block) || in.gcount() > 0) {
