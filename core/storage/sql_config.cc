@@ -14,6 +14,9 @@ constexpr std::string_view kNoCredential = "credential_not_found";
 constexpr std::string_view kNoUser = "user_not_found";
 constexpr std::string_view kNoUserKey = "user_key_not_found";
 
+// What a JSON number keeps: clients read ids as such.
+constexpr int64_t kMaxUserId = (int64_t{1} << 53) - 1;
+
 int32_t number(Origin origin) {
   return static_cast<int32_t>(origin);
 }
@@ -271,12 +274,15 @@ Result<void> SqlStore::delete_credential(int64_t id) {
 // ---- Users
 
 Result<UserRow> SqlStore::upsert_user(const UserRow& row) {
+  if (row.id > kMaxUserId)
+    return Error{ErrorKind::invalid, "invalid_request",
+                 "must be from 0 to " + std::to_string(kMaxUserId), "id"};
   UserRow out = row;
   GP_CHECK(change([&]() -> Result<void> {
     const int64_t now = clock_.wall_us();
     if (row.id == kNoId) {
       GP_TRY(out.id, next_id("users"));
-    } else {
+    } else if (row.id < kMaxUserId / 2) {  // one from the far end leaves room for those to come
       Query bump(*db_, "UPDATE id_sequences SET next = $1 WHERE name = 'users' AND next < $1");
       GP_CHECK(bump.with(row.id + 1).run());
     }

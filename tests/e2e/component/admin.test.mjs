@@ -183,6 +183,13 @@ describe('users and keys', () => {
     assert.equal((await admin('PUT', '/users/9', { name: 'eight', enabled: true })).status, 409);
     assert.equal((await admin('POST', '/users/999/keys', {})).status, 404);
     assert.equal((await admin('GET', '/users/999/keys')).body.error, 'user_not_found');
+    for (const id of ['9223372036854775807', '9007199254740992', '-1']) {
+      const r = await admin('PUT', `/users/${id}`, { name: `of ${id}`, enabled: true });
+      assert.equal(r.status, 400, id);
+      assert.match(r.body.detail, /^id: /);
+    }
+    assert.equal((await admin('PUT', '/users/9007199254740991', { name: 'the last', enabled: true })).status, 200);
+    assert.equal((await admin('DELETE', '/users/9007199254740991')).status, 200);
   });
 });
 
