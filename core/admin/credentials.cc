@@ -6,6 +6,7 @@
 #include "admin/convert.h"
 #include "admin/credential_import.h"
 #include "config/pool_settings.h"
+#include "config/validate.h"
 #include "gateway/quota_windows.h"
 
 namespace gproxy::admin {
@@ -124,6 +125,11 @@ Result<void> check_unmasked(std::string_view secret_json) {
 // Does the secret suit the provider? Checked by its module, as far as that is loaded.
 Result<void> check_secret(const ControlPlane& plane, const storage::ProviderRow& provider,
                           std::string_view secret_json) {
+  // No header and no form has room for one, and PostgreSQL's texts have none.
+  if (secret_json.find("\\u0000") != std::string_view::npos) {
+    return Error{ErrorKind::invalid, "invalid_credential_json", "holds a NUL character",
+                 "secret_json"};
+  }
   const auto* entry = plane.snapshot().find_provider(provider.name);
   if (entry == nullptr || entry->provider == nullptr) {
     return Error{ErrorKind::conflict, "provider_unavailable",
@@ -152,6 +158,7 @@ Result<void> check_secret(const ControlPlane& plane, const storage::ProviderRow&
 
 Result<void> read_common(const json::Value& body, storage::CredentialRow& row) {
   GP_TRY(row.name, opt_string(body, "name"));
+  if (row.name) GP_CHECK(config::check_label(*row.name, "name"));
   const json::Value& settings = body["settings_json"];
   if (!settings.is_null() && !settings.is_object())
     return invalid_error("must be an object", "settings_json");

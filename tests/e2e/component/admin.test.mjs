@@ -123,6 +123,21 @@ describe('credentials', () => {
   });
 });
 
+describe('names and texts of credentials', () => {
+  test('have the bounds of other names, and no NUL', async () => {
+    const secret_json = { OpenAI: { api_key: 'sk-for-a-bad-name' } };
+    for (const name of ['x'.repeat(129), 'a\u0000b', 'a\nb']) {
+      const r = await admin('POST', '/providers/claudecode/credentials', { name, secret_json });
+      assert.equal(r.status, 400, JSON.stringify(name.slice(0, 9)));
+      assert.match(r.body.detail, /^name: /);
+    }
+    const nul = await admin('POST', '/providers/openai/credentials', { secret_json: { OpenAI: { api_key: 'sk-a\u0000b' } } });
+    assert.equal(nul.body.error, 'invalid_credential_json');
+    const rows = await admin('POST', '/providers/openai/credentials/import', { items: [{ api_key: 'sk-a\u0000b-imported' }] });
+    assert.deepEqual([rows.body.created, rows.body.errors], [0, 1]);
+  });
+});
+
 describe('a mask', () => {
   test('that stands for nothing stored is refused instead of being taken for the secret', async () => {
     await admin('PUT', '/providers/masks', { enabled: true, config_json: { kind: 'openai', channel_settings: {} } });
