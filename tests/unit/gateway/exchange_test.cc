@@ -530,6 +530,21 @@ TEST_CASE("a 200 that is not what was asked for is a failed attempt, 502 at the 
     ends(R"({"model":"m","stream":true})", bad);
 }
 
+TEST_CASE("an upstream that redirects is a failed attempt; the client is not sent there") {
+  Bench bench;
+  upstream::FakeClient::Answer moved;
+  moved.status = 307;
+  moved.headers = {{"location", "https://elsewhere.test/v1/chat/completions"},
+                   {"content-type", "application/json"}};
+  moved.pieces = {R"({"moved":true})"};
+  bench.upstream.answer(moved);
+  const auto answer = bench.ask(post("/p/v1/chat/completions", kChatBody));
+  CHECK(answer.status == 502);
+  CHECK(answer.header("location").empty());
+  CHECK(answer.header("x-gproxy-error") == "upstream_transport_error");
+  CHECK_FALSE(answer.has("elsewhere"));
+}
+
 TEST_CASE("expect: 100-continue is answered after the checks of the head only") {
   Bench bench;
   auto client = bench.connect();
