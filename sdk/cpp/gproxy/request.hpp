@@ -163,7 +163,7 @@ class Upstream {
   void forward(const gp_kind& kind) {
     if (!request_.translated()) {
       for (const gp_header& header : request_.headers()) {
-        if (!forwards(kind, view(header.name))) continue;
+        if (!is_protocols_own(view(header.name)) && !is_listed(kind, view(header.name))) continue;
         // The module's own headers must find room.
         too_large_ =
             too_large_ || header.value.len > GP_MAX_HEADER_VALUE || count_ >= GP_MAX_HEADERS / 2;
@@ -220,10 +220,21 @@ class Upstream {
   }
 
  private:
-  static bool forwards(const gp_kind& kind, std::string_view name) {
-    for (std::string_view own : {"anthropic-version", "anthropic-beta", "openai-beta"}) {
-      if (equals_ignoring_case(own, name)) return true;
+  // One protocol's header says nothing to an upstream that is asked in another.
+  bool is_protocols_own(std::string_view name) const {
+    switch (request_.protocol()) {
+      case GP_PROTOCOL_CLAUDE:
+        return equals_ignoring_case(name, "anthropic-version") ||
+               equals_ignoring_case(name, "anthropic-beta");
+      case GP_PROTOCOL_OPENAI:
+      case GP_PROTOCOL_OPENAI_CHAT:
+      case GP_PROTOCOL_OPENAI_RESPONSE:
+        return equals_ignoring_case(name, "openai-beta");
+      default:
+        return false;
     }
+  }
+  static bool is_listed(const gp_kind& kind, std::string_view name) {
     for (size_t i = 0; i < kind.forward_header_count; ++i) {
       std::string_view listed = view(kind.forward_headers[i]);
       if (listed.ends_with('*')) {

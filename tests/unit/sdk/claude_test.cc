@@ -49,6 +49,19 @@ TEST_CASE_FIXTURE(Fixture,
   CHECK(header(provider->prepare(spec, key.get()).headers, "anthropic-version") == "2023-06-01");
 }
 
+TEST_CASE_FIXTURE(Fixture, "claude: the compatible endpoint gets no header of the other protocol") {
+  const Sent sent = provider->prepare({.protocol = GP_PROTOCOL_OPENAI_CHAT,
+                                       .model = "m",
+                                       .body = R"({"model":"m","messages":[]})",
+                                       .headers = {{"anthropic-beta", "a"},
+                                                   {"Anthropic-Version", "2023-06-01"},
+                                                   {"openai-beta", "b"}}},
+                                      key.get());
+  CHECK_FALSE(has_header(sent.headers, "anthropic-beta"));
+  CHECK_FALSE(has_header(sent.headers, "anthropic-version"));
+  CHECK(header(sent.headers, "openai-beta") == "b");
+}
+
 TEST_CASE_FIXTURE(Fixture, "claude: endpoints") {
   auto url = [&](int32_t operation, std::string model = "", std::string query = "",
                  std::string body = "") {

@@ -160,14 +160,18 @@ TEST_CASE_FIXTURE(Fixture, "a new body and edits at once are the module's fault"
 }
 
 TEST_CASE_FIXTURE(Fixture, "listed headers are forwarded, prefixes too") {
-  const Sent sent = send(
-      "m",
-      {{"X-One", "1"}, {"x-many-a", "2"}, {"x-many", "3"}, {"x-ones", "4"}, {"OPENAI-BETA", "5"}});
+  const Sent sent = send("m", {{"X-One", "1"},
+                               {"x-many-a", "2"},
+                               {"x-many", "3"},
+                               {"x-ones", "4"},
+                               {"OPENAI-BETA", "5"},
+                               {"anthropic-beta", "6"}});
   CHECK(header(sent.headers, "x-one") == "1");
   CHECK(header(sent.headers, "x-many-a") == "2");
   CHECK(header(sent.headers, "openai-beta") == "5");
   CHECK_FALSE(has_header(sent.headers, "x-many"));
   CHECK_FALSE(has_header(sent.headers, "x-ones"));
+  CHECK_FALSE(has_header(sent.headers, "anthropic-beta"));  // this is Chat Completions
 }
 
 TEST_CASE_FIXTURE(Fixture, "head and data see an answer pass") {
