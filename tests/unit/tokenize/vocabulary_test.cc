@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "tokenize/pack.h"
@@ -78,10 +79,11 @@ TEST_CASE("added tokens are found first, the longest of them") {
 Ids by_definition(const VocabularySource& source, std::string_view text) {
   std::vector<std::string> parts;
   for (const char c : text) parts.emplace_back(1, c);
+  std::unordered_map<std::string, size_t> ids;
+  for (size_t id = source.tokens.size(); id > 0; --id) ids[source.tokens[id - 1]] = id - 1;
   const auto id_of = [&](const std::string& bytes) {
-    size_t id = 0;
-    while (id < source.tokens.size() && source.tokens[id] != bytes) ++id;
-    return id;
+    const auto at = ids.find(bytes);
+    return at == ids.end() ? source.tokens.size() : at->second;
   };
   const auto rank_of = [&](const std::string& left, const std::string& right) {
     if (source.merging == Merges::leftmost) return id_of(left + right);
