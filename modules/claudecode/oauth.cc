@@ -117,22 +117,16 @@ gp::Status after_profile(const gp::StepIn& in, gp_step& out) {
 gp::Status Provider::oauth_start(const gp::StepIn& in, gp_step& out) {
   const Provider& provider = provider_of<Provider>(in);
   const std::string_view state = gp::view(in.raw.state);
-  const std::string_view verifier = random_token(in, 32);
-  const std::string_view challenge = pkce_challenge(in, verifier);
-  if (verifier.empty() || challenge.empty())
-    return fail(out, 500, "provider_error", "the host has no random bytes");
-  auto or_default = [&](std::string_view name, const std::string& otherwise) {
-    const std::string_view said = query_value(in.arena, query_of(in), name);
-    return said.empty() ? std::string_view(otherwise) : said;
-  };
+  const auto pkce = make_pkce(in, out, 32);
+  if (!pkce) return gp::ok();
   const std::string_view redirect = redirect_of(in, provider.redirect_uri());
   const std::string_view query =
       form_encode(in.arena, {{"code", "true"},
                              {"client_id", provider.client_id()},
                              {"response_type", "code"},
                              {"redirect_uri", redirect},
-                             {"scope", or_default("scope", provider.scope())},
-                             {"code_challenge", challenge},
+                             {"scope", query_or(in, "scope", provider.scope())},
+                             {"code_challenge", pkce->challenge},
                              {"code_challenge_method", "S256"},
                              {"state", state}});
   return reply(
@@ -151,7 +145,7 @@ gp::Status Provider::oauth_start(const gp::StepIn& in, gp_step& out) {
       JsonObject(in.arena)
           .text("step", "login")
           .text("state", state)
-          .text("verifier", verifier)
+          .text("verifier", pkce->verifier)
           .text("redirect_uri", redirect)
           .str());
 }
@@ -173,13 +167,15 @@ gp::Status Provider::oauth_callback(const gp::StepIn& in, gp_step& out) {
       return fail(out, 400, "state_mismatch", "the state is another login's");
   }
   const Provider& provider = provider_of<Provider>(in);
-  const std::string_view origin = provider.endpoints().origin;
+  // The vendor's own page would be where this comes from.
+  const std::string_view origin =
+      provider.user_agent().empty() ? std::string_view() : provider.endpoints().origin;
   return fetch(in, out,
                {.method = "POST",
                 .url = provider.endpoints().token,
                 .headers = {{"accept", "application/json, text/plain, */*"},
                             {"origin", origin},
-                            {"referer", in.arena.concat({origin, "/"})},
+                            {"referer", origin.empty() ? origin : in.arena.concat({origin, "/"})},
                             {"user-agent", provider.user_agent()}},
                 .body = form_encode(in.arena, {{"grant_type", "authorization_code"},
                                                {"client_id", provider.client_id()},

@@ -35,11 +35,8 @@ gp::Status Provider::quota_start(const gp::StepIn& in, gp_step& out) {
 }
 
 gp::Status Provider::quota_resume(const gp::StepIn& in, gp_step& out) {
-  const auto json = reply_json(in);
-  if (!succeeded(in) || !json) {
-    return fail(out, reply_status(in) >= 400 ? reply_status(in) : 502, "upstream_error",
-                "the usage endpoint gave no usage");
-  }
+  const auto json = usage_reply(in, out);
+  if (!json) return gp::ok();
   std::vector<std::string_view> parts = {"["};
   json->each(json->node(""), [&](const gp_json_member& member) {
     if (member.value.type != GP_JSON_OBJECT) return true;

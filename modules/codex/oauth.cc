@@ -20,33 +20,27 @@ bool wants_browser(std::string_view mode) {
 gp::Status start_browser(const gp::StepIn& in, gp_step& out) {
   const Provider& provider = provider_of<Provider>(in);
   const std::string_view state = gp::view(in.raw.state);
-  const std::string_view verifier = random_token(in, 64);
-  const std::string_view challenge = pkce_challenge(in, verifier);
-  if (verifier.empty() || challenge.empty())
-    return fail(out, 500, "provider_error", "the host has no random bytes");
-  auto or_default = [&](std::string_view name, const std::string& otherwise) {
-    const std::string_view said = query_value(in.arena, query_of(in), name);
-    return said.empty() ? std::string_view(otherwise) : said;
-  };
+  const auto pkce = make_pkce(in, out, 64);
+  if (!pkce) return gp::ok();
   const std::string_view redirect = redirect_of(in, provider.redirect_uri());
-  const std::string_view scope = or_default("scope", provider.scope());
+  const std::string_view scope = query_or(in, "scope", provider.scope());
   const std::string_view query = form_encode(
       in.arena,
       {{"response_type", "code"},
        {"client_id", provider.client_id()},
        {"redirect_uri", redirect},
        {"scope", scope},
-       {"code_challenge", challenge},
+       {"code_challenge", pkce->challenge},
        {"code_challenge_method", "S256"},
        {"id_token_add_organizations", "true"},
        {"codex_cli_simplified_flow", "true"},
        {"state", state},
-       {"originator", or_default("originator", provider.originator())},
+       {"originator", query_or(in, "originator", provider.originator())},
        {"allowed_workspace_id", query_value(in.arena, query_of(in), "allowed_workspace_id")}});
   const std::string_view flow = JsonObject(in.arena)
                                     .text("step", "browser")
                                     .text("state", state)
-                                    .text("verifier", verifier)
+                                    .text("verifier", pkce->verifier)
                                     .text("redirect_uri", redirect)
                                     .str();
   return reply(

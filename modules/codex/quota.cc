@@ -90,11 +90,8 @@ gp::Status Provider::quota_start(const gp::StepIn& in, gp_step& out) {
 }
 
 gp::Status Provider::quota_resume(const gp::StepIn& in, gp_step& out) {
-  const auto json = reply_json(in);
-  if (!succeeded(in) || !json) {
-    return fail(out, reply_status(in) >= 400 ? reply_status(in) : 502, "upstream_error",
-                "the usage endpoint gave no usage");
-  }
+  const auto json = usage_reply(in, out);
+  if (!json) return gp::ok();
   Windows windows(in);
   windows.limit(*json, "/rate_limit", "account");
   windows.limit(*json, "/code_review_rate_limit", "code_review");

@@ -85,6 +85,20 @@ std::string_view redirect_of(const gp::StepIn& in, std::string_view otherwise) {
   return in.raw.redirect_uri.len > 0 ? gp::view(in.raw.redirect_uri) : otherwise;
 }
 
+std::string_view query_or(const gp::StepIn& in, std::string_view name, std::string_view otherwise) {
+  const std::string_view said = query_value(in.arena, query_of(in), name);
+  return said.empty() ? otherwise : said;
+}
+
+std::optional<Pkce> make_pkce(const gp::StepIn& in, gp_step& out, size_t bytes) {
+  Pkce pkce;
+  pkce.verifier = random_token(in, bytes);
+  pkce.challenge = pkce_challenge(in, pkce.verifier);
+  if (!pkce.verifier.empty() && !pkce.challenge.empty()) return pkce;
+  fail(out, 500, "provider_error", "the host has no random bytes");
+  return std::nullopt;
+}
+
 std::string_view flow_text(const gp::StepIn& in, std::string_view name) {
   const std::string_view flow = gp::view(in.raw.flow);
   if (flow.empty()) return {};
@@ -100,6 +114,14 @@ std::optional<gp::Json> reply_json(const gp::StepIn& in) {
     return std::nullopt;
   }
   return in.json(gp::view(in.raw.reply->body));
+}
+
+std::optional<gp::Json> usage_reply(const gp::StepIn& in, gp_step& out) {
+  auto json = reply_json(in);
+  if (succeeded(in) && json) return json;
+  fail(out, reply_status(in) >= 400 ? reply_status(in) : 502, "upstream_error",
+       "the usage endpoint gave no usage");
+  return std::nullopt;
 }
 
 std::optional<TokenReply> read_token_reply(const gp::StepIn& in, gp_step& out) {

@@ -52,6 +52,14 @@ inline bool returns_here(const gp::StepIn& in, std::string_view redirect) {
 }
 inline constexpr std::string_view kReturnsHere =
     "Open auth_url in a browser and sign in; it comes back here by itself.";
+// A parameter of the person's query, else `otherwise`.
+std::string_view query_or(const gp::StepIn& in, std::string_view name, std::string_view otherwise);
+// What proves at the exchange that the login is the one begun here (RFC 7636, S256).
+struct Pkce {
+  std::string_view verifier, challenge;
+};
+// `bytes` of randomness; nullopt after having filled `out` with a FAIL.
+std::optional<Pkce> make_pkce(const gp::StepIn& in, gp_step& out, size_t bytes);
 // A member of the flow; empty where there is none.
 std::string_view flow_text(const gp::StepIn& in, std::string_view name);
 inline bool has_reply(const gp::StepIn& in) {
@@ -65,6 +73,9 @@ inline bool succeeded(const gp::StepIn& in) {
 }
 // The reply's body if it is a JSON object.
 std::optional<gp::Json> reply_json(const gp::StepIn& in);
+
+// The same of a usage endpoint; nullopt after having filled `out` with a FAIL.
+std::optional<gp::Json> usage_reply(const gp::StepIn& in, gp_step& out);
 
 // What a token endpoint (RFC 6749 5) answered.
 struct TokenReply {

@@ -312,10 +312,9 @@ gp::Status login_start(const CodeAssist& self, const gp::StepIn& in, gp_step& ou
   flow.project = gproxy_common::query_value(arena, query, "project_id");
   if (flow.project.size() > 128)
     return fail(out, 400, "invalid_project_id", "project_id is longer than 128 bytes");
-  flow.verifier = gproxy_common::random_token(in, 32);
-  const std::string_view challenge = gproxy_common::pkce_challenge(in, flow.verifier);
-  if (flow.verifier.empty() || challenge.empty())
-    return fail(out, 500, "no_randomness", "no verifier can be made");
+  const auto pkce = gproxy_common::make_pkce(in, out, 32);
+  if (!pkce) return gp::ok();
+  flow.verifier = pkce->verifier;
   const std::string_view state = gp::view(in.raw.state);
   const std::string_view url =
       arena.concat({self.authorize_url(), "?",
@@ -326,7 +325,7 @@ gp::Status login_start(const CodeAssist& self, const gp::StepIn& in, gp_step& ou
                                                        {"access_type", "offline"},
                                                        {"prompt", "consent"},
                                                        {"code_challenge_method", "S256"},
-                                                       {"code_challenge", challenge},
+                                                       {"code_challenge", pkce->challenge},
                                                        {"state", state}})});
   const bool here = gproxy_common::returns_here(in, flow.redirect_uri);
   const std::string_view answer =

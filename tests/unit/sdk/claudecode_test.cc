@@ -237,9 +237,15 @@ TEST_CASE_FIXTURE(Fixture, "claudecode: login by hand, from the address to the c
     CHECK(machine.step().fetch.url == "http://h/v1/oauth/token");
     CHECK(machine.step().fetch.body.find("&code=c-1&") != std::string::npos);
     CHECK(machine.step().fetch.body.find("&state=state-1") != std::string::npos);
-    CHECK(header(machine.step().fetch.headers, "origin") == "http://c");
-    CHECK(header(machine.step().fetch.headers, "referer") == "http://c/");
+    // It does not come from the vendor's page, and does not say so.
+    CHECK_FALSE(has_header(machine.step().fetch.headers, "origin"));
+    CHECK_FALSE(has_header(machine.step().fetch.headers, "referer"));
   }
+  auto vendor = make(R"("client_identity":"vendor")");
+  auto theirs =
+      StepMachine::oauth_callback(host, module, *vendor, {.query = "code=c-1"}, asked.flow);
+  CHECK(header(theirs.step().fetch.headers, "origin") == "http://c");
+  CHECK(header(theirs.step().fetch.headers, "referer") == "http://c/");
   CHECK(login("").step().code == "missing code");
   CHECK(login("code=c%23other").step().code == "state_mismatch");
   CHECK(login("error=access_denied").step().http_status == 400);
