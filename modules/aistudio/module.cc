@@ -1,8 +1,12 @@
 // What the module says about itself, its settings and its routes.
 #include "aistudio.h"
+#include "common/google/routes.h"
+#include "common/info.h"
 
 namespace gproxy_aistudio {
 namespace {
+
+using namespace gproxy_common;
 
 constexpr std::string_view kSettingsSchema =
     R"({"$schema":"http://json-schema.org/draft-04/schema#","type":"object","additionalProperties":false,)"
@@ -11,26 +15,8 @@ constexpr std::string_view kSettingsSchema =
 
 constexpr gp_str kForward[] = {gp::str("x-goog-request-params")};
 
-constexpr int32_t N = GP_ROUTE_NATIVE, T = GP_ROUTE_TRANSLATE;
-constexpr gp_route kRoutes[] = {
-    {GP_PROTOCOL_GEMINI, GP_OP_GENERATE, N, 0},
-    {GP_PROTOCOL_GEMINI, GP_OP_STREAM_GENERATE, N, 0},
-    {GP_PROTOCOL_GEMINI, GP_OP_COUNT_TOKENS, N, 0},
-    {GP_PROTOCOL_GEMINI, GP_OP_MODEL_LIST, N, 0},
-    {GP_PROTOCOL_GEMINI, GP_OP_MODEL_GET, N, 0},
-    {GP_PROTOCOL_OPENAI_CHAT, GP_OP_GENERATE, N, 0},
-    {GP_PROTOCOL_OPENAI_CHAT, GP_OP_STREAM_GENERATE, N, 0},
-    {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_GENERATE, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_CLAUDE, GP_OP_GENERATE, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_CLAUDE, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_CLAUDE, GP_OP_COUNT_TOKENS, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_CLAUDE, GP_OP_MODEL_LIST, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_CLAUDE, GP_OP_MODEL_GET, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_OPENAI, GP_OP_COUNT_TOKENS, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_OPENAI, GP_OP_MODEL_LIST, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_OPENAI, GP_OP_MODEL_GET, T, GP_PROTOCOL_GEMINI},
-};
+constexpr auto kRoutes =
+    gproxy_google::gemini_routes(/*counting=*/kNative, /*listing=*/kNative, /*chat=*/kNative);
 
 }  // namespace
 
@@ -43,8 +29,8 @@ constexpr gp_kind kKind = {
     gp::str("gcp.gemini"),
     gp::str(kSettingsSchema),
     gp::str(gp::kApiKeySchema),
-    nullptr,
-    0,
+    gp::kApiKeyAliases,
+    std::size(gp::kApiKeyAliases),
     kForward,
     std::size(kForward),
 };
@@ -69,17 +55,8 @@ gp::Status Provider::open_credential(const gp::CredentialText& text,
 
 namespace {
 constexpr const gp_kind* kKinds[] = {&kKind};
-constexpr gp_info kInfo = {
-    sizeof(gp_info),
-    0,
-    gp::str("dev.gproxy.aistudio"),
-    gp::str("Google AI Studio"),
-    gp::str("0.1.0"),
-    gp::str("AGPL-3.0-or-later"),
-    {},
-    kKinds,
-    std::size(kKinds),
-};
+constexpr gp_info kInfo =
+    gproxy_common::built_in("dev.gproxy.aistudio", "Google AI Studio", kKinds);
 }  // namespace
 }  // namespace gproxy_aistudio
 

@@ -1,8 +1,12 @@
 // What the module says about itself, its settings and its routes.
 #include "antigravity.h"
+#include "common/google/routes.h"
+#include "common/info.h"
 
 namespace gproxy_antigravity {
 namespace {
+
+using namespace gproxy_common;
 
 constexpr std::string_view kSettingsSchema =
     R"({"$schema":"http://json-schema.org/draft-04/schema#","type":"object","additionalProperties":false,"properties":{)" GPROXY_GOOGLE_CODE_ASSIST_SETTINGS(
@@ -10,29 +14,10 @@ constexpr std::string_view kSettingsSchema =
         "antigravity/1.15.8 (Windows; AMD64)") R"(,"count_tokens":{"enum":["estimate","upstream"],"title":"Token counts","default":"estimate",)"
                                                R"("description":"estimate: a quarter of the text's characters, without asking. upstream: ask the vendor."}}})";
 
-constexpr int32_t N = GP_ROUTE_NATIVE, T = GP_ROUTE_TRANSLATE, L = GP_ROUTE_LOCAL;
-constexpr gp_route kRoutes[] = {
-    {GP_PROTOCOL_GEMINI, GP_OP_COUNT_TOKENS, L, 0},  // the first: see create
-    {GP_PROTOCOL_GEMINI, GP_OP_GENERATE, N, 0},
-    {GP_PROTOCOL_GEMINI, GP_OP_STREAM_GENERATE, N, 0},
-    {GP_PROTOCOL_GEMINI, GP_OP_MODEL_LIST, N, 0},
-    {GP_PROTOCOL_GEMINI, GP_OP_MODEL_GET, N, 0},
-    {GP_PROTOCOL_OPENAI_CHAT, GP_OP_GENERATE, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_OPENAI_CHAT, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_GENERATE, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_CLAUDE, GP_OP_GENERATE, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_CLAUDE, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_CLAUDE, GP_OP_COUNT_TOKENS, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_CLAUDE, GP_OP_MODEL_LIST, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_CLAUDE, GP_OP_MODEL_GET, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_OPENAI, GP_OP_COUNT_TOKENS, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_OPENAI, GP_OP_MODEL_LIST, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_OPENAI, GP_OP_MODEL_GET, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_NONE, GP_OP_OAUTH_START, N, 0},
-    {GP_PROTOCOL_NONE, GP_OP_OAUTH_CALLBACK, N, 0},
-    {GP_PROTOCOL_NONE, GP_OP_USAGE, N, 0},
-};
+constexpr auto kRoutes =
+    joined(gproxy_google::gemini_routes(/*counting=*/kLocal, /*listing=*/kNative,
+                                        /*chat=*/into(GP_PROTOCOL_GEMINI)),
+           accounts());
 
 }  // namespace
 
@@ -81,17 +66,7 @@ gp::Status Provider::create(const gp::Settings& settings, std::unique_ptr<Provid
 
 namespace {
 constexpr const gp_kind* kKinds[] = {&kKind};
-constexpr gp_info kInfo = {
-    sizeof(gp_info),
-    0,
-    gp::str("dev.gproxy.antigravity"),
-    gp::str("Antigravity"),
-    gp::str("0.1.0"),
-    gp::str("AGPL-3.0-or-later"),
-    {},
-    kKinds,
-    std::size(kKinds),
-};
+constexpr gp_info kInfo = gproxy_common::built_in("dev.gproxy.antigravity", "Antigravity", kKinds);
 }  // namespace
 }  // namespace gproxy_antigravity
 

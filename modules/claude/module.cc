@@ -1,37 +1,23 @@
 // What the module says about itself, its settings and its routes.
 #include "claude.h"
+#include "common/info.h"
+#include "common/routes.h"
 
 namespace gproxy_claude {
 namespace {
+
+using namespace gproxy_common;
 
 constexpr std::string_view kSettingsSchema =
     R"({"$schema":"http://json-schema.org/draft-04/schema#","type":"object","additionalProperties":false,)"
     R"("properties":{"base_url":{"type":"string","title":"Base URL","default":"https://api.anthropic.com",)"
     R"("description":"Address of the API, with or without /v1. Empty: the vendor's."}}})";
 
-constexpr int32_t N = GP_ROUTE_NATIVE, T = GP_ROUTE_TRANSLATE;
-constexpr gp_route kRoutes[] = {
-    {GP_PROTOCOL_CLAUDE, GP_OP_GENERATE, N, 0},
-    {GP_PROTOCOL_CLAUDE, GP_OP_STREAM_GENERATE, N, 0},
-    {GP_PROTOCOL_CLAUDE, GP_OP_COUNT_TOKENS, N, 0},
-    {GP_PROTOCOL_CLAUDE, GP_OP_MODEL_LIST, N, 0},
-    {GP_PROTOCOL_CLAUDE, GP_OP_MODEL_GET, N, 0},
-    {GP_PROTOCOL_OPENAI_CHAT, GP_OP_GENERATE, N, 0},
-    {GP_PROTOCOL_OPENAI_CHAT, GP_OP_STREAM_GENERATE, N, 0},
-    {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_GENERATE, T, GP_PROTOCOL_CLAUDE},
-    {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_CLAUDE},
-    {GP_PROTOCOL_GEMINI, GP_OP_GENERATE, T, GP_PROTOCOL_CLAUDE},
-    {GP_PROTOCOL_GEMINI, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_CLAUDE},
-    {GP_PROTOCOL_GEMINI, GP_OP_COUNT_TOKENS, T, GP_PROTOCOL_CLAUDE},
-    {GP_PROTOCOL_GEMINI, GP_OP_MODEL_LIST, T, GP_PROTOCOL_CLAUDE},
-    {GP_PROTOCOL_GEMINI, GP_OP_MODEL_GET, T, GP_PROTOCOL_CLAUDE},
-    {GP_PROTOCOL_OPENAI, GP_OP_COUNT_TOKENS, T, GP_PROTOCOL_CLAUDE},
-    {GP_PROTOCOL_OPENAI, GP_OP_MODEL_LIST, T, GP_PROTOCOL_CLAUDE},
-    {GP_PROTOCOL_OPENAI, GP_OP_MODEL_GET, T, GP_PROTOCOL_CLAUDE},
-};
-
-constexpr gp_alias kAliases[] = {{gp::str("apiKey"), gp::str("api_key")},
-                                 {gp::str("key"), gp::str("api_key")}};
+constexpr Way kMessages = into(GP_PROTOCOL_CLAUDE);
+constexpr auto kRoutes =
+    joined(everything(GP_PROTOCOL_CLAUDE, kNative), generation(GP_PROTOCOL_OPENAI_CHAT, kNative),
+           generation(GP_PROTOCOL_OPENAI_RESPONSE, kMessages),
+           everything(GP_PROTOCOL_GEMINI, kMessages), lookups(GP_PROTOCOL_OPENAI, kMessages));
 
 }  // namespace
 
@@ -44,8 +30,8 @@ constexpr gp_kind kKind = {
     gp::str("anthropic"),
     gp::str(kSettingsSchema),
     gp::str(gp::kApiKeySchema),
-    kAliases,
-    std::size(kAliases),
+    gp::kApiKeyAliases,
+    std::size(gp::kApiKeyAliases),
     nullptr,
     0,
 };
@@ -70,17 +56,7 @@ gp::Status Provider::open_credential(const gp::CredentialText& text,
 
 namespace {
 constexpr const gp_kind* kKinds[] = {&kKind};
-constexpr gp_info kInfo = {
-    sizeof(gp_info),
-    0,
-    gp::str("dev.gproxy.claude"),
-    gp::str("Claude"),
-    gp::str("0.1.0"),
-    gp::str("AGPL-3.0-or-later"),
-    {},
-    kKinds,
-    std::size(kKinds),
-};
+constexpr gp_info kInfo = gproxy_common::built_in("dev.gproxy.claude", "Claude", kKinds);
 }  // namespace
 }  // namespace gproxy_claude
 

@@ -1,9 +1,13 @@
 // What the module says about itself, its routes and its credentials.
 #include "claudecode.h"
+#include "common/info.h"
+#include "common/routes.h"
 #include "common/text.h"
 
 namespace gproxy_claudecode {
 namespace {
+
+using namespace gproxy_common;
 
 constexpr std::string_view kSettingsSchema =
 #include "claudecode/settings.schema.json.inc"
@@ -26,29 +30,12 @@ constexpr gp_alias kAliases[] = {
 // The conversation's own id. What the client says it is, is not forwarded.
 constexpr gp_str kForward[] = {gp::str("x-claude-code-session-id")};
 
-constexpr int32_t N = GP_ROUTE_NATIVE, T = GP_ROUTE_TRANSLATE;
-constexpr gp_route kRoutes[] = {
-    {GP_PROTOCOL_CLAUDE, GP_OP_GENERATE, N, 0},
-    {GP_PROTOCOL_CLAUDE, GP_OP_STREAM_GENERATE, N, 0},
-    {GP_PROTOCOL_CLAUDE, GP_OP_COUNT_TOKENS, N, 0},
-    {GP_PROTOCOL_CLAUDE, GP_OP_MODEL_LIST, N, 0},
-    {GP_PROTOCOL_CLAUDE, GP_OP_MODEL_GET, N, 0},
-    {GP_PROTOCOL_GEMINI, GP_OP_GENERATE, T, GP_PROTOCOL_CLAUDE},
-    {GP_PROTOCOL_GEMINI, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_CLAUDE},
-    {GP_PROTOCOL_GEMINI, GP_OP_COUNT_TOKENS, T, GP_PROTOCOL_CLAUDE},
-    {GP_PROTOCOL_GEMINI, GP_OP_MODEL_LIST, T, GP_PROTOCOL_CLAUDE},
-    {GP_PROTOCOL_GEMINI, GP_OP_MODEL_GET, T, GP_PROTOCOL_CLAUDE},
-    {GP_PROTOCOL_OPENAI_CHAT, GP_OP_GENERATE, T, GP_PROTOCOL_CLAUDE},
-    {GP_PROTOCOL_OPENAI_CHAT, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_CLAUDE},
-    {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_GENERATE, T, GP_PROTOCOL_CLAUDE},
-    {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_CLAUDE},
-    {GP_PROTOCOL_OPENAI, GP_OP_COUNT_TOKENS, T, GP_PROTOCOL_CLAUDE},
-    {GP_PROTOCOL_OPENAI, GP_OP_MODEL_LIST, T, GP_PROTOCOL_CLAUDE},
-    {GP_PROTOCOL_OPENAI, GP_OP_MODEL_GET, T, GP_PROTOCOL_CLAUDE},
-    {GP_PROTOCOL_NONE, GP_OP_OAUTH_START, N, 0},
-    {GP_PROTOCOL_NONE, GP_OP_OAUTH_CALLBACK, N, 0},
-    {GP_PROTOCOL_NONE, GP_OP_USAGE, N, 0},
-};
+constexpr Way kMessages = into(GP_PROTOCOL_CLAUDE);
+constexpr auto kRoutes =
+    joined(everything(GP_PROTOCOL_CLAUDE, kNative), everything(GP_PROTOCOL_GEMINI, kMessages),
+           generation(GP_PROTOCOL_OPENAI_CHAT, kMessages),
+           generation(GP_PROTOCOL_OPENAI_RESPONSE, kMessages),
+           lookups(GP_PROTOCOL_OPENAI, kMessages), accounts());
 
 LongContext long_context(const gp::Json& json, const gp::Arena& arena, std::string_view family) {
   const auto enable = json.get(arena.concat({"/ClaudeCode/enable_claude_1m_", family}));
@@ -125,17 +112,7 @@ gp::Status Provider::open_credential(const gp::CredentialText& text,
 
 namespace {
 constexpr const gp_kind* kKinds[] = {&kKind};
-constexpr gp_info kInfo = {
-    sizeof(gp_info),
-    0,
-    gp::str("dev.gproxy.claudecode"),
-    gp::str("Claude Code"),
-    gp::str("0.1.0"),
-    gp::str("AGPL-3.0-or-later"),
-    {},
-    kKinds,
-    std::size(kKinds),
-};
+constexpr gp_info kInfo = gproxy_common::built_in("dev.gproxy.claudecode", "Claude Code", kKinds);
 }  // namespace
 }  // namespace gproxy_claudecode
 

@@ -1,5 +1,6 @@
 // What the module says about itself, and its credentials.
 #include "codex.h"
+#include "common/info.h"
 #include "common/text.h"
 
 namespace gproxy_codex {
@@ -94,17 +95,7 @@ gp::Status Provider::count_plan(const gp::Request&, gp::CountPlan& plan) const {
 
 namespace {
 constexpr const gp_kind* kKinds[] = {&kKind};
-constexpr gp_info kInfo = {
-    sizeof(gp_info),
-    0,
-    gp::str("dev.gproxy.codex"),
-    gp::str("Codex"),
-    gp::str("0.1.0"),
-    gp::str("AGPL-3.0-or-later"),
-    {},
-    kKinds,
-    std::size(kKinds),
-};
+constexpr gp_info kInfo = gproxy_common::built_in("dev.gproxy.codex", "Codex", kKinds);
 }  // namespace
 }  // namespace gproxy_codex
 

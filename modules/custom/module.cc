@@ -1,4 +1,5 @@
 // What the module says about itself.
+#include "common/info.h"
 #include "custom.h"
 
 namespace gproxy_custom {
@@ -31,9 +32,6 @@ constexpr std::string_view kSettingsSchema = R"json({
 "extra_query":{"type":["object","null"],"title":"Extra query","additionalProperties":{"type":"string"}}
 }})json";
 
-constexpr gp_alias kAliases[] = {{gp::str("apiKey"), gp::str("api_key")},
-                                 {gp::str("key"), gp::str("api_key")}};
-
 }  // namespace
 
 constexpr gp_kind kKind = {
@@ -45,8 +43,8 @@ constexpr gp_kind kKind = {
     gp::str("custom"),
     gp::str(kSettingsSchema),
     gp::str(gp::kApiKeySchema),
-    kAliases,
-    std::size(kAliases),
+    gp::kApiKeyAliases,
+    std::size(gp::kApiKeyAliases),
     nullptr,
     0,
 };
@@ -59,17 +57,7 @@ gp::Status Provider::open_credential(const gp::CredentialText& text,
 
 namespace {
 constexpr const gp_kind* kKinds[] = {&kKind};
-constexpr gp_info kInfo = {
-    sizeof(gp_info),
-    0,
-    gp::str("dev.gproxy.custom"),
-    gp::str("Custom provider"),
-    gp::str("0.1.0"),
-    gp::str("AGPL-3.0-or-later"),
-    {},
-    kKinds,
-    std::size(kKinds),
-};
+constexpr gp_info kInfo = gproxy_common::built_in("dev.gproxy.custom", "Custom provider", kKinds);
 }  // namespace
 }  // namespace gproxy_custom
 

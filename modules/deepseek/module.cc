@@ -1,9 +1,13 @@
 // What the module says about itself, its settings and its routes.
+#include "common/info.h"
+#include "common/routes.h"
 #include "common/settings.h"
 #include "deepseek.h"
 
 namespace gproxy_deepseek {
 namespace {
+
+using namespace gproxy_common;
 
 constexpr std::string_view kSettingsSchema =
     R"({"$schema":"http://json-schema.org/draft-04/schema#","type":"object","additionalProperties":false,)"
@@ -20,23 +24,12 @@ constexpr std::string_view kModels =
 #include "deepseek/models.json.inc"
     ;
 
-constexpr gp_alias kAliases[] = {{gp::str("apiKey"), gp::str("api_key")},
-                                 {gp::str("key"), gp::str("api_key")}};
-
-constexpr int32_t N = GP_ROUTE_NATIVE, T = GP_ROUTE_TRANSLATE;
-constexpr gp_route kRoutes[] = {
-    {GP_PROTOCOL_CLAUDE, GP_OP_GENERATE, N, 0},
-    {GP_PROTOCOL_CLAUDE, GP_OP_STREAM_GENERATE, N, 0},
-    {GP_PROTOCOL_OPENAI_CHAT, GP_OP_GENERATE, N, 0},
-    {GP_PROTOCOL_OPENAI_CHAT, GP_OP_STREAM_GENERATE, N, 0},
-    {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_GENERATE, T, GP_PROTOCOL_OPENAI_CHAT},
-    {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_OPENAI_CHAT},
-    {GP_PROTOCOL_GEMINI, GP_OP_GENERATE, T, GP_PROTOCOL_OPENAI_CHAT},
-    {GP_PROTOCOL_GEMINI, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_OPENAI_CHAT},
-    {GP_PROTOCOL_OPENAI, GP_OP_COUNT_TOKENS, GP_ROUTE_LOCAL, 0},
-    {GP_PROTOCOL_CLAUDE, GP_OP_COUNT_TOKENS, GP_ROUTE_LOCAL, 0},
-    {GP_PROTOCOL_GEMINI, GP_OP_COUNT_TOKENS, GP_ROUTE_LOCAL, 0},
-};
+constexpr Way kChat = into(GP_PROTOCOL_OPENAI_CHAT);
+constexpr auto kRoutes =
+    joined(generation(GP_PROTOCOL_CLAUDE, kNative), generation(GP_PROTOCOL_OPENAI_CHAT, kNative),
+           generation(GP_PROTOCOL_OPENAI_RESPONSE, kChat), generation(GP_PROTOCOL_GEMINI, kChat),
+           counts(GP_PROTOCOL_OPENAI, kLocal), counts(GP_PROTOCOL_CLAUDE, kLocal),
+           counts(GP_PROTOCOL_GEMINI, kLocal));
 
 // The root that all of the vendor's surfaces hang on.
 std::string_view root_of(std::string_view base) {
@@ -57,8 +50,8 @@ constexpr gp_kind kKind = {
     gp::str("deepseek"),
     gp::str(kSettingsSchema),
     gp::str(gp::kApiKeySchema),
-    kAliases,
-    std::size(kAliases),
+    gp::kApiKeyAliases,
+    std::size(gp::kApiKeyAliases),
     nullptr,
     0,
 };
@@ -89,9 +82,9 @@ gp::Status Provider::create(const gp::Settings& settings, std::unique_ptr<Provid
       if (source != "upstream") {
         provider->routes_.push_back({protocol, operation, GP_ROUTE_LOCAL, 0});
       } else if (protocol == GP_PROTOCOL_OPENAI) {
-        provider->routes_.push_back({protocol, operation, N, 0});
+        provider->routes_.push_back({protocol, operation, GP_ROUTE_NATIVE, 0});
       } else {
-        provider->routes_.push_back({protocol, operation, T, GP_PROTOCOL_OPENAI});
+        provider->routes_.push_back({protocol, operation, GP_ROUTE_TRANSLATE, GP_PROTOCOL_OPENAI});
       }
     }
   }
@@ -117,17 +110,7 @@ gp::Status Provider::count_plan(const gp::Request&, gp::CountPlan& plan) const {
 
 namespace {
 constexpr const gp_kind* kKinds[] = {&kKind};
-constexpr gp_info kInfo = {
-    sizeof(gp_info),
-    0,
-    gp::str("dev.gproxy.deepseek"),
-    gp::str("DeepSeek"),
-    gp::str("0.1.0"),
-    gp::str("AGPL-3.0-or-later"),
-    {},
-    kKinds,
-    std::size(kKinds),
-};
+constexpr gp_info kInfo = gproxy_common::built_in("dev.gproxy.deepseek", "DeepSeek", kKinds);
 }  // namespace
 }  // namespace gproxy_deepseek
 

@@ -1,10 +1,14 @@
 // What the module says about itself, its settings and its routes.
+#include "common/info.h"
 #include "common/problem.h"
+#include "common/routes.h"
 #include "common/settings.h"
 #include "nvidia.h"
 
 namespace gproxy_nvidia {
 namespace {
+
+using namespace gproxy_common;
 
 constexpr std::string_view kSettingsSchema =
     R"({"$schema":"http://json-schema.org/draft-04/schema#","type":"object","additionalProperties":false,)"
@@ -16,29 +20,13 @@ constexpr std::string_view kSettingsSchema =
     R"("description":"For gated tokenizers; never sent to another host."},)"
     R"("data_dir":{"type":["string","null"],"title":"Cache folder","description":"Kept, without effect: the gateway has one cache."}}})";
 
-constexpr gp_alias kAliases[] = {{gp::str("apiKey"), gp::str("api_key")},
-                                 {gp::str("key"), gp::str("api_key")}};
-
-constexpr int32_t N = GP_ROUTE_NATIVE, T = GP_ROUTE_TRANSLATE;
-constexpr gp_route kRoutes[] = {
-    {GP_PROTOCOL_OPENAI_CHAT, GP_OP_GENERATE, N, 0},
-    {GP_PROTOCOL_OPENAI_CHAT, GP_OP_STREAM_GENERATE, N, 0},
-    {GP_PROTOCOL_OPENAI, GP_OP_MODEL_LIST, N, 0},
-    {GP_PROTOCOL_OPENAI, GP_OP_MODEL_GET, N, 0},
-    {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_GENERATE, T, GP_PROTOCOL_OPENAI_CHAT},
-    {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_OPENAI_CHAT},
-    {GP_PROTOCOL_CLAUDE, GP_OP_GENERATE, T, GP_PROTOCOL_OPENAI_CHAT},
-    {GP_PROTOCOL_CLAUDE, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_OPENAI_CHAT},
-    {GP_PROTOCOL_CLAUDE, GP_OP_MODEL_LIST, T, GP_PROTOCOL_OPENAI},
-    {GP_PROTOCOL_CLAUDE, GP_OP_MODEL_GET, T, GP_PROTOCOL_OPENAI},
-    {GP_PROTOCOL_GEMINI, GP_OP_GENERATE, T, GP_PROTOCOL_OPENAI_CHAT},
-    {GP_PROTOCOL_GEMINI, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_OPENAI_CHAT},
-    {GP_PROTOCOL_GEMINI, GP_OP_MODEL_LIST, T, GP_PROTOCOL_OPENAI},
-    {GP_PROTOCOL_GEMINI, GP_OP_MODEL_GET, T, GP_PROTOCOL_OPENAI},
-    {GP_PROTOCOL_OPENAI, GP_OP_COUNT_TOKENS, GP_ROUTE_LOCAL, 0},
-    {GP_PROTOCOL_CLAUDE, GP_OP_COUNT_TOKENS, GP_ROUTE_LOCAL, 0},
-    {GP_PROTOCOL_GEMINI, GP_OP_COUNT_TOKENS, GP_ROUTE_LOCAL, 0},
-};
+constexpr Way kChat = into(GP_PROTOCOL_OPENAI_CHAT), kLookups = into(GP_PROTOCOL_OPENAI);
+constexpr auto kRoutes =
+    joined(generation(GP_PROTOCOL_OPENAI_CHAT, kNative), models(GP_PROTOCOL_OPENAI, kNative),
+           generation(GP_PROTOCOL_OPENAI_RESPONSE, kChat), generation(GP_PROTOCOL_CLAUDE, kChat),
+           models(GP_PROTOCOL_CLAUDE, kLookups), generation(GP_PROTOCOL_GEMINI, kChat),
+           models(GP_PROTOCOL_GEMINI, kLookups), counts(GP_PROTOCOL_OPENAI, kLocal),
+           counts(GP_PROTOCOL_CLAUDE, kLocal), counts(GP_PROTOCOL_GEMINI, kLocal));
 
 }  // namespace
 
@@ -51,8 +39,8 @@ constexpr gp_kind kKind = {
     gp::str("nvidia"),
     gp::str(kSettingsSchema),
     gp::str(gp::kApiKeySchema),
-    kAliases,
-    std::size(kAliases),
+    gp::kApiKeyAliases,
+    std::size(gp::kApiKeyAliases),
     nullptr,
     0,
 };
@@ -94,17 +82,7 @@ gp::Status Provider::count_plan(const gp::Request& request, gp::CountPlan& plan)
 
 namespace {
 constexpr const gp_kind* kKinds[] = {&kKind};
-constexpr gp_info kInfo = {
-    sizeof(gp_info),
-    0,
-    gp::str("dev.gproxy.nvidia"),
-    gp::str("NVIDIA"),
-    gp::str("0.1.0"),
-    gp::str("AGPL-3.0-or-later"),
-    {},
-    kKinds,
-    std::size(kKinds),
-};
+constexpr gp_info kInfo = gproxy_common::built_in("dev.gproxy.nvidia", "NVIDIA", kKinds);
 }  // namespace
 }  // namespace gproxy_nvidia
 

@@ -1,8 +1,12 @@
 // What the module says about itself, its settings and its routes.
+#include "common/info.h"
+#include "common/routes.h"
 #include "openai.h"
 
 namespace gproxy_openai {
 namespace {
+
+using namespace gproxy_common;
 
 constexpr std::string_view kSettingsSchema =
     R"({"$schema":"http://json-schema.org/draft-04/schema#","type":"object","additionalProperties":false,)"
@@ -11,34 +15,16 @@ constexpr std::string_view kSettingsSchema =
 
 constexpr gp_str kForward[] = {gp::str("x-client-request-id"), gp::str("openai-safety-identifier")};
 
-constexpr int32_t N = GP_ROUTE_NATIVE, T = GP_ROUTE_TRANSLATE;
-constexpr gp_route kRoutes[] = {
-    {GP_PROTOCOL_OPENAI_CHAT, GP_OP_GENERATE, N, 0},
-    {GP_PROTOCOL_OPENAI_CHAT, GP_OP_STREAM_GENERATE, N, 0},
-    {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_GENERATE, N, 0},
-    {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_STREAM_GENERATE, N, 0},
-    {GP_PROTOCOL_OPENAI, GP_OP_COUNT_TOKENS, N, 0},
-    {GP_PROTOCOL_OPENAI, GP_OP_MODEL_LIST, N, 0},
-    {GP_PROTOCOL_OPENAI, GP_OP_MODEL_GET, N, 0},
-    {GP_PROTOCOL_OPENAI, GP_OP_RESPONSE_GET, N, 0},
-    {GP_PROTOCOL_OPENAI, GP_OP_RESPONSE_DELETE, N, 0},
-    {GP_PROTOCOL_OPENAI, GP_OP_RESPONSE_CANCEL, N, 0},
-    {GP_PROTOCOL_OPENAI, GP_OP_RESPONSE_INPUT_ITEMS, N, 0},
-    {GP_PROTOCOL_OPENAI, GP_OP_RESPONSE_COMPACT, N, 0},
-    {GP_PROTOCOL_CLAUDE, GP_OP_GENERATE, T, GP_PROTOCOL_OPENAI_RESPONSE},
-    {GP_PROTOCOL_CLAUDE, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_OPENAI_RESPONSE},
-    {GP_PROTOCOL_CLAUDE, GP_OP_COUNT_TOKENS, T, GP_PROTOCOL_OPENAI},
-    {GP_PROTOCOL_CLAUDE, GP_OP_MODEL_LIST, T, GP_PROTOCOL_OPENAI},
-    {GP_PROTOCOL_CLAUDE, GP_OP_MODEL_GET, T, GP_PROTOCOL_OPENAI},
-    {GP_PROTOCOL_GEMINI, GP_OP_GENERATE, T, GP_PROTOCOL_OPENAI_RESPONSE},
-    {GP_PROTOCOL_GEMINI, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_OPENAI_RESPONSE},
-    {GP_PROTOCOL_GEMINI, GP_OP_COUNT_TOKENS, T, GP_PROTOCOL_OPENAI},
-    {GP_PROTOCOL_GEMINI, GP_OP_MODEL_LIST, T, GP_PROTOCOL_OPENAI},
-    {GP_PROTOCOL_GEMINI, GP_OP_MODEL_GET, T, GP_PROTOCOL_OPENAI},
-};
-
-constexpr gp_alias kAliases[] = {{gp::str("apiKey"), gp::str("api_key")},
-                                 {gp::str("key"), gp::str("api_key")}};
+constexpr Way kResponses = into(GP_PROTOCOL_OPENAI_RESPONSE), kLookups = into(GP_PROTOCOL_OPENAI);
+constexpr auto kRoutes = joined(
+    generation(GP_PROTOCOL_OPENAI_CHAT, kNative), generation(GP_PROTOCOL_OPENAI_RESPONSE, kNative),
+    lookups(GP_PROTOCOL_OPENAI, kNative), row(GP_PROTOCOL_OPENAI, GP_OP_RESPONSE_GET, kNative),
+    row(GP_PROTOCOL_OPENAI, GP_OP_RESPONSE_DELETE, kNative),
+    row(GP_PROTOCOL_OPENAI, GP_OP_RESPONSE_CANCEL, kNative),
+    row(GP_PROTOCOL_OPENAI, GP_OP_RESPONSE_INPUT_ITEMS, kNative),
+    row(GP_PROTOCOL_OPENAI, GP_OP_RESPONSE_COMPACT, kNative),
+    generation(GP_PROTOCOL_CLAUDE, kResponses), lookups(GP_PROTOCOL_CLAUDE, kLookups),
+    generation(GP_PROTOCOL_GEMINI, kResponses), lookups(GP_PROTOCOL_GEMINI, kLookups));
 
 }  // namespace
 
@@ -51,8 +37,8 @@ constexpr gp_kind kKind = {
     gp::str("openai"),
     gp::str(kSettingsSchema),
     gp::str(gp::kApiKeySchema),
-    kAliases,
-    std::size(kAliases),
+    gp::kApiKeyAliases,
+    std::size(gp::kApiKeyAliases),
     kForward,
     std::size(kForward),
 };
@@ -77,17 +63,7 @@ gp::Status Provider::open_credential(const gp::CredentialText& text,
 
 namespace {
 constexpr const gp_kind* kKinds[] = {&kKind};
-constexpr gp_info kInfo = {
-    sizeof(gp_info),
-    0,
-    gp::str("dev.gproxy.openai"),
-    gp::str("OpenAI"),
-    gp::str("0.1.0"),
-    gp::str("AGPL-3.0-or-later"),
-    {},
-    kKinds,
-    std::size(kKinds),
-};
+constexpr gp_info kInfo = gproxy_common::built_in("dev.gproxy.openai", "OpenAI", kKinds);
 }  // namespace
 }  // namespace gproxy_openai
 

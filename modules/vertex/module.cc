@@ -1,11 +1,15 @@
 // What the module says about itself, its settings and its routes.
 #include <algorithm>
 
+#include "common/google/routes.h"
+#include "common/info.h"
 #include "common/settings.h"
 #include "vertex.h"
 
 namespace gproxy_vertex {
 namespace {
+
+using namespace gproxy_common;
 
 constexpr std::string_view kDefaultLocation = "us-central1";
 
@@ -41,26 +45,8 @@ constexpr gp_str kForward[] = {gp::str("x-goog-request-params"),
                                gp::str("x-vertex-ai-llm-request-type"),
                                gp::str("x-vertex-ai-llm-shared-request-type")};
 
-constexpr int32_t N = GP_ROUTE_NATIVE, T = GP_ROUTE_TRANSLATE;
-constexpr gp_route kRoutes[] = {
-    {GP_PROTOCOL_GEMINI, GP_OP_GENERATE, N, 0},
-    {GP_PROTOCOL_GEMINI, GP_OP_STREAM_GENERATE, N, 0},
-    {GP_PROTOCOL_GEMINI, GP_OP_COUNT_TOKENS, N, 0},
-    {GP_PROTOCOL_GEMINI, GP_OP_MODEL_LIST, N, 0},
-    {GP_PROTOCOL_GEMINI, GP_OP_MODEL_GET, N, 0},
-    {GP_PROTOCOL_OPENAI_CHAT, GP_OP_GENERATE, N, 0},
-    {GP_PROTOCOL_OPENAI_CHAT, GP_OP_STREAM_GENERATE, N, 0},
-    {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_GENERATE, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_CLAUDE, GP_OP_GENERATE, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_CLAUDE, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_CLAUDE, GP_OP_COUNT_TOKENS, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_CLAUDE, GP_OP_MODEL_LIST, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_CLAUDE, GP_OP_MODEL_GET, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_OPENAI, GP_OP_COUNT_TOKENS, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_OPENAI, GP_OP_MODEL_LIST, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_OPENAI, GP_OP_MODEL_GET, T, GP_PROTOCOL_GEMINI},
-};
+constexpr auto kRoutes =
+    gproxy_google::gemini_routes(/*counting=*/kNative, /*listing=*/kNative, /*chat=*/kNative);
 
 }  // namespace
 
@@ -113,17 +99,8 @@ std::span<const gp_route> Provider::routes() const {
 
 namespace {
 constexpr const gp_kind* kKinds[] = {&kKind};
-constexpr gp_info kInfo = {
-    sizeof(gp_info),
-    0,
-    gp::str("dev.gproxy.vertex"),
-    gp::str("Vertex AI (service account)"),
-    gp::str("0.1.0"),
-    gp::str("AGPL-3.0-or-later"),
-    {},
-    kKinds,
-    std::size(kKinds),
-};
+constexpr gp_info kInfo =
+    gproxy_common::built_in("dev.gproxy.vertex", "Vertex AI (service account)", kKinds);
 }  // namespace
 }  // namespace gproxy_vertex
 

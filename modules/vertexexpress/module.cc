@@ -1,8 +1,12 @@
 // What the module says about itself, its settings and its routes.
+#include "common/google/routes.h"
+#include "common/info.h"
 #include "vertexexpress.h"
 
 namespace gproxy_vertexexpress {
 namespace {
+
+using namespace gproxy_common;
 
 constexpr std::string_view kDefaultBase = "https://aiplatform.googleapis.com";
 
@@ -16,26 +20,8 @@ constexpr std::string_view kModels =
 #include "vertexexpress/models.json.inc"
     ;
 
-constexpr int32_t N = GP_ROUTE_NATIVE, T = GP_ROUTE_TRANSLATE, L = GP_ROUTE_LOCAL;
-constexpr gp_route kRoutes[] = {
-    {GP_PROTOCOL_GEMINI, GP_OP_GENERATE, N, 0},
-    {GP_PROTOCOL_GEMINI, GP_OP_STREAM_GENERATE, N, 0},
-    {GP_PROTOCOL_GEMINI, GP_OP_COUNT_TOKENS, N, 0},
-    {GP_PROTOCOL_GEMINI, GP_OP_MODEL_LIST, L, 0},
-    {GP_PROTOCOL_GEMINI, GP_OP_MODEL_GET, L, 0},
-    {GP_PROTOCOL_OPENAI_CHAT, GP_OP_GENERATE, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_OPENAI_CHAT, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_GENERATE, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_OPENAI_RESPONSE, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_CLAUDE, GP_OP_GENERATE, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_CLAUDE, GP_OP_STREAM_GENERATE, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_CLAUDE, GP_OP_COUNT_TOKENS, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_CLAUDE, GP_OP_MODEL_LIST, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_CLAUDE, GP_OP_MODEL_GET, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_OPENAI, GP_OP_COUNT_TOKENS, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_OPENAI, GP_OP_MODEL_LIST, T, GP_PROTOCOL_GEMINI},
-    {GP_PROTOCOL_OPENAI, GP_OP_MODEL_GET, T, GP_PROTOCOL_GEMINI},
-};
+constexpr auto kRoutes = gproxy_google::gemini_routes(/*counting=*/kNative, /*listing=*/kLocal,
+                                                      /*chat=*/into(GP_PROTOCOL_GEMINI));
 
 }  // namespace
 
@@ -48,8 +34,8 @@ constexpr gp_kind kKind = {
     gp::str("gcp.vertex_ai"),
     gp::str(kSettingsSchema),
     gp::str(gp::kApiKeySchema),
-    nullptr,
-    0,
+    gp::kApiKeyAliases,
+    std::size(gp::kApiKeyAliases),
     nullptr,
     0,
 };
@@ -74,17 +60,8 @@ gp::Status Provider::open_credential(const gp::CredentialText& text,
 
 namespace {
 constexpr const gp_kind* kKinds[] = {&kKind};
-constexpr gp_info kInfo = {
-    sizeof(gp_info),
-    0,
-    gp::str("dev.gproxy.vertexexpress"),
-    gp::str("Vertex AI (express mode)"),
-    gp::str("0.1.0"),
-    gp::str("AGPL-3.0-or-later"),
-    {},
-    kKinds,
-    std::size(kKinds),
-};
+constexpr gp_info kInfo =
+    gproxy_common::built_in("dev.gproxy.vertexexpress", "Vertex AI (express mode)", kKinds);
 }  // namespace
 }  // namespace gproxy_vertexexpress
 

@@ -52,6 +52,10 @@ inline constexpr std::string_view kApiKeySchema =
     R"({"$schema":"http://json-schema.org/draft-04/schema#","type":"object","required":["api_key"],)"
     R"("properties":{"api_key":{"type":"string","title":"API key","format":"password","minLength":1}}})";
 
+// Names that other tools give it, for import.
+inline constexpr gp_alias kApiKeyAliases[] = {{str("apiKey"), str("api_key")},
+                                              {str("key"), str("api_key")}};
+
 // The setting base_url: absent, null and empty mean `otherwise`.
 inline Status base_url_setting(const Settings& settings, std::string_view otherwise,
                                std::string& out) {
