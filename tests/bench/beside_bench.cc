@@ -142,7 +142,6 @@ bool fill(Store& store, BenchClock& clock, Traffic& traffic, int64_t rows) {
 // What a turn saw, in microseconds.
 struct Seen {
   std::vector<int64_t> commits;  // a batch's way from the ring to the end of its transaction
-  std::vector<int64_t> steps;    // of housekeeping
   std::vector<int64_t> late;     // how much later than asked the loop woke
   std::vector<int64_t> reports;
 };
@@ -219,11 +218,9 @@ class Turn {
         since = steady_us();
         seen.commits.push_back(since - begin);
       }
-      const int64_t begin = steady_us();
       auto more = store_.maintain({});
       if (!more) return false;
       housekeeping = *more;
-      if (housekeeping) seen.steps.push_back(steady_us() - begin);
     }
     for (;;) {
       auto outcome = drain_.pass(store_);
@@ -318,7 +315,6 @@ bool run(const std::string& folder, int argc, char** argv) {
   }
   print("batch commit", seen, &Seen::commits);
   print("loop woken late", seen, &Seen::late);
-  print("housekeeping step", seen, &Seen::steps);
   std::printf("{\"measure\":\"aggregations\",\"count\":%zu,\"p50_ms\":%.1f,\"p99_ms\":%.1f}\n",
               reports.size(), percentile_ms(reports, 0.5), percentile_ms(reports, 0.99));
   std::printf(
