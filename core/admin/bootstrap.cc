@@ -80,6 +80,23 @@ struct Kept {
   std::set<int64_t> providers, credentials, users, keys, routes;
 };
 
+// By its name, as a file knows it. An import may bring names that the export made up, for
+// credentials without one or with another's: those are known by their secret.
+const storage::CredentialRow* find_credential(const storage::ConfigRows& rows, int64_t provider_id,
+                                              const config::CredentialConfig& declared,
+                                              storage::Origin origin) {
+  const bool file = origin == storage::Origin::file;
+  const storage::CredentialRow *by_name = nullptr, *by_secret = nullptr;
+  for (const auto& row : rows.credentials) {
+    if (row.provider_id != provider_id) continue;
+    const bool same = !file && row.readable && row.secret.equals(declared.secret_json.reveal());
+    if (same && by_secret == nullptr) by_secret = &row;
+    const bool named = row.name.value_or("") == declared.name;
+    if (named && (file || same || by_name == nullptr)) by_name = &row;
+  }
+  return by_name != nullptr ? by_name : by_secret;
+}
+
 // Makes the store agree with what is declared. `origin` file: secrets whose declaration did not
 // change since `secrets` stay as they are, `now` gets today's digests. `origin` db: what a file
 // declares is left alone, and a mask means the stored text.
@@ -113,16 +130,15 @@ Result<void> put_declared(storage::Store& store, const storage::ConfigRows& rows
     GP_TRY(auto stored, store.upsert_provider(row));
     kept.providers.insert(stored.id);
     for (const auto& credential : provider.credentials) {
-      const storage::CredentialRow* old = nullptr;
-      for (const auto& c : rows.credentials) {
-        if (c.provider_id == stored.id && c.name.value_or("") == credential.name) old = &c;
-      }
+      const auto* old = find_credential(rows, stored.id, credential, origin);
       storage::CredentialRow c;
       if (old != nullptr) c = *old;
       const std::string place = provider.name + "/" + credential.name;
       if (left_alone(old != nullptr, c.origin, "credential " + place)) continue;
       c.provider_id = stored.id;
-      if (!credential.name.empty()) c.name = credential.name;
+      // What an import knows by its secret keeps its name, be it none: the export made one up.
+      const bool known = old != nullptr && origin != storage::Origin::file;
+      if (!credential.name.empty() && !known) c.name = credential.name;
       c.settings_json = credential.settings_json;
       c.enabled = credential.enabled;
       c.origin = origin;
@@ -165,20 +181,20 @@ Result<void> put_declared(storage::Store& store, const storage::ConfigRows& rows
     kept.users.insert(stored.id);
     for (const auto& key : user.keys) {
       const Digest digest = store.key_hasher().digest(key.key.reveal());
-      const storage::UserKeyRow* old = nullptr;
+      const storage::UserKeyRow *by_label = nullptr, *by_text = nullptr;
       for (const auto& k : rows.user_keys) {
-        if (k.user_id == stored.id && k.label.value_or("") == key.label) old = &k;
+        if (k.user_id != stored.id) continue;
+        if (k.label.value_or("") == key.label) by_label = &k;
+        if (k.digest == digest) by_text = &k;
       }
-      if (old == nullptr) {
-        for (const auto& k : rows.user_keys) {
-          if (k.user_id == stored.id && k.digest == digest) old = &k;
-        }
-      }
+      // A file rotates the key of a label; an import brings keys, whatever they are called.
+      const bool text_first = origin != storage::Origin::file && by_text != nullptr;
+      const auto* old = text_first || by_label == nullptr ? by_text : by_label;
       storage::UserKeyRow k;
       if (old != nullptr) k = *old;
       if (left_alone(old != nullptr, k.origin, "key " + key.label + " of " + user.name)) continue;
       k.user_id = stored.id;
-      if (!key.label.empty()) k.label = key.label;
+      if (!key.label.empty() && !text_first) k.label = key.label;
       k.enabled = key.enabled;
       k.bounds_json = config::stored_bounds(key.bounds);
       k.permissions = stored_permissions(key.permissions);

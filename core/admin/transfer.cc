@@ -164,9 +164,13 @@ Result<void> write_users(json::Writer& w, storage::Store& store, const storage::
     write_members(w, user.bounds_json);
     w.key("keys");
     w.begin_array();
+    std::set<std::string> labels;
     for (const auto& key : rows.user_keys) {
       if (key.user_id != user.id || is_bootstrap(key)) continue;
-      const std::string label = key.label.value_or("key-" + std::to_string(key.id));
+      // As with credentials: each has a label, and none twice.
+      std::string label = key.label.value_or("");
+      if (label.empty()) label = "key-" + std::to_string(key.id);
+      if (!labels.insert(label).second) labels.insert(label += "-" + std::to_string(key.id));
       // Only a digest is stored of most keys, and it is of use in this database alone.
       if (!key.has_copy || secrets == Secrets::masked) {
         omitted.keys.push_back({user.name, label});

@@ -376,6 +376,37 @@ describe('openapi.json', () => {
   });
 });
 
+describe('an export of what has no name of its own', () => {
+  test('opens elsewhere, and changes nothing where it comes from', async () => {
+    const [a, b] = [await startGproxy(), await startGproxy()];
+    try {
+      await a.admin('PUT', '/users/5', { name: 'five', enabled: true });
+      const texts = ['key-one', 'key-two', 'key-three', 'key-four'];
+      for (const [i, label] of ['same', 'same', '', null].entries()) {
+        assert.equal((await a.admin('POST', '/users/5/keys', { label, key: texts[i], keep_copy: true })).status, 200);
+      }
+      const names = ['twice', 'twice', null, ''];
+      for (const [i, name] of names.entries()) {
+        assert.equal((await a.admin('POST', '/providers/openai/credentials', { name, secret_json: { OpenAI: { api_key: `sk-of-number-${i}` } } })).status, 200);
+      }
+      const state = async (g) => [(await g.admin('GET', '/users/5/keys')).body.keys.map((k) => [k.id, k.label]), (await g.admin('GET', '/credentials')).body.credentials.map((c) => [c.id, c.name, c.secret_json])];
+      const before = await state(a);
+      const { body } = await a.admin('POST', '/export', { secrets: true });
+      for (const g of [a, b, b]) {
+        const r = await g.admin('POST', '/import', body);
+        assert.equal(r.status, 200, JSON.stringify(r.body));
+      }
+      assert.deepEqual(await state(a), before);
+      for (const g of [a, b]) {
+        for (const key of texts) assert.equal((await fetch(`${g.url}/none/v1/models`, { headers: { authorization: `Bearer ${key}` } })).status, 404, key); // known, not 401
+        const { credentials } = (await g.admin('GET', '/providers/openai/credentials')).body;
+        const secrets = await Promise.all(credentials.map(async (c) => (await g.admin('POST', `/credentials/${c.id}/reveal`)).body.secret_json.OpenAI.api_key));
+        assert.deepEqual(secrets.sort(), names.map((_, i) => `sk-of-number-${i}`));
+      }
+    } finally { await a.stop(); await b.stop(); }
+  });
+});
+
 describe('address', () => {
   const freePort = () => new Promise((done) => { const s = net.createServer().listen(0, '127.0.0.1', () => { const { port } = s.address(); s.close(() => done(port)); }); });
   test('a changed port is bound at once, the old one is let go, a taken one is refused', async () => {
