@@ -203,27 +203,6 @@ int64_t shard_of(Dimension dimension, int64_t id) {
 
 // ---- Tables
 
-RollupKey RollupTable::key_of(Dimension dimension, const UsageRow& row) {
-  RollupKey key;
-  key.model = row.model;
-  key.provider = row.provider;
-  switch (dimension) {
-    case Dimension::provider:
-      break;
-    case Dimension::credential:
-      key.id = row.credential_id;
-      break;
-    case Dimension::user:
-      key.id = row.user_id;
-      break;
-    case Dimension::key:
-      key.id = row.user_key_id;
-      key.owner = row.user_id;
-      break;
-  }
-  return key;
-}
-
 UsageSums& RollupTable::at(const RollupKey& key) {
   const RollupPlace place = {key.id, key.owner, texts_.number_of(key.provider),
                              texts_.number_of(key.model)};

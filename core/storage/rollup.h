@@ -132,6 +132,30 @@ struct RollupPlace {
   }
 };
 
+// What a row counts for in a dimension, as a RollupKey or a RollupPlace: whichever the row's texts
+// are of.
+template <class Key, class Row>
+Key key_in(Dimension dimension, const Row& row) {
+  Key key;
+  key.provider = row.provider;
+  key.model = row.model;
+  switch (dimension) {
+    case Dimension::provider:
+      break;
+    case Dimension::credential:
+      key.id = row.credential_id;
+      break;
+    case Dimension::user:
+      key.id = row.user_id;
+      break;
+    case Dimension::key:
+      key.id = row.user_key_id;
+      key.owner = row.user_id;
+      break;
+  }
+  return key;
+}
+
 // The entries of one shard, as they are stored.
 struct RollupSegment {
   int64_t shard;
@@ -168,11 +192,12 @@ class RollupTable {
   RollupTable() = default;
   RollupTable(RollupTable&&) = default;
   RollupTable& operator=(RollupTable&&) = default;
-  void add(Dimension dimension, const UsageRow& row) { at(key_of(dimension, row)).add(row); }
+  void add(Dimension dimension, const UsageRow& row) {
+    at(key_in<RollupKey>(dimension, row)).add(row);
+  }
   UsageSums& at(const RollupKey& key);
   void each(const std::function<void(const RollupKey&, const UsageSums&)>& visit) const;
   bool empty() const { return entries_.empty(); }
-  static RollupKey key_of(Dimension dimension, const UsageRow& row);
 
   std::vector<RollupSegment> encode(Dimension dimension) const;
   // Adds a segment's entries. False when it is damaged (what was read until then stays added).

@@ -161,28 +161,6 @@ std::vector<int64_t> RollupPending::buckets() const {
   return out;
 }
 
-// RollupTable::key_of() in numbers.
-RollupPlace RollupPending::place_of(Dimension dimension, const Row& row) {
-  RollupPlace place;
-  place.provider = row.provider;
-  place.model = row.model;
-  switch (dimension) {
-    case Dimension::provider:
-      break;
-    case Dimension::credential:
-      place.id = row.credential_id;
-      break;
-    case Dimension::user:
-      place.id = row.user_id;
-      break;
-    case Dimension::key:
-      place.id = row.user_key_id;
-      place.owner = row.user_id;
-      break;
-  }
-  return place;
-}
-
 // UsageSums::add() without the histograms.
 void RollupPending::add_to(UsageSums& sums, const Row& row) {
   const int final = row.flags & kFinal;
@@ -217,7 +195,7 @@ std::vector<RollupSegment> RollupPending::encode(int64_t bucket, Dimension dimen
   std::vector<Group> groups;
   std::vector<uint32_t> group_of(rows.size()), order(rows.size());
   for (size_t i = 0; i < rows.size(); ++i) {
-    const RollupPlace place = place_of(dimension, rows[i]);
+    const RollupPlace place = key_in<RollupPlace>(dimension, rows[i]);
     const uint32_t g = index.find_or_add(
         place.hash(), [&](uint32_t other) { return groups[other].place == place; });
     if (g == groups.size()) groups.push_back({place});

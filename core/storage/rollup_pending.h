@@ -49,7 +49,6 @@ class RollupPending {
   };
   static constexpr uint8_t kNoBar = 255;
   static_assert(Histogram::kBuckets <= kNoBar);
-  static RollupPlace place_of(Dimension dimension, const Row& row);
   static void add_to(UsageSums& sums, const Row& row);
 
   TextNumbers texts_;

@@ -73,7 +73,7 @@ class Collector {
     return groups_[place];
   }
   void add(const UsageRow& row, Dimension dimension) {
-    if (wants(row)) group(row.at, RollupTable::key_of(dimension, row)).add(row);
+    if (wants(row)) group(row.at, key_in<RollupKey>(dimension, row)).add(row);
   }
   // A key's entries hold its user as owner.
   void set_dimension(Dimension dimension) { by_owner_ = dimension == Dimension::key; }
