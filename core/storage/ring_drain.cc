@@ -84,6 +84,7 @@ Result<RingDrain::Outcome> RingDrain::pass(Store& store, const PriceTable* price
     }
   }
   outcome.rows = rows_.size();
+  outcome.usage = rows_.usage.size();
   if (observer_ && outcome.rows != 0) observer_(rows_.batch());
   for (size_t r = 0; r < rings.size(); ++r) {
     rings[r]->release(cursors_[r]);

@@ -22,6 +22,7 @@ class RingDrain {
 
   struct Outcome {
     size_t rows = 0;      // committed, replayed ones included
+    size_t usage = 0;     // of these, attempts
     size_t rejected = 0;  // rows the database will never take: logged and given up
     bool more = false;    // rows are left for another pass
   };

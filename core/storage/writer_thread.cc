@@ -19,9 +19,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Between two looks at the rings while rows come in. The loops do not wake the writer: that would
-// be a system call on their path.
-constexpr int64_t kPollMs = 20;
+// The loops do not wake the writer: that would be a system call on their path. It looks at the
+// rings when about so many attempts should have gathered.
+constexpr size_t kPaceAttempts = 384;
+constexpr int64_t kShortestPaceMs = 3;
 
 template <class T>
 void add(std::atomic<T>& counter, T by) {
@@ -49,6 +50,7 @@ struct WriterThread::Impl {
   void run_writer();
   void run_jobs(std::unique_lock<std::mutex>& lock);
   bool due(int64_t now_ms, bool asked);
+  void set_pace(size_t attempts);
   void drain_once(int64_t now_ms, const PriceTable* prices);
   void maintain(int64_t now_ms, const Retention& retention);
   bool probe_due(int64_t now_ms) const;
@@ -68,6 +70,8 @@ struct WriterThread::Impl {
   RingDrain drain;
   std::unique_ptr<Store> store;
   int64_t pending_since_ms = 0;  // when rows were first seen waiting, 0 = none
+  int64_t passed_us = 0;         // when the last pass ended
+  int64_t pace_ms = 0;           // until the next look at the rings
   int64_t retry_at_ms = 0;       // 0 = the last batch went well
   int64_t backoff_ms = 0;
   int64_t failing_since_ms = 0;
@@ -208,6 +212,8 @@ void WriterThread::Impl::run_writer() {
   std::unique_lock lock(mutex);
   int64_t stop_before_ms = 0;
   heard_ms = clock.now_ms();
+  passed_us = clock.now_us();
+  pace_ms = options.flush_ms;
   for (;;) {
     run_jobs(lock);
     // As of now: stop() may come while the lock is released, and then gets a round of its own.
@@ -266,6 +272,7 @@ void WriterThread::Impl::run_jobs(std::unique_lock<std::mutex>& lock) {
 bool WriterThread::Impl::due(int64_t now_ms, bool asked) {
   if (drain.empty()) {
     pending_since_ms = 0;
+    pace_ms = std::min(2 * pace_ms, options.flush_ms);
     return false;
   }
   if (pending_since_ms == 0) pending_since_ms = now_ms;
@@ -282,9 +289,21 @@ void WriterThread::Impl::drain_once(int64_t now_ms, const PriceTable* prices) {
   }
   recovered();
   pending_since_ms = outcome->more ? clock.now_ms() : 0;
+  set_pace(outcome->usage);
   add<uint64_t>(health.batches, 1);
   add<uint64_t>(health.rows, outcome->rows);
   if (outcome->rejected != 0) add<uint64_t>(health.rejected_rows, outcome->rejected);
+}
+
+// As long as a batch that is worth its transaction takes to gather, at the rate of the last one. A
+// loop that shares its core with the writer stands still while a batch is written: small ones at
+// short distances hold it up for a millisecond, one every tenth of a second for eight.
+void WriterThread::Impl::set_pace(size_t attempts) {
+  const int64_t now_us = clock.now_us();
+  const auto gathered = static_cast<int64_t>(std::max<size_t>(attempts, 1));
+  const int64_t us = (now_us - passed_us) * static_cast<int64_t>(kPaceAttempts) / gathered;
+  pace_ms = std::clamp(us / 1000, kShortestPaceMs, std::max(options.flush_ms, kShortestPaceMs));
+  passed_us = now_us;
 }
 
 // One step between two batches; when there is more to do the next comes soon, yet rows go first.
@@ -322,9 +341,9 @@ int64_t WriterThread::Impl::wait_ms(int64_t now_ms) const {
   if (pending_since_ms != 0) {
     if (drain.waiting() >= options.flush_rows) return 0;
     const int64_t left = pending_since_ms + options.flush_ms - now_ms;
-    return std::clamp<int64_t>(left, 1, kPollMs);
+    return std::clamp<int64_t>(left, 1, std::max<int64_t>(pace_ms, 1));
   }
-  return stopping || maintain_at_ms == 0 ? 1 : options.flush_ms;
+  return stopping || maintain_at_ms == 0 ? 1 : std::max<int64_t>(pace_ms, 1);
 }
 
 void WriterThread::Impl::recovered() {

@@ -36,7 +36,7 @@ struct Health {
 };
 
 struct WriterOptions {
-  size_t flush_rows = 512;
+  size_t flush_rows = 128;
   int64_t flush_ms = 100;
   size_t max_batch_rows = 4096;
   size_t max_jobs = 1024;  // configuration jobs waiting
