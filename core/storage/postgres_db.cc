@@ -2,6 +2,7 @@
 
 #include "storage/postgres_db.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <charconv>
@@ -22,6 +23,7 @@ namespace {
 
 // Held by the writing process for as long as it lives; numbers of our own choosing.
 constexpr int64_t kOwnerLock = 0x6770726f78790001;
+constexpr int64_t kOwnerWaitMs = 3'000;
 
 bool begins(std::string_view text, std::string_view prefix) {
   return text.substr(0, prefix.size()) == prefix;
@@ -181,6 +183,7 @@ class PostgresDb final : public Db {
   ~PostgresDb() override { disconnect(); }
 
   Result<void> connect();
+  Result<void> own(pqxx::nontransaction& work) const;
 
   Dialect dialect() const override { return Dialect::postgres; }
   Result<void> exec(const std::string& sql) override {
@@ -348,6 +351,27 @@ std::string with_defaults(std::string url, const PostgresOptions& options) {
   return url;
 }
 
+// One writer: the session holds a lock for as long as it lives. The server ends the session of a
+// process that has gone a moment after the process, so who starts next waits for it; after a break
+// of our own that session may be ours, and the caller comes back.
+Result<void> PostgresDb::own(pqxx::nontransaction& work) const {
+  const std::string lock = std::to_string(kOwnerLock);
+  if (generation_ == 0) {
+    const int64_t wait_ms = std::min(kOwnerWaitMs, options_.lock_timeout_ms);
+    try {
+      work.exec("SET lock_timeout = " + std::to_string(wait_ms));
+      work.exec("SELECT pg_advisory_lock(" + lock + ")");
+      return ok();
+    } catch (const pqxx::sql_error& e) {
+      if (e.sqlstate() != "55P03") throw;  // lock_not_available
+    }
+    return Error{ErrorKind::conflict, "database_in_use",
+                 "another gproxy writes to this PostgreSQL database"};
+  }
+  const auto got = work.exec("SELECT pg_try_advisory_lock(" + lock + ")");
+  return got[0][0].as<bool>() ? ok() : gone("another session holds the writer's lock");
+}
+
 Result<void> PostgresDb::connect() {
   try {
     auto made = std::make_unique<pqxx::connection>(with_defaults(options_.url, options_));
@@ -355,20 +379,12 @@ Result<void> PostgresDb::connect() {
     made->inhibit_reactivation(true);
     auto work = std::make_unique<pqxx::nontransaction>(*made);
     const bool writes = options_.use == PostgresOptions::Use::writing;
+    if (writes) GP_CHECK(own(*work));
     work->exec("SET lock_timeout = " + std::to_string(options_.lock_timeout_ms));
     work->exec("SET statement_timeout = " +
                std::to_string(timeout_ms_ > 0 ? timeout_ms_ : (writes ? 60'000 : 0)));
     work->exec("SET client_min_messages = error");
-    if (writes) {
-      const auto got =
-          work->exec("SELECT pg_try_advisory_lock(" + std::to_string(kOwnerLock) + ")");
-      if (!got[0][0].as<bool>()) {
-        // After a break it may be our own last session, which the server has not given up yet.
-        if (generation_ != 0) return gone("another session holds the writer's lock");
-        return Error{ErrorKind::conflict, "database_in_use",
-                     "another gproxy writes to this PostgreSQL database"};
-      }
-    } else {
+    if (!writes) {
       work->exec("SET default_transaction_read_only = on");
       work->exec("SET jit = off");
     }

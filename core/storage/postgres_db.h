@@ -19,7 +19,8 @@ struct PostgresOptions {
   enum class Use : uint8_t { writing, reading } use = Use::writing;
 };
 
-// Errors: "storage_unavailable".
+// The writing one waits up to three seconds for the last writer's session to end. Errors:
+// "storage_unavailable", "database_in_use".
 Result<std::unique_ptr<Db>> open_postgres_db(PostgresOptions options);
 
 }  // namespace gproxy::storage

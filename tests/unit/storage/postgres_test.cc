@@ -1,8 +1,11 @@
 // What only a server can do: be away, come back, be shared. Runs beside tests/with_postgres alone.
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cstdlib>
+#include <thread>
 
+#include "storage/sql_db.h"
 #include "storage/store.h"
 #include "support.h"
 
@@ -37,6 +40,28 @@ TEST_CASE("a second process is told that the database has a writer") {
   CHECK(exit_code(second.error()) == 69);
   first->reset();
   CHECK(open_store(options).ok());
+}
+
+TEST_CASE("a process that starts while the last one goes waits for its session's end") {
+  if (postgres_url() == nullptr) return;
+  const StoreOptions options = fresh_options();
+  auto last = open_store(options);
+  REQUIRE(last);
+  Result<std::unique_ptr<Store>> next = Error{ErrorKind::server, "not_run", ""};
+  std::atomic<bool> opened = false;
+  std::thread start([&] {
+    next = open_store(options);
+    opened = true;
+  });
+  auto server = open_postgres_db({.url = postgres_url(), .use = PostgresOptions::Use::reading});
+  const auto waits = [&] {
+    Query query(**server, "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted");
+    return query.step().value_or(true);
+  };
+  while (server && !opened && !waits()) std::this_thread::yield();
+  last->reset();
+  start.join();
+  CHECK(next);
 }
 
 TEST_CASE("on a server the master key must be given, and the right one") {

@@ -3,9 +3,7 @@
 
 #include <sqlite3.h>
 
-#include <chrono>
 #include <filesystem>
-#include <thread>
 
 #include "storage/store.h"
 #include "support.h"
@@ -29,19 +27,12 @@ Secret key_of(const std::string& hex) {
 
 // A database of the kind under test that is opened again and again, with one key or another.
 class Database {
-  static constexpr int kTries = 1000;
-
  public:
   Database() { options_.dsn = postgres_url() != nullptr ? new_postgres_database() : folder_.dsn(); }
   Result<std::unique_ptr<Store>> open(const std::string& key) const {
     StoreOptions options = options_;
     options.master_key.key = Secret(key);
-    // A server sees a connection's end a moment after it, and only then gives its lock back.
-    for (int tries = 0;; ++tries) {
-      auto store = open_store(options);
-      if (store.ok() || store.error().code != "database_in_use" || tries == kTries) return store;
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
+    return open_store(options);
   }
 
  private:
