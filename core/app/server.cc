@@ -16,6 +16,7 @@
 #include "admin/convert.h"
 #include "admin/frontend.h"
 #include "app/accounts.h"
+#include "app/address.h"
 #include "app/health_keeper.h"
 #include "app/idle_release.h"
 #include "app/parts.h"
@@ -116,7 +117,6 @@ struct Server::State {
   void stop_everything();
   void fill_gauges(Metrics& into);
   Result<uint16_t> open_listeners(const config::Settings& settings);
-  Result<void> try_address(const config::Settings& before, const config::Settings& after);
   void rebind(const config::Settings& before, const config::Settings& after,
               std::function<void()> done);
   void rebind_next(size_t index, uint16_t port, std::function<void()> done);
@@ -185,11 +185,17 @@ Result<void> Server::State::start() {
   inputs.config_path = options.config_file;
   inputs.overrides = overrides_of(options);
   inputs.seed_kinds = seed_kinds(registry);
-  inputs.check = check_prices;
+  inputs.check = [](const config::Settings& settings) -> Result<void> {
+    GP_CHECK(check_prices(settings));
+    return try_address(settings);
+  };
   inputs.left_file = options.prune ? admin::BootstrapInputs::Left::deleted
                                    : admin::BootstrapInputs::Left::becomes_ordinary;
   auto booted = admin::bootstrap(**store, inputs);
-  if (!booted.ok()) return with_exit(booted.error(), kExitConfig);
+  if (!booted.ok()) {
+    const bool address = booted.error().code == kCannotBind;
+    return with_exit(booted.error(), address ? kExitUnavailable : kExitConfig);
+  }
   for (const auto& warning : booted->warnings) log::info("configuration", {{"note", warning}});
   const config::Settings& settings = booted->settings;
 
@@ -221,7 +227,7 @@ Result<void> Server::State::start() {
   plane->try_settings = [this](const config::Settings& before,
                                const config::Settings& after) -> Result<void> {
     if (before.prices_file != after.prices_file) GP_CHECK(check_prices(after));
-    return try_address(before, after);
+    return try_other_address(before, after);
   };
   plane->on_settings = [this](const config::Settings& before, const config::Settings& after,
                               std::function<void()> done) {
@@ -327,24 +333,6 @@ Result<uint16_t> Server::State::open_listeners(const config::Settings& settings)
   return port;
 }
 
-// May the new address be bound? Tried before the change is stored, so that a typing error costs
-// nothing. Workers share a port, and so does this socket, which is closed again at once.
-Result<void> Server::State::try_address(const config::Settings& before,
-                                        const config::Settings& after) {
-  if (before.host == after.host && before.port == after.port) return ok();
-  net::ListenerConfig config;
-  config.host = after.host;
-  config.port = after.port;
-  auto listener = net::Listener::open(main_loop, config, [](net::Connection::Ptr) {});
-  if (listener.ok()) return ok();
-  Error error = listener.error();
-  error.kind = ErrorKind::conflict;
-  error.code = "cannot_bind";
-  error.param = before.host != after.host ? "host" : "port";
-  error.status = 409;
-  return error;
-}
-
 // All workers listen on the new address, one after the other; what is open stays open.
 void Server::State::rebind(const config::Settings& before, const config::Settings& after,
                            std::function<void()> done) {
@@ -447,7 +435,11 @@ void Server::State::reload() {
   admin::BootstrapInputs inputs;
   inputs.config_path = options.config_file;
   inputs.overrides = overrides_of(options);
-  inputs.check = check_prices;
+  // Called on the writer's thread.
+  inputs.check = [before = plane->settings()](const config::Settings& after) -> Result<void> {
+    GP_CHECK(check_prices(after));
+    return try_other_address(before, after);
+  };
   inputs.left_file = options.prune ? admin::BootstrapInputs::Left::deleted
                                    : admin::BootstrapInputs::Left::becomes_ordinary;
   plane->reload_modules([this, inputs = std::move(inputs)](Result<std::string> modules) mutable {

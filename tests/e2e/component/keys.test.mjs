@@ -440,4 +440,23 @@ describe('address', () => {
       assert.equal((await fetch(`http://127.0.0.1:${found}/healthz`)).status, 200);
     } finally { await g.stop(); fs.rmSync(dataDir, { recursive: true, force: true }); }
   });
+  test('one that cannot be bound at start is refused before it is stored', async () => {
+    const dataDir = fs.mkdtempSync(path.join(os.tmpdir(), 'gproxy-e2e-'));
+    const start = (dir, ...args) => spawnSync(process.env.GPROXY_BIN, args, { encoding: 'utf8', timeout: 20000, env: { ...process.env, GPROXY_DATA_DIR: dir } });
+    const port = await freePort();
+    try {
+      await (await startGproxy({ dataDir, plainAddress: true, args: ['--host', '127.0.0.1', '--port', String(port)] })).stop();
+      const wrong = start(dataDir, '--host', '203.0.113.1');
+      assert.equal(wrong.status, 69);
+      assert.match(wrong.stderr, /cannot listen on 203\.0\.113\.1/);
+      const g = await startGproxy({ dataDir, plainAddress: true });
+      try {
+        assert.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200);
+        // Workers share their port; with a second gproxy it is not shared by mistake.
+        const second = start(path.join(dataDir, 'second'), '--host', '127.0.0.1', '--port', String(port));
+        assert.equal(second.status, 69);
+        assert.match(second.stderr, new RegExp(`cannot listen on 127\\.0\\.0\\.1 port ${port}`));
+      } finally { await g.stop(); }
+    } finally { fs.rmSync(dataDir, { recursive: true, force: true }); }
+  });
 });
