@@ -19,6 +19,7 @@ class PostgresStore final : public SqlStore {
     auto store =
         std::unique_ptr<PostgresStore>(new PostgresStore(dsn, clock, options.busy_timeout_ms));
     GP_TRY(store->db_, open_postgres_db(store->connection(PostgresOptions::Use::writing)));
+    GP_CHECK(store->check_key(options, NewKey::must_be_given));
     GP_CHECK(store->db_->exec(std::string("SELECT pg_advisory_lock(") + kMigrationLock + ")"));
     auto migrated = store->migrate();
     GP_CHECK(store->db_->exec(std::string("SELECT pg_advisory_unlock(") + kMigrationLock + ")"));

@@ -1,6 +1,9 @@
 // SqlStore's keys: which master key opens the database at start, the sealing of records with it,
 // and the lookup key of user keys.
 #include "storage/sql_keys.h"
+
+#include <algorithm>
+
 #include "base/base64.h"
 #include "base/log.h"
 #include "storage/sql_store.h"
@@ -66,8 +69,11 @@ Result<Secret> SqlStore::given_master_key(const StoreOptions& options, NewKey ne
   if (source.key.empty() && source.key_file.empty() && !source.data_dir.empty()) {
     key_file_ = generated_key_file(source.data_dir);
   }
-  GP_TRY(std::optional<Secret> master, read_master_key(source));
-  if (master) return std::move(*master);
+  // Read once: it may be a pipe.
+  if (!given_) {
+    GP_TRY(given_, read_master_key(source));
+  }
+  if (given_) return *given_;
   if (!in_force.empty()) {
     return Error{ErrorKind::invalid, "missing_master_key",
                  "the database is sealed with the master key " + in_force +
@@ -141,18 +147,43 @@ Result<void> SqlStore::choose_keys(Secret given, const std::vector<std::string>&
   return ok();
 }
 
-Result<void> SqlStore::open_keys(const StoreOptions& options, NewKey new_key) {
-  std::vector<std::string> known;  // the one in force last
-  {
-    Query query(*db_, "SELECT fingerprint FROM master_keys ORDER BY created_at");
-    for (;;) {
-      GP_TRY(const bool row, query.step());
-      if (!row) break;
-      known.push_back(query.string(0));
+Result<std::vector<std::string>> SqlStore::known_keys() {
+  std::vector<std::string> known;
+  Query query(*db_, "SELECT fingerprint FROM master_keys ORDER BY created_at");
+  for (;;) {
+    GP_TRY(const bool row, query.step());
+    if (!row) return known;
+    known.push_back(query.string(0));
+  }
+}
+
+Result<void> SqlStore::check_key(const StoreOptions& options, NewKey new_key) {
+  std::vector<std::string> known;
+  GP_TRY(const bool has_keys, db_->has_table("master_keys"));
+  if (has_keys) {
+    GP_TRY(known, known_keys());
+  }
+  if (known.empty() && new_key == NewKey::may_be_made) return ok();
+  GP_TRY(const Secret given,
+         given_master_key(options, new_key, known.empty() ? std::string() : known.back()));
+  GP_TRY(const Sealer sealer, Sealer::open(given.reveal()));
+  const auto opens = [&](const std::string& name) {
+    return std::find(known.begin(), known.end(), name) != known.end();
+  };
+  if (known.empty() || opens(sealer.fingerprint())) return ok();
+  if (!key_file_.empty()) {
+    if (const auto waiting = waiting_key(key_file_); waiting && opens(fingerprint_of(*waiting))) {
+      return ok();
     }
   }
+  return wrong_key(known.back(), sealer.fingerprint());
+}
+
+Result<void> SqlStore::open_keys(const StoreOptions& options, NewKey new_key) {
+  GP_TRY(const std::vector<std::string> known, known_keys());
   GP_TRY(Secret master,
          given_master_key(options, new_key, known.empty() ? std::string() : known.back()));
+  given_.reset();
   if (known.empty()) {
     GP_TRY(sealer_, Sealer::open(master.reveal()));
     GP_CHECK(first_keys(*sealer_));

@@ -68,9 +68,11 @@ class SqlStore : public Store {
   SqlStore(Dsn dsn, Clock& clock) : dsn_(std::move(dsn)), clock_(clock) {}
 
   // For opening, in this order, when db_ is connected and nobody else migrates (sql_open.cc).
-  Result<void> migrate();
   // may_be_made: a database that is still without a key may get one of its own.
   enum class NewKey : uint8_t { must_be_given, may_be_made };
+  // Ahead of migrate(): who cannot open the database changes nothing in it.
+  Result<void> check_key(const StoreOptions& options, NewKey new_key);
+  Result<void> migrate();
   Result<void> open_keys(const StoreOptions& options, NewKey new_key);
 
   const Dsn dsn_;
@@ -83,6 +85,7 @@ class SqlStore : public Store {
   // Keys (sql_keys.cc).
   Result<Secret> given_master_key(const StoreOptions& options, NewKey new_key,
                                   const std::string& in_force);
+  Result<std::vector<std::string>> known_keys();  // fingerprints, the one in force last
   Result<void> choose_keys(Secret given, const std::vector<std::string>& known);
   Result<void> first_keys(const Sealer& sealer);
   Result<void> put_sealed_key(std::string_view name, const std::string& sealed);
@@ -145,6 +148,7 @@ class SqlStore : public Store {
   std::optional<LogSize> log_size_;
   std::optional<Sealer> sealer_;  // of the master key in force
   std::optional<Sealer> older_;   // while a rekey is under way: what is not sealed anew yet
+  std::optional<Secret> given_;   // while opening
   Secret master_;                 // the one in force
   std::string key_file_;          // which gproxy has made and reads; empty: the key is given
   RekeyRun rekey_;

@@ -33,6 +33,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const Dsn& dsn,
   GP_CHECK(create_parent_directory(dsn));
   GP_CHECK(store->lock_file());
   GP_CHECK(store->connect(options));
+  GP_CHECK(store->check_key(options, NewKey::may_be_made));
   GP_CHECK(store->migrate());
   GP_CHECK(store->open_rollups());
   GP_CHECK(store->open_keys(options, NewKey::may_be_made));
@@ -61,7 +62,7 @@ Result<void> SqliteStore::lock_file() {
   if (::flock(lock_fd_, LOCK_EX | LOCK_NB) != 0) {
     return Error{ErrorKind::conflict, "database_in_use",
                  "another process has the database " + dsn_.path +
-                     " open; SQLite serves one process, several need postgres://"};
+                     " open; one gproxy at a time writes to a database"};
   }
   return ok();
 }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "storage/migrations/migrations.h"
+#include "storage/sqlite_db.h"
 #include "support.h"
 
 using namespace gproxy;
@@ -162,4 +163,35 @@ TEST_CASE("a database of any earlier version is brought up to date with its rows
       }
     }
   }
+}
+
+TEST_CASE("a database that the given key does not open keeps its schema") {
+  const Folder folder;
+  StoreOptions options = fresh_options();
+  const bool server = postgres_url() != nullptr;
+  if (!server) options.dsn = folder.dsn();
+  options.master_key.key = Secret(std::string(64, 'a'));
+  const int64_t level = migrations().back().version - 1;
+  const auto db = [&]() -> Result<std::unique_ptr<Db>> {
+    if (server) return open_postgres_db({.url = options.dsn, .use = PostgresOptions::Use::reading});
+    GP_TRY(auto file, SqliteDb::open(folder.file("gproxy.db"), SqliteDb::Access::create, 5'000));
+    return std::unique_ptr<Db>(std::move(file));
+  };
+  {
+    auto made = db();
+    REQUIRE(made);
+    if (server) REQUIRE((*made)->exec("SET default_transaction_read_only = off"));
+    REQUIRE((*made)->exec(schema_of(level, server ? Dialect::postgres : Dialect::sqlite)));
+    REQUIRE((*made)->exec("INSERT INTO master_keys (fingerprint, created_at) VALUES ('other', 1)"));
+  }
+  const auto refused = open_store(options);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code == "wrong_master_key");
+  options.master_key.key = Secret();
+  const auto without = open_store(options);
+  REQUIRE_FALSE(without.ok());
+  CHECK(without.error().code == "missing_master_key");
+  auto left = db();
+  REQUIRE(left);
+  CHECK(*(*left)->number_of("SELECT max(version) FROM schema_migrations") == level);
 }
