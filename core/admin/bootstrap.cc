@@ -1,11 +1,14 @@
 #include "admin/bootstrap.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <utility>
 
 #include "admin/convert.h"
 #include "base/base64.h"
 #include "base/log.h"
+#include "config/model_route.h"
 #include "config/settings_table.h"
 #include "config/validate.h"
 
@@ -97,6 +100,35 @@ const storage::CredentialRow* find_credential(const storage::ConfigRows& rows, i
   return by_name != nullptr ? by_name : by_secret;
 }
 
+// Keys by "user/label", as a file names them: those there were, and those it declares.
+using KeyIds = std::map<std::string, int64_t>;
+
+KeyIds key_ids_of(const storage::ConfigRows& rows) {
+  KeyIds out;
+  const auto labels = key_labels(rows);
+  for (const auto& key : rows.user_keys) {
+    for (const auto& user : rows.users) {
+      if (user.id == key.user_id) out.emplace(user.name + "/" + labels.at(key.id), key.id);
+    }
+  }
+  return out;
+}
+
+// A name without a key stays: the key may come later.
+std::string with_key_ids(const config::RouteConfig& config, const KeyIds& ids) {
+  auto route = config::parse_route(config);
+  if (!route.ok() || route->key_names.empty()) return config.body_json;
+  for (auto& name : std::exchange(route->key_names, {})) {
+    const auto at = ids.find(name);
+    if (at != ids.end()) {
+      route->keys.push_back(at->second);
+    } else {
+      route->key_names.push_back(std::move(name));
+    }
+  }
+  return config::route_body_json(*route);
+}
+
 // Makes the store agree with what is declared. `origin` file: secrets whose declaration did not
 // change since `secrets` stay as they are, `now` gets today's digests. `origin` db: what a file
 // declares is left alone, and a mask means the stored text.
@@ -166,6 +198,7 @@ Result<void> put_declared(storage::Store& store, const storage::ConfigRows& rows
       }
     }
   }
+  KeyIds key_ids = key_ids_of(rows);
   for (const auto& user : declared.users) {
     storage::UserRow row;
     for (const auto& u : rows.users) {
@@ -208,10 +241,12 @@ Result<void> put_declared(storage::Store& store, const storage::ConfigRows& rows
           return e;
         }
         kept.keys.insert(inserted->id);
+        key_ids[user.name + "/" + key.label] = inserted->id;
       } else {
         if (old->digest != digest) GP_CHECK(store.replace_user_key(old->id, key.key, 0));
         GP_CHECK(store.update_user_key(k));
         kept.keys.insert(old->id);
+        key_ids[user.name + "/" + key.label] = old->id;
       }
     }
   }
@@ -223,7 +258,7 @@ Result<void> put_declared(storage::Store& store, const storage::ConfigRows& rows
     }
     if (left_alone(row.id >= 0, row.origin, "route " + route.name)) continue;
     row.name = route.name;
-    row.body_json = route.body_json;
+    row.body_json = with_key_ids(route, key_ids);
     row.enabled = route.enabled;
     row.origin = origin;
     GP_TRY(auto stored, store.upsert_route(row));

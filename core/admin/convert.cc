@@ -1,5 +1,6 @@
 #include "admin/convert.h"
 
+#include <set>
 #include <unordered_map>
 
 #include "base/json.h"
@@ -87,6 +88,20 @@ config::Declared declared_of(const storage::ConfigRows& rows) {
       k.previous_until_us = row.previous_until;
     }
     out.users[at->second].keys.push_back(std::move(k));
+  }
+  return out;
+}
+
+std::map<int64_t, std::string> key_labels(const storage::ConfigRows& rows) {
+  std::map<int64_t, std::string> out;
+  std::set<std::pair<int64_t, std::string>> taken;
+  for (const auto& key : rows.user_keys) {
+    std::string label = key.label.value_or("");
+    if (label.empty()) label = "key-" + std::to_string(key.id);
+    if (!taken.insert({key.user_id, label}).second) {
+      taken.insert({key.user_id, label += "-" + std::to_string(key.id)});
+    }
+    out.emplace(key.id, std::move(label));
   }
   return out;
 }

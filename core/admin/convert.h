@@ -21,6 +21,10 @@ int32_t stored_permissions(const config::Permissions& permissions);
 // Providers with their credentials, users with their keys, all with ids.
 config::Declared declared_of(const storage::ConfigRows& rows);
 
+// What each key, by id, is called in a file, which finds it again by its label: each has one, and
+// none of a user twice.
+std::map<int64_t, std::string> key_labels(const storage::ConfigRows& rows);
+
 // What the row holds, over `settings`, with its origins; a row that an older version wrote and that
 // names a setting nobody knows any more loses that setting (`dropped` counts).
 void overlay_row(const storage::SettingsRow& row, config::Settings& settings, size_t& dropped);

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "admin/api.h"
 #include "admin/convert.h"
+#include "config/model_route.h"
 #include "config/parse.h"
 #include "config/settings_table.h"
 #include "config/validate.h"
@@ -112,13 +114,33 @@ void write_members(json::Writer& w, std::string_view stored) {
   }
 }
 
+// An id says nothing elsewhere, or names somebody else's key.
+std::string with_key_names(const storage::ConfigRows& rows, const storage::RouteRow& row) {
+  auto route = config::parse_route({.name = row.name, .body_json = row.body_json});
+  if (!route.ok() || route->keys.empty()) return row.body_json;
+  const auto labels = key_labels(rows);
+  for (const int64_t id : std::exchange(route->keys, {})) {
+    // Of a key that is gone the entry stays, or the route might become everybody's; no user has an
+    // empty name.
+    std::string name = "/" + std::to_string(id);
+    for (const auto& key : rows.user_keys) {
+      if (key.id != id) continue;
+      for (const auto& user : rows.users) {
+        if (user.id == key.user_id) name = user.name + "/" + labels.at(id);
+      }
+    }
+    route->key_names.push_back(std::move(name));
+  }
+  return config::route_body_json(*route);
+}
+
 void write_routes(json::Writer& w, const storage::ConfigRows& rows) {
   w.begin_array();
   for (const auto& row : rows.routes) {
     w.begin_object();
     w.field("name", row.name);
     w.field("enabled", row.enabled);
-    write_members(w, row.body_json);
+    write_members(w, with_key_names(rows, row));
     w.end_object();
   }
   w.end_array();
@@ -153,6 +175,7 @@ Result<void> write_users(json::Writer& w, storage::Store& store, const storage::
   const auto is_bootstrap = [](const storage::UserKeyRow& key) {
     return key.user_id == 0 && key.label == kBootstrapLabel;
   };
+  const auto labels = key_labels(rows);
   const bool operator_has_more =
       std::any_of(rows.user_keys.begin(), rows.user_keys.end(),
                   [&](const auto& key) { return key.user_id == 0 && !is_bootstrap(key); });
@@ -164,13 +187,9 @@ Result<void> write_users(json::Writer& w, storage::Store& store, const storage::
     write_members(w, user.bounds_json);
     w.key("keys");
     w.begin_array();
-    std::set<std::string> labels;
     for (const auto& key : rows.user_keys) {
       if (key.user_id != user.id || is_bootstrap(key)) continue;
-      // As with credentials: each has a label, and none twice.
-      std::string label = key.label.value_or("");
-      if (label.empty()) label = "key-" + std::to_string(key.id);
-      if (!labels.insert(label).second) labels.insert(label += "-" + std::to_string(key.id));
+      const std::string& label = labels.at(key.id);
       // Only a digest is stored of most keys, and it is of use in this database alone.
       if (!key.has_copy || secrets == Secrets::masked) {
         omitted.keys.push_back({user.name, label});

@@ -122,8 +122,13 @@ Result<ModelRoute> parse_route(const RouteConfig& config) {
   GP_CHECK(each(root, "keys", 4096,
                 [&](const json::Value& item, const std::string& path) -> Result<void> {
                   const auto id = item.as_int();
-                  if (!id) return invalid_error("must be a key's id", path);
-                  out.keys.push_back(*id);
+                  if (id) {
+                    out.keys.push_back(*id);
+                  } else if (item.is_string() && item.str().find('/') != item.str().npos) {
+                    out.key_names.emplace_back(item.str());
+                  } else {
+                    return invalid_error("must be a key's id or \"user/label\"", path);
+                  }
                   return ok();
                 }));
   if (const auto* listed = root.find("listed"); listed != nullptr && !listed->is_null()) {
@@ -162,6 +167,7 @@ std::string route_body_json(const ModelRoute& route) {
   w.key("keys");
   w.begin_array();
   for (const auto key : route.keys) w.integer(key);
+  for (const auto& key : route.key_names) w.string(key);
   w.end_array();
   w.field("listed", route.listed);
   w.end_object();

@@ -25,9 +25,10 @@ struct ModelRoute {
   std::string name;  // exact, or with one '*' ("claude-sonnet-*")
   std::vector<std::string> aliases;
   std::vector<std::vector<RouteTarget>> tiers;
-  // Who sees and uses it: users by name and keys by id; both empty = everybody.
+  // Who sees and uses it: users by name, keys by id or as "user/label"; all empty = everybody.
   std::vector<std::string> users;
   std::vector<int64_t> keys;
+  std::vector<std::string> key_names;
   bool listed = true;  // in /v1/models; patterns never are
   bool enabled = true;
   Origin origin = Origin::db;
@@ -36,7 +37,7 @@ struct ModelRoute {
 };
 
 // As stored and declared; the body is {"aliases": […], "tiers": [[{"provider", "model",
-// "weight"}]], "users": […], "keys": […], "listed": true}.
+// "weight"}]], "users": […], "keys": [7, "user/label"], "listed": true}.
 struct RouteConfig {
   int64_t id = 0;
   std::string name;

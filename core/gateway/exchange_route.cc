@@ -22,12 +22,16 @@ namespace gproxy::gateway {
 
 bool route_is_visible(const config::ModelRoute& route, const config::Snapshot& snapshot,
                       const config::KeyEntry* key) {
-  if (route.users.empty() && route.keys.empty()) return true;
+  if (route.users.empty() && route.keys.empty() && route.key_names.empty()) return true;
   if (key == nullptr) return false;
-  if (std::find(route.keys.begin(), route.keys.end(), key->id) != route.keys.end()) return true;
+  const auto among = [](const auto& list, const auto& one) {
+    return std::find(list.begin(), list.end(), one) != list.end();
+  };
+  if (among(route.keys, key->id)) return true;
   for (const auto& user : snapshot.users()) {
-    if (user.id == key->user_id)
-      return std::find(route.users.begin(), route.users.end(), user.name) != route.users.end();
+    if (user.id != key->user_id) continue;
+    return among(route.users, user.name) ||
+           (!route.key_names.empty() && among(route.key_names, user.name + "/" + key->label));
   }
   return false;
 }

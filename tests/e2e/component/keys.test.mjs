@@ -313,7 +313,7 @@ async function fillAtRandom(g, seed) {
     }
   }
   for (let i = random(3); i > 0; i--) {
-    await put('PUT', `/routes/route-${i}`, { enabled: random(3) > 0, body: { aliases: some([`alias-${i}a`, `alias-${i}b`]), listed: random(2) === 0,
+    await put('PUT', `/routes/route-${i}`, { enabled: random(3) > 0, body: { aliases: some([`alias-${i}a`, `alias-${i}b`]), listed: random(2) === 0, keys: some([one(['user-10/key-1', 'user-11/key-9'])]),
       tiers: Array.from({ length: 1 + random(2) }, () => [{ provider: one(providers), model: one(['m1', 'm2']), weight: 1 + random(4) }]) } });
   }
   for (let i = 10; i < 10 + random(4); i++) {
@@ -389,7 +389,16 @@ describe('an export of what has no name of its own', () => {
       for (const [i, name] of names.entries()) {
         assert.equal((await a.admin('POST', '/providers/openai/credentials', { name, secret_json: { OpenAI: { api_key: `sk-of-number-${i}` } } })).status, 200);
       }
-      const state = async (g) => [(await g.admin('GET', '/users/5/keys')).body.keys.map((k) => [k.id, k.label]), (await g.admin('GET', '/credentials')).body.credentials.map((c) => [c.id, c.name, c.secret_json])];
+      // A route that only the third and the last key see: the file calls them by their labels, ids are others elsewhere.
+      const ids = (await a.admin('GET', '/users/5/keys')).body.keys.map((k) => k.id);
+      const tiers = [[{ provider: 'openai', model: 'm' }]];
+      assert.equal((await a.admin('PUT', '/routes/for-two', { body: { tiers, keys: ids.slice(2) } })).status, 200);
+      assert.equal((await a.admin('PUT', '/routes/for-nobody', { body: { tiers, keys: [987654] } })).status, 200);
+      const seen = async (g, key) => (await (await fetch(`${g.url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })).json()).data.map((m) => m.id).filter((id) => id.startsWith('for-'));
+      // So that the ids differ.
+      await b.admin('PUT', '/users/77', { name: 'of b', enabled: true });
+      assert.equal((await b.admin('POST', '/users/77/keys', { label: 'l', key: 'key-of-b' })).status, 200);
+      const state = async (g) => [(await g.admin('GET', '/routes/for-two')).body.body.keys, (await g.admin('GET', '/users/5/keys')).body.keys.map((k) => [k.id, k.label]), (await g.admin('GET', '/credentials')).body.credentials.map((c) => [c.id, c.name, c.secret_json])];
       const before = await state(a);
       const { body } = await a.admin('POST', '/export', { secrets: true });
       for (const g of [a, b, b]) {
@@ -397,7 +406,9 @@ describe('an export of what has no name of its own', () => {
         assert.equal(r.status, 200, JSON.stringify(r.body));
       }
       assert.deepEqual(await state(a), before);
+      assert.deepEqual(await seen(b, 'key-of-b'), []);
       for (const g of [a, b]) {
+        for (const [i, key] of texts.entries()) assert.deepEqual(await seen(g, key), i < 2 ? [] : ['for-two']);
         for (const key of texts) assert.equal((await fetch(`${g.url}/none/v1/models`, { headers: { authorization: `Bearer ${key}` } })).status, 404, key); // known, not 401
         const { credentials } = (await g.admin('GET', '/providers/openai/credentials')).body;
         const secrets = await Promise.all(credentials.map(async (c) => (await g.admin('POST', `/credentials/${c.id}/reveal`)).body.secret_json.OpenAI.api_key));

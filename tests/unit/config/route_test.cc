@@ -30,15 +30,18 @@ TEST_CASE("what is wrong with a route is told by its place") {
   CHECK(param("a", R"({"tiers":[[{"provider":"p","model":"x-*"}]]})") == "tiers[0][0].model");
   CHECK(param("a", R"({"tiers":[[{"provider":"p"}]],"alias":[]})") == "alias");
   CHECK(param("a", R"({"tiers":[[{"provider":"p"}]],"aliases":["x*"]})") == "aliases[0]");
+  CHECK(param("a", R"({"tiers":[[{"provider":"p"}]],"keys":[1,"laptop"]})") == "keys[1]");
 }
 
 TEST_CASE("a route reads back as it was written") {
   const auto one = route(
       "claude-*",
-      R"({"aliases":["c"],"tiers":[[{"provider":"p","model":"m-*","weight":3}],[{"provider":"q"}]],"users":["alice"],"keys":[7],"listed":false})");
+      R"({"aliases":["c"],"tiers":[[{"provider":"p","model":"m-*","weight":3}],[{"provider":"q"}]],"users":["alice"],"keys":[7,"alice/laptop"],"listed":false})");
   const auto two = route("claude-*", route_body_json(one));
   CHECK(route_body_json(two) == route_body_json(one));
   CHECK(two.tiers.size() == 2);
+  CHECK(two.keys == std::vector<int64_t>{7});
+  CHECK(two.key_names == std::vector<std::string>{"alice/laptop"});
   CHECK(two.tiers[0][0].weight == 3);
   CHECK_FALSE(two.listed);
 }
