@@ -15,13 +15,19 @@ std::string executable_folder() {
   return std::filesystem::path(std::string(path, length)).parent_path().string();
 }
 
+size_t resident_bytes() {
+  size_t bytes = 0;
+  return uv_resident_set_memory(&bytes) == 0 ? bytes : 0;
+}
+
 namespace {
 
-// The private library folder: found from the executable, which is where a build tree and a relocatable
-// installation have it, else where the build was told that it will be installed.
+// The private library folder: found from the executable, which is where a build tree and a
+// relocatable installation have it, else where the build was told that it will be installed.
 std::string default_modules_directory() {
   std::error_code error;
-  const auto beside = std::filesystem::path(executable_folder()).parent_path() / "lib" / "gproxy" / "modules";
+  const auto beside =
+      std::filesystem::path(executable_folder()).parent_path() / "lib" / "gproxy" / "modules";
   if (std::filesystem::is_directory(beside, error)) return beside.string();
   if (std::filesystem::is_directory(GPROXY_MODULES_DIR, error)) return GPROXY_MODULES_DIR;
   return {};
@@ -29,7 +35,8 @@ std::string default_modules_directory() {
 
 }  // namespace
 
-std::vector<std::string> module_directories(const Options& options, const std::vector<std::string>& configured) {
+std::vector<std::string> module_directories(const Options& options,
+                                            const std::vector<std::string>& configured) {
   std::vector<std::string> out;
   std::error_code error;
   const auto add = [&](const std::string& folder) {
@@ -44,7 +51,9 @@ std::vector<std::string> module_directories(const Options& options, const std::v
 }
 
 namespace {
-config::Origin origin_of(Source source) { return source == Source::cli ? config::Origin::cli : config::Origin::env; }
+config::Origin origin_of(Source source) {
+  return source == Source::cli ? config::Origin::cli : config::Origin::env;
+}
 }  // namespace
 
 std::vector<admin::Override> overrides_of(const Options& o) {
@@ -61,7 +70,8 @@ std::vector<admin::Override> overrides_of(const Options& o) {
 }
 
 Result<storage::Dsn> dsn_of(const Options& options) {
-  const std::string text = options.dsn ? options.dsn->value : storage::default_dsn(options.data_dir);
+  const std::string text =
+      options.dsn ? options.dsn->value : storage::default_dsn(options.data_dir);
   auto dsn = storage::parse_dsn(text);
   if (!dsn.ok()) return with_exit(std::move(dsn).error(), kExitConfig);
   return dsn;

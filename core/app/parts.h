@@ -16,10 +16,12 @@ namespace gproxy::app {
 
 // The folder of the executable that runs.
 std::string executable_folder();
-// Each --modules-dir, then the installed private library folder; absolute, without repetitions. What is
-// given comes first: of two files with one id or kind the first wins.
-// `configured`: the setting modules_dirs, after --modules-dir.
-std::vector<std::string> module_directories(const Options& options, const std::vector<std::string>& configured = {});
+size_t resident_bytes();
+// Each --modules-dir, then the installed private library folder; absolute, without repetitions.
+// What is given comes first: of two files with one id or kind the first wins. `configured`: the
+// setting modules_dirs, after --modules-dir.
+std::vector<std::string> module_directories(const Options& options,
+                                            const std::vector<std::string>& configured = {});
 
 std::vector<admin::Override> overrides_of(const Options& options);
 Result<storage::Dsn> dsn_of(const Options& options);

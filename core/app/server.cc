@@ -83,8 +83,10 @@ struct Server::State {
   int run();
 
   Options options;
+  const int64_t started_at_us = Clock::system().wall_us();
   net::Loop main_loop;
   Metrics main_metrics;
+  Metrics book_metrics;  // the writer thread's
   gateway::LoopTarget main_target{main_loop};
   gateway::SharedState shared;
   modhost::ModuleRegistry registry;
@@ -213,7 +215,8 @@ Result<void> Server::State::start() {
 
   const auto hasher = (*store)->key_hasher();
   const std::string shown_dsn((*store)->shown_dsn());
-  auto started = storage::WriterThread::start(std::move(*store), *recorders);
+  auto started =
+      storage::WriterThread::start(std::move(*store), *recorders, {.metrics = &book_metrics});
   if (!started.ok()) return with_exit(started.error(), kExitIo);
   writer = std::move(*started);
   // What a killed run has left is in the database before anybody can ask for it.
@@ -286,6 +289,7 @@ Result<void> Server::State::start() {
     workers.push_back(std::move(w));
   }
   shared.metrics.push_back(&main_metrics);
+  shared.metrics.push_back(&book_metrics);
   shared.on_scrape = [this](Metrics& into) { fill_gauges(into); };
 
   // A first request would wait for it on a loop. Usually it is there by now.
@@ -404,6 +408,15 @@ void Server::State::fill_gauges(Metrics& into) {
            static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
   into.gauge("process_resident_memory_peak_bytes", "largest resident size so far")
       .set(static_cast<double>(usage.ru_maxrss) * 1024);
+  into.gauge("process_resident_memory_bytes", "resident size")
+      .set(static_cast<double>(resident_bytes()));
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    into.gauge("process_max_fds", "file descriptors it may open")
+        .set(static_cast<double>(files.rlim_cur));
+  }
+  into.gauge("process_start_time_seconds", "when it was started, in seconds since 1970")
+      .set(static_cast<double>(started_at_us) * 1e-6);
 }
 
 void Server::State::keep_house() {
@@ -414,7 +427,10 @@ void Server::State::keep_house() {
   const char* why = health.last_error.load();
   std::map<std::string, std::string> degraded;
   if (state != storage::HealthState::ok) degraded["storage"] = why != nullptr ? why : "failing";
-  if (const auto faults = registry.faults().size(); faults > 0) {
+  const auto faults = registry.faults().size();
+  main_metrics.gauge("gproxy_modules_not_loaded", "module files that were not loaded")
+      .set(static_cast<double>(faults));
+  if (faults > 0) {
     degraded["modules"] = "files that were not loaded: " + std::to_string(faults);
   }
   for (const auto& provider : publisher.current()->providers()) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "storage/ring.h"
 #include "storage/row_codec.h"
@@ -73,6 +74,7 @@ Result<RingDrain::Outcome> RingDrain::pass(Store& store, const PriceTable* price
   if (prices != nullptr) {
     for (UsageRow& row : rows_.usage) prices->price(row);
   }
+  const int64_t began_us = rows_.size() != 0 ? Clock::system().now_us() : 0;
   if (rows_.size() != 0) {
     auto done = store.append_batch(rows_.batch());
     if (!done &&
@@ -85,6 +87,9 @@ Result<RingDrain::Outcome> RingDrain::pass(Store& store, const PriceTable* price
   }
   outcome.rows = rows_.size();
   outcome.usage = rows_.usage.size();
+  if (metrics_ && outcome.rows != 0) {
+    metrics_->written(rows_.batch(), Clock::system().now_us() - began_us);
+  }
   if (observer_ && outcome.rows != 0) observer_(rows_.batch());
   for (size_t r = 0; r < rings.size(); ++r) {
     rings[r]->release(cursors_[r]);

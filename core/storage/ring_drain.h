@@ -6,9 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "base/result.h"
+#include "storage/book_metrics.h"
 #include "storage/prices.h"
 #include "storage/recorder.h"
 #include "storage/store.h"
@@ -17,8 +19,10 @@ namespace gproxy::storage {
 
 class RingDrain {
  public:
-  RingDrain(Recorders& recorders, size_t max_batch_rows)
-      : recorders_(recorders), max_batch_rows_(max_batch_rows) {}
+  RingDrain(Recorders& recorders, size_t max_batch_rows, Metrics* metrics = nullptr)
+      : recorders_(recorders), max_batch_rows_(max_batch_rows) {
+    if (metrics != nullptr) metrics_.emplace(*metrics);
+  }
 
   struct Outcome {
     size_t rows = 0;      // committed, replayed ones included
@@ -68,6 +72,7 @@ class RingDrain {
 
   Recorders& recorders_;
   const size_t max_batch_rows_;
+  std::optional<BookMetrics> metrics_;
   Rows rows_;
   Observer observer_;
   std::vector<uint64_t> cursors_;

@@ -45,7 +45,7 @@ std::string_view name(HealthState state) {
 
 struct WriterThread::Impl {
   Impl(std::unique_ptr<Store> s, Recorders& r, const WriterOptions& o)
-      : options(o), recorders(r), drain(r, o.max_batch_rows), store(std::move(s)) {}
+      : options(o), recorders(r), drain(r, o.max_batch_rows, o.metrics), store(std::move(s)) {}
 
   void run_writer();
   void run_jobs(std::unique_lock<std::mutex>& lock);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string_view>
 
+#include "base/metrics.h"
 #include "base/result.h"
 #include "storage/prices.h"
 #include "storage/recorder.h"
@@ -49,6 +50,7 @@ struct WriterOptions {
   int64_t probe_ms = 5'000;           // how often an idle database is looked at
   int64_t maintain_ms = 1'000;        // between two looks whether housekeeping is due
   int64_t drain_timeout_ms = 10'000;  // stop(): how long a failing database is waited for
+  Metrics* metrics = nullptr;         // the writer thread's own; outlives it
 };
 
 class WriterThread {

@@ -46,6 +46,11 @@ test('what was used is listed, summed by anything, and priced', async () => {
   assert.equal(row.total_tokens, answer.usage.prompt_tokens + answer.usage.completion_tokens);
   assert.ok(row.cost_nanousd > 0 && row.price_revision > 0);
   assert.ok(row.duration_us > 0);
+  const metrics = await (await fetch(`${all.gproxy.url}/metrics`)).text();
+  const cost = new RegExp(`^gproxy_cost_usd_total\\{provider="openai",model="${row.model}"\\} (\\S+)$`, 'm').exec(metrics);
+  assert.ok(Math.abs(Number(cost?.[1]) - row.cost_nanousd * 1e-9) < 1e-12, cost?.[0]);
+  assert.match(metrics, /^gproxy_db_write_seconds_count [1-9]/m);
+  assert.match(metrics, /^process_resident_memory_bytes [1-9]/m);
   for (const group_by of ['none', 'provider', 'model', 'credential', 'user', 'key']) {
     for (const bucket of ['none', '5m', '1h', '1d']) {
       const { status, body } = await admin('GET', `/usage/aggregate?${q({ ...range(), group_by, bucket })}`);
