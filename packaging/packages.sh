@@ -3,7 +3,7 @@
 
 BUILD_PACKAGES=(cmake ninja-build g++ pkg-config libuv1-dev libcurl4-openssl-dev rapidjson-dev libsqlite3-dev
   libpqxx-dev libssl-dev libfmt-dev node-llhttp zlib1g-dev ca-certificates)
-TEST_PACKAGES=(doctest-dev python3 curl nodejs npm openssl postgresql)
+TEST_PACKAGES=(doctest-dev python3 curl git nodejs npm openssl postgresql)
 ABI_PACKAGES=(abigail-tools binutils gcc-mingw-w64-x86-64)
 FUZZ_PACKAGES=(clang libclang-rt-14-dev)
 BENCH_PACKAGES=(nginx-light haproxy)
@@ -12,6 +12,16 @@ BENCH_PACKAGES=(nginx-light haproxy)
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+# again COMMAND...: up to three times, for servers that are away for a moment.
+again() {
+  local try
+  for try in 1 2 3; do
+    "$@" && return 0
+    [ "$try" = 3 ] || sleep $((try * 10))
+  done
+  return 1
+}
 
 # Installs what is missing; asks the package manager only when something is.
 install_packages() {
@@ -26,8 +36,10 @@ install_packages() {
   done
   [ ${#missing[@]} -gt 0 ] || return 0
   echo "installing: ${missing[*]}" >&2
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  # Another process may hold the package manager's lock for a while, as on a machine that has just started.
+  local apt=(as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
+  again "${apt[@]}" update
+  again "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null
 }
 
 # configure_and_build PRESET TARGET...
