@@ -72,7 +72,7 @@ TEST_CASE(
 
 TEST_CASE("one slow provider does not stall the list") {
   Bench bench(with({provider("slow", "keyless"), provider("quick", "keyless")},
-                   [](config::Settings& s) { s.timeouts.list_ms = 20; }));
+                   [](config::Settings& s) { s.timeouts.list_ms = 1'000; }));
   bench.upstream.on_request = [n = 0](const auto&) mutable {
     upstream::FakeClient::Answer answer = list_of(R"({"id":"m"})");
     if (n++ == 0) answer = {.status = 0, .end = upstream::FakeClient::Answer::End::open};

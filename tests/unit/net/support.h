@@ -20,7 +20,7 @@ namespace gproxy::net::test {
 
 // False when it did not become true within the limit.
 template <class Predicate>
-bool run_until(Loop& loop, Predicate done, int64_t limit_ms = 20'000) {
+bool run_until(Loop& loop, Predicate done, int64_t limit_ms = 60'000) {
   const int64_t end = Loop::now_us() + limit_ms * 1000;
   while (!done()) {
     if (Loop::now_us() > end) return false;

@@ -23,10 +23,10 @@ using namespace gproxy::storage::test;
 
 namespace {
 
-// Polls for something that another thread does; false after five seconds.
+// Polls for something that another thread does; a minute is only against hanging.
 template <class F>
 bool eventually(F&& holds) {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (!holds()) {
     if (std::chrono::steady_clock::now() > until) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -85,7 +85,7 @@ TEST_CASE("flush returns when everything is committed") {
   options.flush_rows = 1'000'000;
   Running run(folder, options);
   for (int i = 0; i < 100; ++i) REQUIRE(run.recorder().usage(a_usage_row()));
-  CHECK(run.writer->flush(5'000));
+  CHECK(run.writer->flush(60'000));
   CHECK(run.count(Table::usage) == 100);
 }
 
@@ -158,11 +158,12 @@ TEST_CASE("a locked database degrades, keeps the rows, and recovers by itself") 
   Running run(folder, impatient(), /*busy_timeout_ms=*/1);
   sqlite3* other = nullptr;
   REQUIRE(sqlite3_open(folder.file("gproxy.db").c_str(), &other) == SQLITE_OK);
-  sqlite3_busy_timeout(other, 10'000);  // the writer may be at its own work
+  sqlite3_busy_timeout(other, 60'000);  // the writer may be at its own work
   REQUIRE(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK);
   for (int i = 0; i < 10; ++i) REQUIRE(run.recorder().usage(a_usage_row()));
   const Health& health = run.writer->health();
-  CHECK(eventually([&] { return health.state.load() == HealthState::degraded; }));
+  // Whether it is still degraded or already down when we look is a matter of moments.
+  CHECK(eventually([&] { return health.state.load() != HealthState::ok; }));
   CHECK(health.failing_since_us.load() > 0);
   CHECK(std::string_view(health.last_error.load()) == "storage_unavailable");
   CHECK(eventually([&] { return health.state.load() == HealthState::down; }));
@@ -177,8 +178,25 @@ TEST_CASE("a locked database degrades, keeps the rows, and recovers by itself") 
   sqlite3_close(other);
   CHECK(eventually([&] { return health.state.load() == HealthState::ok; }));
   CHECK(health.failing_since_us.load() == 0);
-  CHECK(run.writer->flush(5'000));
+  CHECK(run.writer->flush(60'000));
   CHECK(run.count(Table::usage) == 10);
+}
+
+TEST_CASE("what fails is degraded, and not down before its time") {
+  const Folder folder;
+  WriterOptions options = impatient();
+  options.down_after_ms = 3'600'000;
+  Running run(folder, options, /*busy_timeout_ms=*/1);
+  sqlite3* other = nullptr;
+  REQUIRE(sqlite3_open(folder.file("gproxy.db").c_str(), &other) == SQLITE_OK);
+  sqlite3_busy_timeout(other, 60'000);  // the writer may be at its own work
+  REQUIRE(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK);
+  REQUIRE(run.recorder().usage(a_usage_row()));
+  const Health& health = run.writer->health();
+  CHECK(eventually([&] { return health.failed_batches.load() > 3; }));
+  CHECK(health.state.load() == HealthState::degraded);
+  sqlite3_close(other);
+  CHECK(eventually([&] { return health.state.load() == HealthState::ok; }));
 }
 
 TEST_CASE("a database that is gone shows although nobody writes") {
@@ -189,8 +207,7 @@ TEST_CASE("a database that is gone shows although nobody writes") {
   Running run(folder, options, /*busy_timeout_ms=*/1);
   sqlite3* other = nullptr;
   REQUIRE(sqlite3_open(folder.file("gproxy.db").c_str(), &other) == SQLITE_OK);
-  sqlite3_busy_timeout(other, 5'000);
-  sqlite3_busy_timeout(other, 10'000);  // the writer may be at its own work
+  sqlite3_busy_timeout(other, 60'000);  // the writer may be at its own work
   REQUIRE(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK);
   CHECK(eventually([&] { return run.writer->health().state.load() == HealthState::down; }));
   sqlite3_close(other);
@@ -201,7 +218,7 @@ TEST_CASE("a full disk degrades, keeps the rows, and recovers by itself") {
   const Folder folder;
   Running run(folder, impatient());
   REQUIRE(run.recorder().usage(a_usage_row()));
-  REQUIRE(run.writer->flush(5'000));
+  REQUIRE(run.writer->flush(60'000));
   // Files may not grow any more: what a full disk does to a database.
   struct rlimit before {};
   REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
@@ -217,7 +234,7 @@ TEST_CASE("a full disk degrades, keeps the rows, and recovers by itself") {
   ::signal(SIGXFSZ, old_handler);
   CHECK(kept == 500);
   CHECK(degraded);
-  CHECK(run.writer->flush(5'000));
+  CHECK(run.writer->flush(60'000));
   CHECK(run.writer->health().state.load() == HealthState::ok);
   CHECK(run.count(Table::usage) == 501);
 }
@@ -268,14 +285,14 @@ TEST_CASE("stop gives up on a dead database in time, and the next start writes t
     options.drain_timeout_ms = 50;
     Running run(folder, options, /*busy_timeout_ms=*/1);
     REQUIRE(sqlite3_open(folder.file("gproxy.db").c_str(), &other) == SQLITE_OK);
-    sqlite3_busy_timeout(other, 10'000);  // the writer may be at its own work
+    sqlite3_busy_timeout(other, 60'000);  // the writer may be at its own work
     REQUIRE(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK);
     for (int i = 0; i < 10; ++i) REQUIRE(run.recorder().usage(a_usage_row()));
     CHECK_FALSE(run.writer->stop());
   }
   sqlite3_close(other);
   Running run(folder);
-  CHECK(run.writer->flush(5'000));
+  CHECK(run.writer->flush(60'000));
   CHECK(run.count(Table::usage) == 10);
 }
 
@@ -285,7 +302,7 @@ TEST_CASE("a row the database will never take does not hold up the others") {
   {
     sqlite3* other = nullptr;
     REQUIRE(sqlite3_open(folder.file("gproxy.db").c_str(), &other) == SQLITE_OK);
-    sqlite3_busy_timeout(other, 5'000);
+    sqlite3_busy_timeout(other, 60'000);
     REQUIRE(
         sqlite3_exec(other,
                      "CREATE TRIGGER no_bad BEFORE INSERT ON upstream_usages WHEN new.model = 'bad'"
@@ -298,7 +315,7 @@ TEST_CASE("a row the database will never take does not hold up the others") {
   for (int i = 0; i < 5; ++i) REQUIRE(run.recorder().usage(a_usage_row()));
   REQUIRE(run.recorder().usage(bad));
   for (int i = 0; i < 5; ++i) REQUIRE(run.recorder().usage(a_usage_row()));
-  CHECK(run.writer->flush(5'000));
+  CHECK(run.writer->flush(60'000));
   CHECK(run.count(Table::usage) == 10);
   CHECK(run.writer->health().rejected_rows.load() == 1);
 }
@@ -312,7 +329,7 @@ TEST_CASE("reports that run all the time keep no batch from being written") {
     row.user_key_id = i % 300;
     if (running.recorder().admits(1) && running.recorder().usage(row)) ++i;
   }
-  REQUIRE(running.writer->flush(10'000));
+  REQUIRE(running.writer->flush(60'000));
   std::atomic<bool> stop{false};
   std::atomic<int> reports{0}, failed{0}, busy{0};
   for (int reader = 0; reader < 2; ++reader) {
@@ -328,7 +345,7 @@ TEST_CASE("reports that run all the time keep no batch from being written") {
   const uint64_t batches = running.writer->health().batches;
   for (int i = 0; i < 50; ++i) {
     REQUIRE(running.recorder().usage(a_usage_row()));
-    REQUIRE(running.writer->flush(2'000));  // a batch of its own, while both readers are at work
+    REQUIRE(running.writer->flush(60'000));  // a batch of its own, while both readers are at work
   }
   CHECK(running.writer->health().batches - batches >= 50);
   CHECK(running.writer->health().failed_batches == 0);
@@ -421,7 +438,8 @@ TEST_CASE("kill -9 at any moment: every acknowledged row is written exactly once
       }
     }
     const int64_t before = shared.count.load();
-    REQUIRE(eventually([&] { return shared.count.load() > before; }));
+    // Some rows in each life, however slow the machine; then any moment will do.
+    REQUIRE(eventually([&] { return shared.count.load() >= before + 80; }));
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 40'000));
     ::kill(child, SIGKILL);
     int status = 0;

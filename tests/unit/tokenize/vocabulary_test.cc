@@ -185,10 +185,15 @@ TEST_CASE("a long run of one character takes time in proportion to its length") 
     return cpu_seconds() - from;
   };
   for (const std::string_view unit : {"a", " ", "\n", "A", "!", "1", "哈", "\u0301", "aA", "' "}) {
-    const double eighth = seconds(unit, 32 << 10), whole = seconds(unit, 256 << 10);
     CAPTURE(unit);
-    // Quadratic would be 64 times; 8, a logarithm and a busy machine's caches are allowed.
-    CHECK(whole < 40 * eighth + 0.1);
+    // Quadratic would be 64 times; 8, a logarithm and a busy machine's caches are allowed. What a
+    // neighbour takes of the processor counts as ours on some machines, but not each time.
+    bool in_proportion = false;
+    for (int i = 0; i < 5 && !in_proportion; ++i) {
+      const double eighth = seconds(unit, 32 << 10), whole = seconds(unit, 256 << 10);
+      in_proportion = whole < 40 * eighth + 0.1;
+    }
+    CHECK(in_proportion);
   }
 }
 

@@ -74,7 +74,7 @@ TEST_CASE("a paused transfer takes little more and loses nothing") {
   }
   r.when_data = nullptr;
   for (int i = 0; i < 2; ++i) r.transfer->resume(Pause::downstream_full);
-  REQUIRE(up.run_until([&] { return r.done(); }, 30'000));
+  REQUIRE(up.run_until([&] { return r.done(); }));
   CHECK(r.good());
   CHECK(r.body.size() == kBytes);
 }
@@ -342,7 +342,7 @@ TEST_CASE("timeouts: each phase has its own") {
   SUBCASE("first byte: connected, the request is out, nothing comes") {
     TestServer server(silent_after(""));
     Ask ask(server.url());
-    ask.timeouts = {.connect_ms = 5000, .first_byte_ms = 40, .idle_ms = 10};
+    ask.timeouts = {.connect_ms = 60'000, .first_byte_ms = 40, .idle_ms = 10};
     up.run(ask, r);
     CHECK(r.failure() == "first_byte_timeout");
     CHECK(r.completion->request_sent);
@@ -351,14 +351,14 @@ TEST_CASE("timeouts: each phase has its own") {
   SUBCASE("first byte: half a head is not an answer") {
     TestServer server(silent_after("HTTP/1.1 200 OK\r\ncont"));
     Ask ask(server.url());
-    ask.timeouts = {.connect_ms = 5000, .first_byte_ms = 40, .idle_ms = 10'000};
+    ask.timeouts = {.connect_ms = 60'000, .first_byte_ms = 40, .idle_ms = 10'000};
     up.run(ask, r);
     CHECK(r.failure() == "first_byte_timeout");
   }
   SUBCASE("idle: the answer stops in the middle") {
     TestServer server(silent_after(std::string(kStreamHead) + "3\r\none\r\n"));
     Ask ask(server.url());
-    ask.timeouts = {.connect_ms = 5000, .first_byte_ms = 5000, .idle_ms = 40};
+    ask.timeouts = {.connect_ms = 60'000, .first_byte_ms = 60'000, .idle_ms = 40};
     up.run(ask, r);
     CHECK(r.failure() == "idle_timeout");
     CHECK(r.body == "one");
@@ -383,7 +383,7 @@ TEST_CASE("a transfer that waits to share another's handshake has its own connec
   for (auto& r : all) up.start(ask, r);
   const int64_t begin = net::Loop::now_us();
   REQUIRE(up.run_until([&] { return up.client->stats().live == 0; }));
-  CHECK(net::Loop::now_us() - begin < 2'000'000);
+  CHECK(net::Loop::now_us() - begin < 20'000'000);  // one after the other would be no bound at all
   for (auto& r : all) CHECK(r.failure() == "connect_timeout");
 }
 
@@ -392,31 +392,32 @@ TEST_CASE("a slow answer is not a dead one: pieces keep the idle clock away") {
     ServerRequest request;
     stream.read_request(request);
     stream.write(kStreamHead);
-    for (int i = 0; i < 8; ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    for (int i = 0; i < 25; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
       stream.chunk("tick");
     }
     stream.write("0\r\n\r\n");
   });
   Upstream up;
   Ask ask(server.url());
-  ask.timeouts = {.connect_ms = 5000, .first_byte_ms = 5000, .idle_ms = 120};
+  // Together longer than the clock, each much shorter: a busy machine may hold one up.
+  ask.timeouts = {.connect_ms = 60'000, .first_byte_ms = 60'000, .idle_ms = 2'000};
   Recorder r;
   up.run(ask, r);
   CHECK(r.good());
-  CHECK(r.completion->total_us > 120'000);
+  CHECK(r.completion->total_us > 2'000'000);
 }
 
 TEST_CASE("a pause by the client does not count as the upstream's silence") {
   TestServer server(streams(4 * 1024 * 1024));
   Upstream up;
   Ask ask(server.url());
-  ask.timeouts = {.connect_ms = 5000, .first_byte_ms = 5000, .idle_ms = 30};
+  ask.timeouts = {.connect_ms = 60'000, .first_byte_ms = 60'000, .idle_ms = 1'000};
   Recorder r;
   r.when_head = [&] { r.transfer->pause(Pause::downstream_full); };
   up.start(ask, r);
   REQUIRE(up.run_until([&] { return r.heads == 1; }));
-  const int64_t end = net::Loop::now_us() + 120'000;
+  const int64_t end = net::Loop::now_us() + 1'500'000;
   up.run_until([&] { return net::Loop::now_us() > end; });
   CHECK_FALSE(r.done());
   r.transfer->resume(Pause::downstream_full);

@@ -74,7 +74,7 @@ class Nginx {
       ::execl(nginx_path(), "nginx", "-e", log.c_str(), "-c", config.c_str(), nullptr);
       ::_exit(127);
     }
-    for (int i = 0; i < 500 && !accepts(port_); ++i) ::usleep(10'000);
+    for (int i = 0; i < 6'000 && !accepts(port_); ++i) ::usleep(10'000);
   }
   ~Nginx() {
     ::kill(pid_, SIGKILL);

@@ -110,7 +110,7 @@ class Upstream {
     recorder.transfer = client->start(ask.request(), recorder);
   }
   template <class Predicate>
-  bool run_until(Predicate done, int64_t limit_ms = 10'000,
+  bool run_until(Predicate done, int64_t limit_ms = 60'000,
                  net::Loop::Wait wait = net::Loop::Wait::no) {
     const int64_t end = net::Loop::now_us() + limit_ms * 1000;
     while (!done()) {
@@ -125,7 +125,7 @@ class Upstream {
   // Starts it and waits for its end.
   void run(Ask& ask, Recorder& recorder, net::Loop::Wait wait = net::Loop::Wait::no) {
     start(ask, recorder);
-    run_until([&] { return recorder.done(); }, 10'000, wait);
+    run_until([&] { return recorder.done(); }, 60'000, wait);
   }
 
   net::Loop loop;
