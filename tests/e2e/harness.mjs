@@ -2,6 +2,7 @@
 // built; everything else is temporary and on port 0.
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { startUpstream } from './upstream.mjs';
@@ -9,9 +10,35 @@ import { startUpstream } from './upstream.mjs';
 // A test that fails half-way must not leave its processes behind.
 const children = new Set();
 process.on('exit', () => { for (const c of children) c.kill('SIGKILL'); });
+for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => process.exit(1)); // the runner's time is up
 
 export const ADMIN = 'admin-key-for-tests';
 export const KEY = 'sk-user-key-for-tests';
+
+// How long a test waits for what must come: only against hanging, on the slowest machine.
+export const PATIENCE = 60_000;
+
+// Asks until the answer is truthy, and gives that back.
+export async function until(look, what = look) {
+  for (const end = Date.now() + PATIENCE; ;) {
+    const got = await look();
+    if (got) return got;
+    if (Date.now() > end) throw new Error(`it did not come: ${what}`);
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}
+
+// A free port that nobody is given by chance: below those that the system hands out itself.
+export async function freePort() {
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const server = net.createServer();
+    const free = await new Promise((done) => { server.on('error', () => done(false)); server.listen(port, '127.0.0.1', () => done(true)); });
+    if (!free) continue;
+    await new Promise((done) => server.close(done));
+    return port;
+  }
+}
 
 export async function startGproxy({ config = {}, args = [], env = {}, dataDir, plainAddress = false, workers = Number(process.env.GPROXY_TEST_WORKERS ?? 1) } = {}) {
   const dir = dataDir ?? fs.mkdtempSync(path.join(os.tmpdir(), 'gproxy-e2e-'));
@@ -30,12 +57,16 @@ export async function startGproxy({ config = {}, args = [], env = {}, dataDir, p
   children.add(child);
   const exited = new Promise((done) => child.on('exit', (code, signal) => { children.delete(child); done({ code, signal }); }));
   const port = await new Promise((done, fail) => {
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      fail(new Error(`gproxy does not listen\n${out}\n${err}`));
+    }, PATIENCE);
     child.stdout.on('data', (d) => {
       out += d;
       const m = /listening on \S*:(\d+)/.exec(out);
-      if (m) done(Number(m[1]));
+      if (m) { clearTimeout(timer); done(Number(m[1])); }
     });
-    exited.then((e) => fail(new Error(`gproxy exited: ${JSON.stringify(e)}\n${out}\n${err}`)));
+    exited.then((e) => { clearTimeout(timer); fail(new Error(`gproxy exited: ${JSON.stringify(e)}\n${out}\n${err}`)); });
   });
   return {
     port,

@@ -1,7 +1,7 @@
 // Usage, logs and the live tail through the admin API.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { ADMIN, KEY, startAll } from '../harness.mjs';
+import { ADMIN, KEY, startAll, until } from '../harness.mjs';
 
 let all;
 before(async () => { all = await startAll(); });
@@ -17,16 +17,6 @@ async function chat(content = 'hello books') {
   });
   assert.equal(r.status, 200);
   return r.json();
-}
-
-// Rows are written within a tenth of a second: asked for until they are there.
-async function until(look) {
-  for (let i = 0; i < 500; i++) {
-    const got = await look();
-    if (got) return got;
-    await new Promise((f) => setTimeout(f, 20));
-  }
-  assert.fail('it did not come');
 }
 
 test('what was used is listed, summed by anything, and priced', async () => {

@@ -5,7 +5,7 @@ import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { ADMIN, KEY, startGproxy } from '../harness.mjs';
+import { ADMIN, KEY, startGproxy, until } from '../harness.mjs';
 import { startPostgres } from '../postgres.mjs';
 
 // An upstream whose stream goes on when the test says so.
@@ -63,13 +63,6 @@ const metric = async (name) => {
   const text = await (await fetch(`${g.url}/metrics`, { headers: { authorization: `Bearer ${ADMIN}` } })).text();
   return Number(new RegExp(`^${name} (\\S+)`, 'm').exec(text)?.[1]);
 };
-async function until(look) {
-  for (let i = 0; i < 3000; i++) {
-    if (await look()) return;
-    await new Promise((f) => setTimeout(f, 20));
-  }
-  assert.fail(`it did not come: ${look}`);
-}
 const rows = async () => {
   const { status, body } = await g.admin('GET', '/usage/rows?limit=100');
   return status === 200 ? body.rows.length : -1;

@@ -15,13 +15,20 @@ const words = 'Hello from gproxy, piece by piece, to the end';
 describe('echo', () => {
   test('streams Chat Completions in pieces over time', async () => {
     const c = new OpenAI({ apiKey: KEY, baseURL: `${g.url}/echo/v1`, maxRetries: 0 });
-    const times = [];
-    let out = '';
-    for await (const chunk of await c.chat.completions.create({ model: 'echo', stream: true, messages: [{ role: 'user', content: words }] })) {
-      if (chunk.choices[0]?.delta.content) { out += chunk.choices[0].delta.content; times.push(Date.now()); }
-    }
-    assert.ok(out.includes(words), out);
-    assert.ok(times.length > 3 && times.at(-1) > times[0], 'came in one piece');
+    const over = async () => {
+      const times = [];
+      let out = '';
+      for await (const chunk of await c.chat.completions.create({ model: 'echo', stream: true, messages: [{ role: 'user', content: words }] })) {
+        if (chunk.choices[0]?.delta.content) { out += chunk.choices[0].delta.content; times.push(Date.now()); }
+      }
+      assert.ok(out.includes(words), out);
+      assert.ok(times.length > 3);
+      return times.at(-1) - times[0];
+    };
+    // A machine that is busy elsewhere may once look only when all is there.
+    let longest = 0;
+    for (let i = 0; i < 5 && longest === 0; i++) longest = await over();
+    assert.ok(longest > 0, 'came in one piece');
   });
   test('streams Responses', async () => {
     const c = new OpenAI({ apiKey: KEY, baseURL: `${g.url}/echo/v1`, maxRetries: 0 });

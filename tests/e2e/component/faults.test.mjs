@@ -6,17 +6,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { KEY, standardConfig, startGproxy } from '../harness.mjs';
+import { KEY, PATIENCE, standardConfig, startGproxy, until } from '../harness.mjs';
 import { startUpstream } from '../upstream.mjs';
-
-async function until(what, look, tries = 1500) {
-  for (let i = 0; i < tries; i++) {
-    const got = await look();
-    if (got) return got;
-    await new Promise((f) => setTimeout(f, 20));
-  }
-  assert.fail(`it did not come: ${what}`);
-}
 
 const readyz = async (g) => (await fetch(`${g.url}/readyz`)).json();
 const metric = async (g, name) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec((await g.admin_text('/metrics')))?.[1]);
@@ -42,20 +33,20 @@ async function start(upstream, dir) {
 // Asks until /readyz tells of trouble; every answer is whole meanwhile.
 async function askUntilDegraded(g) {
   let n = 0;
-  await until('trouble in /readyz', async () => {
+  await until(async () => {
     await g.ask(n++ % 2 === 0);
     return (await readyz(g)).degraded.storage !== undefined;
-  }, 4000);
+  }, 'trouble in /readyz');
   for (let i = 0; i < 10; i++) await g.ask(i % 2 === 0);
   assert.equal(await metric(g, 'gproxy_storage_up'), 0);
   assert.ok(await metric(g, 'gproxy_db_failed_batches_total') > 0);
 }
 
 async function checkRecovered(g) {
-  await until('the database is back', async () => (await readyz(g)).degraded.storage === undefined);
+  await until(async () => (await readyz(g)).degraded.storage === undefined, 'the database is back');
   await g.ask(false);
   assert.equal(await metric(g, 'gproxy_usage_lost_total'), 0);
-  const traces = await until('all rows', async () => {
+  const traces = await until(async () => {
     const seen = [];
     for (let page = ''; ;) {
       const { status, body } = await g.admin('GET', `/usage/rows?limit=500${page}`);
@@ -65,7 +56,7 @@ async function checkRecovered(g) {
       page = `&cursor_at=${encodeURIComponent(body.next_cursor_at)}&cursor_id=${body.next_cursor_id}`;
     }
     return seen.length >= g.answered.size && seen;
-  });
+  }, 'all rows');
   assert.equal(new Set(traces).size, traces.length, 'a row is doubled');
   assert.deepEqual([...g.answered].filter((t) => !traces.includes(t)), []);
   assert.equal(await metric(g, 'gproxy_storage_up'), 1);
@@ -106,7 +97,7 @@ test('a lock that another process holds', async () => {
     await g.ask(true);
     const holder = spawn('python3', ['-c', `
 import sqlite3, sys
-db = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
+db = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=60)
 db.execute("BEGIN IMMEDIATE")
 print("held", flush=True)
 sys.stdin.read()
@@ -158,7 +149,7 @@ test('another master key is refused, and nothing is changed', async () => {
     const g = await start(upstream, dir);
     await g.stop();
     const other = 'f'.repeat(64);
-    const r = spawnSync(process.env.GPROXY_BIN, ['--port', '0'], { encoding: 'utf8', timeout: 20000, env: { ...process.env, GPROXY_DATA_DIR: dir, GPROXY_MASTER_KEY: other } });
+    const r = spawnSync(process.env.GPROXY_BIN, ['--port', '0'], { encoding: 'utf8', timeout: PATIENCE, env: { ...process.env, GPROXY_DATA_DIR: dir, GPROXY_MASTER_KEY: other } });
     assert.equal(r.status, 78, r.stderr);
     assert.match(r.stderr, /master key/);
     assert.ok(!r.stderr.includes(other));

@@ -7,7 +7,7 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { ADMIN, KEY, startAll, startGproxy } from '../harness.mjs';
+import { ADMIN, KEY, PATIENCE, freePort, startAll, startGproxy, until } from '../harness.mjs';
 
 let all;
 before(async () => { all = await startAll(); });
@@ -419,7 +419,6 @@ describe('an export of what has no name of its own', () => {
 });
 
 describe('address', () => {
-  const freePort = () => new Promise((done) => { const s = net.createServer().listen(0, '127.0.0.1', () => { const { port } = s.address(); s.close(() => done(port)); }); });
   test('a changed port is bound at once, the old one is let go, a taken one is refused', async () => {
     // The first start stores an address of its own; the second finds it as an ordinary setting.
     const [first, port] = [await freePort(), await freePort()];
@@ -442,18 +441,14 @@ describe('address', () => {
       const told = g.stdout().length;
       const anywhere = await fetch(`http://127.0.0.1:${port}/admin/global_config`, { method: 'PUT', headers: { 'x-admin-key': ADMIN, 'content-type': 'application/json' }, body: '{"port":0}' });
       assert.equal(anywhere.status, 200, await anywhere.text());
-      let found;
-      for (let i = 0; i < 500 && !found; i++) {
-        found = /listening on 127\.0\.0\.1:(\d+)/.exec(g.stdout().slice(told))?.[1];
-        await new Promise((f) => setTimeout(f, 10));
-      }
+      const found = await until(() => /listening on 127\.0\.0\.1:(\d+)/.exec(g.stdout().slice(told))?.[1]);
       assert.ok(Number(found) > 0 && Number(found) !== port, g.stdout());
       assert.equal((await fetch(`http://127.0.0.1:${found}/healthz`)).status, 200);
     } finally { await g.stop(); fs.rmSync(dataDir, { recursive: true, force: true }); }
   });
   test('one that cannot be bound at start is refused before it is stored', async () => {
     const dataDir = fs.mkdtempSync(path.join(os.tmpdir(), 'gproxy-e2e-'));
-    const start = (dir, ...args) => spawnSync(process.env.GPROXY_BIN, args, { encoding: 'utf8', timeout: 20000, env: { ...process.env, GPROXY_DATA_DIR: dir } });
+    const start = (dir, ...args) => spawnSync(process.env.GPROXY_BIN, args, { encoding: 'utf8', timeout: PATIENCE, env: { ...process.env, GPROXY_DATA_DIR: dir } });
     const port = await freePort();
     try {
       await (await startGproxy({ dataDir, plainAddress: true, args: ['--host', '127.0.0.1', '--port', String(port)] })).stop();

@@ -6,11 +6,11 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
-import { ADMIN, KEY, standardConfig, startAll, startGproxy } from '../harness.mjs';
+import { ADMIN, KEY, PATIENCE, standardConfig, startAll, startGproxy, until } from '../harness.mjs';
 import { startUpstream } from '../upstream.mjs';
 
 const bin = process.env.GPROXY_BIN;
-const run = (args, env = {}) => spawnSync(bin, args, { encoding: 'utf8', timeout: 20000, env: { ...process.env, ...env } });
+const run = (args, env = {}) => spawnSync(bin, args, { encoding: 'utf8', timeout: PATIENCE, env: { ...process.env, ...env } });
 const temp = () => fs.mkdtempSync(path.join(os.tmpdir(), 'gproxy-life-'));
 const leftovers = [];
 after(() => { for (const d of leftovers) fs.rmSync(d, { recursive: true, force: true }); });
@@ -112,11 +112,11 @@ describe('start', () => {
   test('a provider that cannot serve is named by /readyz until it is mended', async () => {
     const g = await startGproxy({ config: { providers: [{ name: 'ghost', kind: 'nowhere' }] } });
     const degraded = async () => (await (await fetch(`${g.url}/readyz`)).json()).degraded;
-    const until = async (what) => { for (let i = 0; i < 100; ++i) { const d = await degraded(); if (what(d)) return d; await new Promise((r) => setTimeout(r, 50)); } assert.fail(JSON.stringify(await degraded())); };
-    assert.deepEqual(await until((d) => d['provider ghost']), { 'provider ghost': 'not usable as configured' });
+    const shows = (what) => until(async () => { const d = await degraded(); return what(d) && d; }, what);
+    assert.deepEqual(await shows((d) => d['provider ghost']), { 'provider ghost': 'not usable as configured' });
     fs.writeFileSync(path.join(g.dir, 'gproxy.jsonc'), '{"providers": [{"name": "ghost", "kind": "openai"}]}');
     g.child.kill('SIGHUP');
-    assert.deepEqual(await until((d) => !d['provider ghost']), {});
+    assert.deepEqual(await shows((d) => !d['provider ghost']), {});
     await g.stop();
   });
   test('a generated admin key stays the same at the next start, and secrets are sealed in the file', async () => {
@@ -156,7 +156,6 @@ describe('SIGHUP', () => {
     const g = await startGproxy({ config });
     const file = path.join(g.dir, 'gproxy.jsonc');
     const has = async (name) => (await g.admin('GET', `/providers/${name}`)).status === 200;
-    const until = async (what) => { for (let i = 0; i < 200; ++i) { if (await what()) return true; await new Promise((r) => setTimeout(r, 25)); } return false; };
     config.providers.push({ name: 'later', kind: 'openai', channel_settings: {} });
     fs.writeFileSync(file, JSON.stringify(config));
     g.child.kill('SIGHUP');

@@ -2,7 +2,7 @@
 // gateway against the vendors' simulators.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { ADMIN, KEY, startGproxy } from '../harness.mjs';
+import { ADMIN, KEY, startGproxy, until } from '../harness.mjs';
 import { startVendors } from '../simulator/simulator.mjs';
 
 let gproxy;
@@ -203,14 +203,10 @@ describe('a browser that comes back to gproxy itself', () => {
 });
 
 test('what a login, a quota call and a refresh ask of the vendor stands in the log, under the trace id of the request', async () => {
-  const logged = async (trace, want) => {
-    for (let i = 0; i < 500; i++) {
-      const { rows } = (await gproxy.admin('GET', `/logs?trace_id=${trace}`)).body;
-      if (rows.length >= want) return rows;
-      await new Promise((f) => setTimeout(f, 20));
-    }
-    assert.fail(`no ${want} rows of ${trace}`);
-  };
+  const logged = (trace, want) => until(async () => {
+    const { rows } = (await gproxy.admin('GET', `/logs?trace_id=${trace}`)).body;
+    return rows.length >= want && rows;
+  }, `${want} rows of ${trace}`);
   const kinds = (rows) => rows.map((r) => `${r.kind} ${r.operation}${r.internal ? ' internal' : ''}`).sort();
   const ask = async (path) => (await fetch(gproxy.url + path, { headers: { 'x-admin-key': ADMIN } })).headers.get('x-request-id');
   assert.deepEqual(kinds(await logged(await ask('/codex/oauth'), 2)), ['downstream OAuthStart', 'upstream OAuthStart internal']);

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { KEY, standardConfig, startGproxy } from '../harness.mjs';
+import { KEY, standardConfig, startGproxy, until } from '../harness.mjs';
 import { startUpstream } from '../upstream.mjs';
 
 const kills = Number(process.env.GPROXY_SOAK_KILLS ?? 3);
@@ -66,11 +66,11 @@ test(`nothing that was answered is missing or doubled after ${kills} kills`, { t
       }
     };
     // The journals' rows come within moments of the start: looked for until all are there.
-    let rows = await list();
-    for (let i = 0; i < 200 && new Set(rows.map((r) => r.trace_id)).size < answered.size; i++) {
-      await new Promise((f) => setTimeout(f, 50));
+    let rows;
+    await until(async () => {
       rows = await list();
-    }
+      return new Set(rows.map((r) => r.trace_id)).size >= answered.size;
+    }).catch(() => {}); // which are missing is said below
     const byTrace = new Map();
     for (const r of rows) byTrace.set(`${r.trace_id}/${r.attempt_no}`, (byTrace.get(`${r.trace_id}/${r.attempt_no}`) ?? 0) + 1);
     assert.ok([...byTrace.values()].every((n) => n === 1), 'a row is doubled');

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
-import { after, before, describe, test } from 'node:test';
-import { KEY, startGproxy } from '../harness.mjs';
+import { describe, test } from 'node:test';
+import { KEY, PATIENCE, startGproxy } from '../harness.mjs';
 
 // An upstream whose every connection is in the test's hand.
 async function scripted(onRequest) {
@@ -21,22 +21,21 @@ const ask = (port, body = { model: 'm', stream: true, messages: [] }) => {
   const text = JSON.stringify(body);
   return `POST /up/v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${KEY}\r\ncontent-type: application/json\r\ncontent-length: ${text.length}\r\n\r\n${text}`;
 };
-const waitFor = async (what, ms = 4000) => { const end = Date.now() + ms; while (Date.now() < end) { if (what()) return true; await new Promise((r) => setTimeout(r, 10)); } return false; };
+const waitFor = async (what, ms = PATIENCE) => { const end = Date.now() + ms; while (Date.now() < end) { if (what()) return true; await new Promise((r) => setTimeout(r, 10)); } return false; };
 
 test('a client that leaves cancels the upstream at once, also behind a pipelined request', async () => {
   for (const extra of ['', 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n']) {
     let closed = 0;
     let open = 0;
     const up = await scripted((req, res) => { ++open; res.on('close', () => { ++closed; }); res.writeHead(200, { 'content-type': 'text/event-stream' }); res.write(event('a')); });
-    const g = await startGproxy({ config: config(up.port) });
+    // No ping finds out sooner that nobody is there.
+    const g = await startGproxy({ config: config(up.port, { timeouts: { ping_after_ms: 3_600_000 } }) });
     const s = net.connect(g.port, '127.0.0.1');
     s.write(ask(up.port) + extra);
     await new Promise((done) => s.once('data', done));
     assert.equal(open, 1);
-    const left = Date.now();
     s.destroy();
     assert.ok(await waitFor(() => closed === 1), 'the upstream connection stays open');
-    assert.ok(Date.now() - left < 1000);
     await g.stop();
     up.close();
   }
@@ -69,19 +68,19 @@ test('a client that does not read stops the upstream and does not grow memory', 
   const s = net.connect(g.port, '127.0.0.1');
   s.pause();
   s.write(ask(up.port));
-  // Still for many looks in a row: on a busy machine one proves nothing.
-  let last = -1, still = 0;
-  assert.ok(await waitFor(() => { still = sent === last && sent > 0 ? still + 1 : 0; last = sent; return still >= 20; }, 15000));
-  const before = rss();
-  await new Promise((r) => setTimeout(r, 500));
-  assert.equal(sent, last, 'the upstream goes on sending');
+  // Still for a whole second: on a busy machine a moment proves nothing, and it may take several seconds.
+  let last = -1, before = 0, since = Date.now();
+  assert.ok(await waitFor(() => {
+    if (sent !== last || sent === 0) { last = sent; since = Date.now(); before = rss(); }
+    return Date.now() - since > 1000;
+  }), 'the upstream goes on sending');
   assert.ok(sent < 60e6, `${sent} bytes taken for a client that reads nothing`);
   // A sanitizer's shadow memory grows by itself.
   if (!process.env.GPROXY_SANITIZED) assert.ok(rss() - before < 4096);
   let got = 0;
   s.on('data', (d) => { got += d.length; });
   s.resume();
-  assert.ok(await waitFor(() => got > sent - 1e6 && got > 50e6, 15000), 'reading again lets it flow');
+  assert.ok(await waitFor(() => got > sent - 1e6 && got > 50e6), 'reading again lets it flow');
   s.destroy();
   await g.stop();
   up.close();
@@ -89,15 +88,21 @@ test('a client that does not read stops the upstream and does not grow memory', 
 
 test('pings go out in a silent stream, between events only, and not into a flowing one', async () => {
   const half = event('abcdef');
+  let finish;
   const up = await scripted((req, res) => {
     res.writeHead(200, { 'content-type': 'text/event-stream' });
     res.write(half.slice(0, 20));
     setTimeout(() => res.write(half.slice(20)), 700);
-    setTimeout(() => res.end(event('end') + 'data: [DONE]\n\n'), 1500);
+    finish = () => res.end(event('end') + 'data: [DONE]\n\n');
   });
   const g = await startGproxy({ config: config(up.port, { timeouts: { ping_after_ms: 200 } }) });
   const r = await fetch(`${g.url}/up/v1/chat/completions`, { method: 'POST', headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' }, body: JSON.stringify({ model: 'm', stream: true, messages: [] }) });
-  const text = await r.text();
+  let text = '', finished = false;
+  const decoder = new TextDecoder();
+  for await (const piece of r.body) {
+    text += decoder.decode(piece, { stream: true });
+    if (!finished && text.includes(half) && text.indexOf(': keepalive\n\n', text.indexOf(half)) > 0) { finished = true; finish(); }
+  }
   assert.ok(text.includes(half), 'an event was torn');
   assert.match(text, /^: keepalive\n\n/m);
   const events = text.split('\n\n').filter((e) => e.startsWith('data:'));
@@ -164,7 +169,7 @@ describe('what comes back from the upstream', () => {
     await g.stop();
     up.close();
   });
-  test('may be an error without end: it is told with what came', { timeout: 20_000 }, async () => {
+  test('may be an error without end: it is told with what came', { timeout: 2 * PATIENCE }, async () => {
     let closed = false;
     const up = await scripted((req, res) => {
       res.on('close', () => { closed = true; });

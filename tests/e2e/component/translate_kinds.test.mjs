@@ -34,6 +34,7 @@ let strict;
 
 function startScripted() {
   const requests = [];
+  const up = { requests, silent: undefined };
   const server = http.createServer((req, res) => {
     const chunks = [];
     req.on('data', (c) => chunks.push(c));
@@ -55,13 +56,13 @@ function startScripted() {
       const { whole, stream } = wire(proto, answers[model] ?? answers.plain, seeded(3));
       if (!wants) return reply(200, whole);
       if (model !== 'slow') return reply(200, stream, 'text/event-stream');
-      // The head comes at once, the answer after some silence.
+      // The head comes at once, the answer when the test has heard enough silence.
       res.writeHead(200, { 'content-type': 'text/event-stream' });
       res.flushHeaders();
-      setTimeout(() => res.end(stream), 700);
+      up.silent(() => res.end(stream));
     });
   });
-  return new Promise((done) => server.listen(0, '127.0.0.1', () => done({ port: server.address().port, requests, last: () => requests.at(-1), close: () => { server.closeAllConnections(); server.close(); } })));
+  return new Promise((done) => server.listen(0, '127.0.0.1', () => done(Object.assign(up, { port: server.address().port, last: () => requests.at(-1), close: () => { server.closeAllConnections(); server.close(); } }))));
 }
 
 const config = (port, settings = {}) => ({
@@ -232,9 +233,17 @@ for (const [client, up] of pairs) {
       const body = { model: 'slow', stream: true, max_tokens: 9, messages: [{ role: 'user', content: 'x' }], input: 'x', contents: [{ parts: [{ text: 'x' }] }] };
       const fields = { chat: ['model', 'stream', 'messages'], responses: ['model', 'stream', 'input'], claude: ['model', 'stream', 'max_tokens', 'messages'], gemini: ['contents'] }[client];
       const route = { chat: '/v1/chat/completions', responses: '/v1/responses', claude: '/v1/messages', gemini: '/v1beta/models/slow:streamGenerateContent?alt=sse' }[client];
-      const r = await fetch(`${gproxy.url}/${up}${route}`, { method: 'POST', headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' }, body: JSON.stringify(Object.fromEntries(fields.map((f) => [f, body[f]]))) });
-      const said = await r.text();
+      const silent = new Promise((done) => { upstream.silent = done; });
+      const answer = fetch(`${gproxy.url}/${up}${route}`, { method: 'POST', headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' }, body: JSON.stringify(Object.fromEntries(fields.map((f) => [f, body[f]]))) });
       const pings = { chat: /^: /gm, responses: /^: /gm, claude: /^event: ping$/gm, gemini: /^:/gm }[client];
+      const end = await silent;
+      if (client === 'gemini') setTimeout(end, 700); // what never comes has no other end
+      let said = '';
+      const decoder = new TextDecoder();
+      for await (const piece of (await answer).body) {
+        said += decoder.decode(piece, { stream: true });
+        if ((said.match(pings) ?? []).length >= 2) end();
+      }
       const count = (said.match(pings) ?? []).length;
       if (client === 'gemini') assert.equal(count, 0); else assert.ok(count >= 2, said.slice(0, 300));
       assert.ok(said.includes('pixel'));

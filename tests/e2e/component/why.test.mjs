@@ -6,10 +6,9 @@ import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
-import net from 'node:net';
 import path from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { ADMIN, KEY, startGproxy } from '../harness.mjs';
+import { ADMIN, KEY, PATIENCE, freePort, startGproxy } from '../harness.mjs';
 import { chat, error, messages } from '../upstream.mjs';
 
 let upstream; let gproxy; let config;
@@ -70,16 +69,15 @@ async function ask(path, { model = 'm', stream = false, headers = {}, url = gpro
 }
 // The decision is made when the answer has gone out: the question may be a moment early.
 async function why(id, g = gproxy) {
-  let r;
-  for (let i = 0; i < 200; i++) {
-    r = await g.admin('GET', `/requests/${id}/why`);
-    if (r.status !== 404) break;
+  for (const end = Date.now() + PATIENCE; ;) {
+    const r = await g.admin('GET', `/requests/${id}/why`);
+    if (r.status !== 404 || Date.now() > end) return r;
+    await new Promise((done) => setTimeout(done, 5));
   }
-  return r;
 }
 function command(args, env = {}) {
   return new Promise((done) => {
-    execFile(process.env.GPROXY_BIN, ['why', ...args], { env: { ...process.env, ...env }, timeout: 60000 },
+    execFile(process.env.GPROXY_BIN, ['why', ...args], { env: { ...process.env, ...env }, timeout: PATIENCE },
       (e, stdout, stderr) => done({ code: e?.code ?? 0, stdout, stderr }));
   });
 }
@@ -191,10 +189,7 @@ describe('the command', () => {
     assert.equal((await command(['x', ...port, '--dsn', 'mysql://h/db'], env)).code, 78);
     assert.equal((await command([...port, '--admin-key', ADMIN])).code, 64);
     assert.equal((await command(['a/../b', ...port, '--admin-key', ADMIN])).code, 64);
-    const probe = net.createServer();
-    await new Promise((done) => probe.listen(0, '127.0.0.1', done));
-    const closed = probe.address().port;
-    await new Promise((done) => probe.close(done));
+    const closed = await freePort();
     assert.equal((await command(['x', '--port', String(closed), '--admin-key', ADMIN])).code, 69);
   });
   test('reads the database where no gproxy runs, and changes nothing there', async () => {
