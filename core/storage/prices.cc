@@ -13,6 +13,8 @@ constexpr const char kBuiltIn[] =
     ;
 constexpr size_t kMaxSeen = 1024;
 constexpr double kNanoPerDollar = 1e9;
+// A million dollars: thousands of such rows can be summed.
+constexpr int64_t kMaxCost = 1'000'000'000'000'000;
 
 Result<int64_t> nano(const json::Value& entry, std::string_view key, int64_t otherwise,
                      const std::string& where) {
@@ -33,6 +35,10 @@ Result<TokenPrices> prices_of(const json::Value& entry, const TokenPrices& below
   GP_TRY(out.output, nano(entry, "output", below.output, where));
   GP_TRY(out.cache_read, nano(entry, "cache_read", first ? out.input : below.cache_read, where));
   GP_TRY(out.cache_write, nano(entry, "cache_write", first ? out.input : below.cache_write, where));
+  // A tier that tells a price of writing and none for an hour does not keep that of the tier below.
+  const bool inherits = !first && entry.find("cache_write") == nullptr;
+  GP_TRY(out.cache_write_1h,
+         nano(entry, "cache_write_1h", inherits ? below.cache_write_1h : out.cache_write, where));
   return out;
 }
 
@@ -142,11 +148,13 @@ void PriceTable::price(UsageRow& row) const {
   const auto part = [](int64_t tokens, int64_t per_million) {
     return static_cast<__int128>(tokens) * per_million;
   };
+  const int64_t hour = std::clamp<int64_t>(row.cache_write_1h, 0, row.cache_write);
   const __int128 sum = part(row.input, prices->input) + part(row.output, prices->output) +
                        part(row.cache_read, prices->cache_read) +
-                       part(row.cache_write, prices->cache_write);
+                       part(row.cache_write - hour, prices->cache_write) +
+                       part(hour, prices->cache_write_1h);
   const __int128 cost = sum / 1'000'000;
-  row.cost_nanousd = cost > INT64_MAX / 4 ? INT64_MAX / 4 : static_cast<int64_t>(cost);
+  row.cost_nanousd = cost > kMaxCost ? kMaxCost : static_cast<int64_t>(cost);
   row.price_revision = revision_;
 }
 

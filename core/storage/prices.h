@@ -19,16 +19,17 @@ struct TokenPrices {
   int64_t output = 0;  // reasoning tokens are part of the output
   int64_t cache_read = 0;
   int64_t cache_write = 0;
+  int64_t cache_write_1h = 0;  // what is kept for an hour instead of minutes
 };
 
 class PriceTable {
  public:
   // `text` is JSON: {"revision": n, "prices": [{"model", "provider"?, "input", "output",
-  // "cache_read"?, "cache_write"?, "tiers"?: [{"above", …}]}]}, prices in US dollars for a million
-  // tokens. A model may begin or end with `*`; the first entry that fits counts. Absent cache
-  // prices are those of input. A tier counts for a whole request whose input, cached parts
-  // included, is above its mark. `overrides`, where not empty, has the same form and goes first.
-  // Errors name the entry.
+  // "cache_read"?, "cache_write"?, "cache_write_1h"?, "tiers"?: [{"above", …}]}]}, prices in US
+  // dollars for a million tokens. A model may begin or end with `*`; the first entry that fits
+  // counts. Absent cache prices are those of input, an absent price for an hour is that of
+  // cache_write. A tier counts for a whole request whose input, cached parts included, is above its
+  // mark. `overrides`, where not empty, has the same form and goes first. Errors name the entry.
   static Result<PriceTable> parse(std::string_view text, std::string_view overrides = {});
   // The table gproxy was built with.
   static std::string_view built_in();

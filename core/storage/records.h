@@ -203,8 +203,9 @@ struct UsageRow {
   int64_t output = 0;
   int64_t cache_read = 0;
   int64_t cache_write = 0;
-  int64_t reasoning = 0;  // inside output
-  int64_t ttft_us = -1;   // -1 = no byte came (NULL)
+  int64_t cache_write_1h = 0;  // inside cache_write, for the price alone: not in the database
+  int64_t reasoning = 0;       // inside output
+  int64_t ttft_us = -1;        // -1 = no byte came (NULL)
   int64_t duration_us = 0;
   // Filled on the way to the database, from the price table of that moment; -1 = no price is known.
   int64_t cost_nanousd = -1;

@@ -1,5 +1,6 @@
 #include "storage/row_codec.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -22,7 +23,7 @@ struct UsageFixed {
   int64_t input, output, cache_read, cache_write, reasoning, ttft_us, duration_us;
   int32_t attempt_no, protocol, operation, status;
   uint8_t final, has_usage, estimated, outcome;
-  uint32_t reserved;
+  uint32_t cache_write_1h;  // 0 in the rings of former versions
 };
 
 struct RequestFixed {
@@ -120,28 +121,29 @@ Outcome outcome_of(uint8_t value) {
 }  // namespace
 
 bool push(Ring& ring, const UsageRow& r) {
-  const UsageFixed fixed{r.id,
-                         r.at,
-                         r.provider_id,
-                         r.credential_id,
-                         r.user_id,
-                         r.user_key_id,
-                         r.input,
-                         r.output,
-                         r.cache_read,
-                         r.cache_write,
-                         r.reasoning,
-                         r.ttft_us,
-                         r.duration_us,
-                         r.attempt_no,
-                         r.protocol,
-                         r.operation,
-                         r.status,
-                         r.final,
-                         r.has_usage,
-                         r.estimated,
-                         static_cast<uint8_t>(r.outcome),
-                         0};
+  const UsageFixed fixed{
+      r.id,
+      r.at,
+      r.provider_id,
+      r.credential_id,
+      r.user_id,
+      r.user_key_id,
+      r.input,
+      r.output,
+      r.cache_read,
+      r.cache_write,
+      r.reasoning,
+      r.ttft_us,
+      r.duration_us,
+      r.attempt_no,
+      r.protocol,
+      r.operation,
+      r.status,
+      r.final,
+      r.has_usage,
+      r.estimated,
+      static_cast<uint8_t>(r.outcome),
+      static_cast<uint32_t>(std::clamp<int64_t>(r.cache_write_1h, 0, UINT32_MAX))};
   return put(ring, FrameType::usage_1, fixed,
              std::array{cut(r.trace_id, kName), cut(r.provider, kName), cut(r.model, kModel)});
 }
@@ -160,6 +162,7 @@ bool decode(std::string_view payload, UsageRow& r) {
   r.output = f.output;
   r.cache_read = f.cache_read;
   r.cache_write = f.cache_write;
+  r.cache_write_1h = f.cache_write_1h;
   r.reasoning = f.reasoning;
   r.ttft_us = f.ttft_us;
   r.duration_us = f.duration_us;

@@ -73,6 +73,7 @@ TEST_CASE("every field of every row survives the ring") {
   CHECK(u.output == 20);
   CHECK(u.cache_read == 3);
   CHECK(u.cache_write == 4);
+  CHECK(u.cache_write_1h == 3);
   CHECK(u.reasoning == 5);
   CHECK(u.total() == 37);
   CHECK(u.ttft_us == 1'500);

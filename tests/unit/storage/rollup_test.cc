@@ -533,6 +533,25 @@ TEST_CASE("cost: tiers, cache prices, overrides, and models without a price") {
   row.model = "unheard-of";
   table->price(row);
   CHECK(row.cost_nanousd == -1);
+  // An hour's writes have a price of their own, in each tier; what is not told is that of
+  // cache_write.
+  auto hour = PriceTable::parse(R"({"revision": 1, "prices": [
+        {"model": "m", "input": 1, "output": 1, "cache_write": 2, "cache_write_1h": 3,
+         "tiers": [{"above": 1000, "input": 5}, {"above": 2000, "cache_write": 7}]}]})");
+  REQUIRE(hour);
+  UsageRow written = a_usage_row();
+  written.model = "m";
+  written.output = written.cache_read = 0;
+  written.cache_write = 10;
+  written.cache_write_1h = 4;
+  for (const auto& [input, cost] :
+       {std::pair<int64_t, int64_t>{100, 100 * 1'000 + 6 * 2'000 + 4 * 3'000},
+        {1'500, 1'500 * 5'000 + 6 * 2'000 + 4 * 3'000},
+        {2'500, 2'500 * 5'000 + 10 * 7'000}}) {
+    written.input = input;
+    hour->price(written);
+    CHECK(written.cost_nanousd == cost);
+  }
   auto built_in = PriceTable::parse(PriceTable::built_in());
   REQUIRE(built_in);
   const auto priced = [&](std::string_view model) {

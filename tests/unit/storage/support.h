@@ -127,6 +127,7 @@ inline UsageRow a_usage_row(int64_t id = 0) {
   row.output = 20;
   row.cache_read = 3;
   row.cache_write = 4;
+  row.cache_write_1h = 3;
   row.reasoning = 5;
   row.ttft_us = 1'500;
   row.duration_us = 90'000;
