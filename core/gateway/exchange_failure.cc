@@ -318,6 +318,7 @@ void Exchange::record_usage(Outcome outcome, bool final) {
     row.output = std::max<int64_t>(usage.output, 0);
     row.cache_read = std::max<int64_t>(usage.cache_read, 0);
     row.cache_write = std::max<int64_t>(usage.cache_write, 0);
+    row.cache_write_1h = std::max<int64_t>(usage.cache_write_1h, 0);
     row.reasoning = std::max<int64_t>(usage.reasoning, 0);
   }
   row.ttft_us = first;
@@ -331,7 +332,7 @@ void Exchange::end_attempt(Outcome outcome, bool final, const Error* error) {
   note_attempt(outcome, error);
   context_.metrics.attempt_ended(provider_->name, outcome);
   if (admission_ && usage_row_) {
-    const auto usage = path_ ? path_->usage() : translate::Usage{};
+    const auto usage = attempt_usage(outcome).usage;  // what the row says
     const auto part = [](int64_t tokens) { return std::max<int64_t>(tokens, 0); };
     admission_->use(
         part(usage.input) + part(usage.output) + part(usage.cache_read) + part(usage.cache_write),

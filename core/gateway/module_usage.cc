@@ -59,15 +59,16 @@ translate::Usage ModuleUsageReader::over(translate::Usage told) {
     unread_ = false;
     extract(whole_);
   }
-  if (usage_.cached_read_tokens >= 0) told.cache_read = usage_.cached_read_tokens;
-  if (usage_.cached_write_tokens >= 0) told.cache_write = usage_.cached_write_tokens;
-  if (usage_.input_tokens >= 0) {
+  const auto known = [](int64_t tokens) { return tokens >= 0 && tokens <= translate::kMaxTokens; };
+  if (known(usage_.cached_read_tokens)) told.cache_read = usage_.cached_read_tokens;
+  if (known(usage_.cached_write_tokens)) told.cache_write = usage_.cached_write_tokens;
+  if (known(usage_.input_tokens)) {
     const int64_t cached =
         std::max<int64_t>(told.cache_read, 0) + std::max<int64_t>(told.cache_write, 0);
     told.input = std::max<int64_t>(usage_.input_tokens - cached, 0);
   }
-  if (usage_.output_tokens >= 0) told.output = usage_.output_tokens;
-  if (usage_.reasoning_tokens >= 0) told.reasoning = usage_.reasoning_tokens;
+  if (known(usage_.output_tokens)) told.output = usage_.output_tokens;
+  if (known(usage_.reasoning_tokens)) told.reasoning = usage_.reasoning_tokens;
   return told;
 }
 

@@ -15,7 +15,10 @@ AttemptUsage settle_usage(const translate::UsageScan& scan, const translate::Usa
     out.usage.input = input_estimate;
     out.estimated = true;
   }
-  const bool running = protocol == translate::Protocol::gemini && told;
+  using enum translate::Protocol;
+  const bool terminal =
+      (protocol == openai_response || protocol == openai) && told_so_far.output > 0;
+  const bool running = (protocol == gemini && told) || terminal;
   const bool partial = cut && !scan.finished() && !running && out.usage.output < text;
   if (partial || (out.usage.output < 0 && text > 0)) {
     out.usage.output = text;

@@ -19,7 +19,8 @@ struct AttemptUsage {
 //   one or the other) gets the missing counts estimated;
 // - one that was cut off, by whoever, tells at most what its beginning said (Claude: message_start,
 //   which has one output token): its output is what passed, if that is more. Gemini tells its
-//   counts with every event and is believed.
+//   counts with every event and is believed; so are Responses, whose counts come with the last event
+//   alone, response.failed's too.
 // - of an answer that failed before anything passed nothing is estimated: nobody was billed.
 // `told`: the counts so far, the scan's or the module's. `passed`: something of the answer was
 // taken for good. `input_estimate`: the request's tokens, about; -1 = unknown.

@@ -43,6 +43,13 @@ void read_openai(const json::Value& object, std::string_view in, std::string_vie
   take(input, "audio_tokens", usage.audio_in);
   const auto& output = object[out_details];
   if (take(output, "reasoning_tokens", usage.reasoning)) usage.reasoning_known = true;
+  // Reasoning beside the output instead of inside of it: see UsageScan::usage().
+  if (const int64_t beside = clamp(output["reasoning_tokens"].int_or(0));
+      beside > 0 && object[out].is_number() &&
+      clamp(object["total_tokens"].int_or(0)) ==
+          clamp(object[in].int_or(0)) + clamp(object[out].int_or(0)) + beside) {
+    usage.out_total = clamp(usage.out_total + beside);
+  }
   take(output, "audio_tokens", usage.audio_out);
   take(output, "accepted_prediction_tokens", usage.accepted_prediction);
   take(output, "rejected_prediction_tokens", usage.rejected_prediction);

@@ -19,6 +19,8 @@ enum Leaf : uint8_t {
   kCacheWrite,
   kReasoning,
   kToolPrompt,
+  kCacheWrite1h,
+  kTotal,
   kModel,
   kType,
   kError,
@@ -35,6 +37,7 @@ constexpr TapTree kChat{
     {"usage", kUsage},
     {"usage.prompt_tokens", kInput},
     {"usage.completion_tokens", kOutput},
+    {"usage.total_tokens", kTotal},
     {"usage.prompt_tokens_details.cached_tokens", kCacheRead},
     {"usage.prompt_tokens_details.cache_write_tokens", kCacheWrite},
     {"usage.completion_tokens_details.reasoning_tokens", kReasoning},
@@ -46,6 +49,7 @@ constexpr TapTree kChatWhole{
     {"model", kModel},
     {"usage.prompt_tokens", kInput},
     {"usage.completion_tokens", kOutput},
+    {"usage.total_tokens", kTotal},
     {"usage.prompt_tokens_details.cached_tokens", kCacheRead},
     {"usage.prompt_tokens_details.cache_write_tokens", kCacheWrite},
     {"usage.completion_tokens_details.reasoning_tokens", kReasoning},
@@ -78,12 +82,14 @@ constexpr TapTree kClaude{
     {"usage.output_tokens", kOutput},
     {"usage.cache_read_input_tokens", kCacheRead},
     {"usage.cache_creation_input_tokens", kCacheWrite},
+    {"usage.cache_creation.ephemeral_1h_input_tokens", kCacheWrite1h},
     {"usage.output_tokens_details.thinking_tokens", kReasoning},
     {"message.model", kModel},
     {"message.usage.input_tokens", kInput},
     {"message.usage.output_tokens", kOutput},
     {"message.usage.cache_read_input_tokens", kCacheRead},
     {"message.usage.cache_creation_input_tokens", kCacheWrite},
+    {"message.usage.cache_creation.ephemeral_1h_input_tokens", kCacheWrite1h},
     {"message.usage.output_tokens_details.thinking_tokens", kReasoning},
     {"error", kError},
 };
@@ -194,6 +200,7 @@ Usage UsageScan::usage() const {
   Usage usage;
   usage.cache_read = count(kCacheRead);
   usage.cache_write = count(kCacheWrite);
+  usage.cache_write_1h = count(kCacheWrite1h);
   usage.reasoning = count(kReasoning);
   usage.input = count(kInput);
   usage.output = count(kOutput);
@@ -204,6 +211,12 @@ Usage UsageScan::usage() const {
     // Thoughts are counted beside the candidates, which may be absent when only thoughts came.
     if (count(kReasoning) > 0)
       usage.output = std::max<int64_t>(usage.output, 0) + count(kReasoning);
+  }
+  // Most count reasoning inside of completion_tokens; where it stands beside them, as xAI's and
+  // Google's do, the total tells.
+  if (usage.input >= 0 && usage.output >= 0 && count(kReasoning) > 0 &&
+      count(kTotal) == usage.input + usage.output + count(kReasoning)) {
+    usage.output += count(kReasoning);
   }
   if (usage.input >= 0) {
     const int64_t cached =
@@ -229,10 +242,10 @@ void UsageScan::take_type(std::string_view type) {
 
 void UsageScan::take_leaf() {
   const uint8_t leaf = tap_.leaf();
-  if (leaf <= kToolPrompt) {
+  if (leaf <= kTotal) {
     // Later values override earlier ones: all four protocols repeat cumulative counts.
     const int64_t n = tap_.number();
-    if (n >= 0) counts_[leaf - kInput] = n;
+    if (n >= 0 && n <= kMaxTokens) counts_[leaf - kInput] = n;
     return;
   }
   const bool is_null = tap_.kind() == json::Kind::null;

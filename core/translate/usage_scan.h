@@ -20,9 +20,13 @@ struct Usage {
   int64_t output = -1;
   int64_t cache_read = -1;
   int64_t cache_write = -1;
+  int64_t cache_write_1h = -1;  // inside cache_write: kept for an hour, which costs more
   int64_t reasoning = -1;
   bool any() const { return input >= 0 || output >= 0; }
 };
+
+// More than this is no count of one answer's tokens, whoever says it; sums stay far from overflow.
+inline constexpr int64_t kMaxTokens = 1'000'000'000;
 
 enum class Framing : uint8_t {
   sse,   // events; their data lines are JSON
@@ -109,7 +113,7 @@ class UsageScan {
   JsonTap tap_;
   std::string model_;
   std::string response_id_;
-  int64_t counts_[6];
+  int64_t counts_[8];
   uint64_t text_bytes_ = 0;
   size_t counted_to_ = 0;  // of the bytes being fed
   Protocol protocol_;

@@ -67,6 +67,25 @@ TEST_CASE("an upstream that tells with every event is believed") {
   CHECK(usage.output == 4);
 }
 
+TEST_CASE("a response that failed told its counts with its last event, and is believed") {
+  const std::string delta =
+      R"(data: {"type":"response.output_text.delta","delta":"a long piece of text indeed"})"
+      "\n\n";
+  const std::string failed =
+      R"(data: {"type":"response.failed","response":{"error":{"code":"server_error"},)"
+      R"("usage":{"input_tokens":7,"output_tokens":4}}})"
+      "\n\n";
+  const auto [usage, estimated] =
+      settle(Protocol::openai_response, delta + failed, Outcome::failed);
+  CHECK_FALSE(estimated);
+  CHECK(usage.output == 4);
+  // Zeros with which some begin are no counts.
+  const std::string zeros =
+      R"(data: {"type":"response.created","response":{"usage":{"input_tokens":0,"output_tokens":0}}})"
+      "\n\n";
+  CHECK(settle(Protocol::openai_response, zeros + delta, Outcome::cancelled).estimated);
+}
+
 TEST_CASE("an upstream that never tells is estimated also when all went well") {
   const auto [usage, estimated] = settle(Protocol::openai_chat, kChat, Outcome::ok);
   CHECK(estimated);

@@ -272,6 +272,47 @@ TEST_CASE("counts that are not plain numbers are ignored") {
   CHECK(scan.usage().cache_read == 7);
 }
 
+TEST_CASE("a count that no answer can have is ignored, and nothing runs over") {
+  UsageScan scan(Protocol::openai_chat, Framing::json);
+  scan.feed(R"({"usage":{"prompt_tokens":9223372036854775807,"completion_tokens":1000000000,)"
+            R"("prompt_tokens_details":{"cached_tokens":9223372036854775807}}})");
+  CHECK(scan.usage().input == -1);
+  CHECK(scan.usage().output == kMaxTokens);
+  CHECK(scan.usage().cache_read == -1);
+}
+
+TEST_CASE("reasoning beside the completion is output where the total says so") {
+  struct {
+    int completion, reasoning, total, output;
+  } const rows[] = {{124, 1097, 1228, 1221},   // beside
+                    {1221, 1097, 1228, 1221},  // inside
+                    {124, 1097, 131, 124},     // the total disagrees: as it was told
+                    {124, 0, 131, 124}};
+  for (const auto& row : rows) {
+    CAPTURE(row.total);
+    UsageScan scan(Protocol::openai_chat, Framing::json);
+    scan.feed(
+        "{\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":" + std::to_string(row.completion) +
+        ",\"total_tokens\":" + std::to_string(row.total) +
+        ",\"completion_tokens_details\":{\"reasoning_tokens\":" + std::to_string(row.reasoning) +
+        "}}}");
+    CHECK(scan.usage().output == row.output);
+    CHECK(scan.usage().reasoning == row.reasoning);
+  }
+}
+
+TEST_CASE("what is written to a cache for an hour is told apart") {
+  for (
+      const std::string_view text :
+      {R"({"type":"message","usage":{"input_tokens":1,"cache_creation_input_tokens":30,"cache_creation":{"ephemeral_5m_input_tokens":10,"ephemeral_1h_input_tokens":20},"output_tokens":2}})",
+       R"({"type":"message_start","message":{"usage":{"input_tokens":1,"cache_creation_input_tokens":30,"cache_creation":{"ephemeral_5m_input_tokens":10,"ephemeral_1h_input_tokens":20},"output_tokens":2}}})"}) {
+    UsageScan scan(Protocol::claude, Framing::json);
+    scan.feed(text);
+    CHECK(scan.usage().cache_write == 30);
+    CHECK(scan.usage().cache_write_1h == 20);
+  }
+}
+
 TEST_CASE("random bytes never disturb the scanner beyond wrong answers") {
   uint32_t seed = 12345;
   const std::string_view alphabet = "{}[]\",:\\ndata: \r\n0129truefalsnull\xff";
