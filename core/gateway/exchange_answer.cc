@@ -408,7 +408,7 @@ void Exchange::record_request(storage::Outcome outcome) {
     ended.duration_us = duration;
     ended.first_byte_us = first;
     ended.overhead_us = overhead_us_;
-    if (usage_row_ && path_) ended.usage = path_->usage();
+    if (usage_row_) ended.usage = attempt_usage(outcome).usage;  // what the row says
     context_.metrics.request_ended(ended);
   }
   if (context_.recorder == nullptr || !settings().request_log) return;

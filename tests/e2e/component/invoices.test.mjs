@@ -538,6 +538,17 @@ test('the sums are those of the rows, however they are cut and grouped', async (
   }
 });
 
+test('the metrics count what the rows do', async () => {
+  const text = await (await fetch(`${gproxy.url}/metrics`)).text();
+  const metric = (type) => [...text.matchAll(/^gproxy_tokens_total\{(.*)\} (\S+)$/gm)].filter((m) => m[1].includes(`type="${type}"`)).reduce((sum, m) => sum + Number(m[2]), 0);
+  const { body } = await gproxy.admin('GET', '/usage/aggregate');
+  const [sums] = body.groups;
+  for (const [type, key] of [['input', 'input_tokens'], ['output', 'output_tokens'], ['cache_read', 'cache_read_input_tokens'], ['cache_write', 'cache_creation_input_tokens'], ['reasoning', 'reasoning_tokens']]) {
+    assert.ok(sums[key] > 0, key);
+    assert.equal(metric(type), sums[key], type);
+  }
+});
+
 test('a limit in tokens counts what the row says, also of a stream that was left', async () => {
   const limit = 60_000; // one token comes back each millisecond
   const id = 500;
