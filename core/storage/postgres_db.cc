@@ -8,7 +8,6 @@
 #include <charconv>
 #include <cstring>
 #include <deque>
-#include <mutex>
 #include <unordered_map>
 
 // The replacement of what it deprecates comes with a later libpqxx.
@@ -17,6 +16,7 @@
 #include <pqxx/pqxx>
 
 #include "base/strings.h"
+#include "storage/answer_watch.h"
 
 namespace gproxy::storage {
 namespace {
@@ -24,6 +24,8 @@ namespace {
 // Held by the writing process for as long as it lives; numbers of our own choosing.
 constexpr int64_t kOwnerLock = 0x6770726f78790001;
 constexpr int64_t kOwnerWaitMs = 3'000;
+// A session that is being set up has no statement timeout yet.
+constexpr int64_t kSetUpMs = 5'000;
 
 bool begins(std::string_view text, std::string_view prefix) {
   return text.substr(0, prefix.size()) == prefix;
@@ -179,11 +181,15 @@ class PostgresStatement final : public Statement {
 
 class PostgresDb final : public Db {
  public:
-  explicit PostgresDb(PostgresOptions options) : options_(std::move(options)) {}
+  explicit PostgresDb(PostgresOptions options)
+      : options_(std::move(options)),
+        timeout_ms_(options_.use == PostgresOptions::Use::writing ? options_.statement_timeout_ms
+                                                                  : 0) {}
   ~PostgresDb() override { disconnect(); }
 
   Result<void> connect();
   Result<void> own(pqxx::nontransaction& work) const;
+  Result<void> set_up(pqxx::connection& made, pqxx::nontransaction& work);
 
   Dialect dialect() const override { return Dialect::postgres; }
   Result<void> exec(const std::string& sql) override {
@@ -200,29 +206,27 @@ class PostgresDb final : public Db {
   }
   Result<void> commit() override {
     GP_CHECK(exec("COMMIT"));
-    in_transaction_ = false;
+    in_transaction_ = patient_ = false;
     return ok();
   }
   void rollback() override {
     if (in_transaction_ && connection_ != nullptr) (void)exec("ROLLBACK");
-    in_transaction_ = false;
+    in_transaction_ = patient_ = false;
   }
   bool in_transaction() const override { return in_transaction_; }
+  Result<void> take_time() override {
+    patient_ = true;
+    return exec("SET LOCAL statement_timeout = 0");
+  }
   int64_t changes() const override { return changes_; }
   void set_timeout_ms(int64_t timeout_ms) override {
     timeout_ms_ = timeout_ms;
     (void)exec("SET statement_timeout = " + std::to_string(timeout_ms));
   }
   void interrupt() override {
+    // Not by asking the server: libpq waits for its word without end, too.
     interrupted_.store(true, std::memory_order_relaxed);
-    const std::lock_guard lock(connection_mutex_);
-    if (connection_ == nullptr) return;
-    try {
-      connection_->cancel_query();
-    } catch (const std::exception&) {
-      // It is not running, or not there any more: nothing to end.
-      return;
-    }
+    watch_.cut();
   }
   Result<bool> has_table(const std::string& name) override {
     Query query(*this, std::string("SELECT 1 FROM information_schema.tables WHERE table_schema ="
@@ -276,19 +280,31 @@ class PostgresDb final : public Db {
     auto done = once(work);
     const bool lost = kept && !done.ok() && connection_ == nullptr;
     const bool harmless = beginning_ || options_.use == PostgresOptions::Use::reading;
-    return lost && harmless ? once(work) : done;
+    return lost && harmless && !overdue_ ? once(work) : done;
   }
 
   template <class Work>
   Result<void> once(Work& work) {
-    if (interrupted_.load(std::memory_order_relaxed)) {
-      return Error{ErrorKind::timeout, "query_timeout",
-                   "the query took too long or was interrupted"};
-    }
+    overdue_ = false;
+    if (interrupted_.load(std::memory_order_relaxed)) return interrupted();
     if (connection_ == nullptr) {
       if (in_transaction_) return gone("the connection was lost within a transaction");
       GP_CHECK(connect());
     }
+    watch_.expect(patient_ || timeout_ms_ == 0 ? 0 : timeout_ms_ + options_.answer_grace_ms);
+    auto done = caught(work);
+    overdue_ = watch_.came();
+    if (!done.ok() && interrupted_.load(std::memory_order_relaxed)) return interrupted();
+    if (!done.ok() && overdue_) {
+      disconnect();
+      return gone("no answer within " + std::to_string(timeout_ms_ + options_.answer_grace_ms) +
+                  " ms");
+    }
+    return done;
+  }
+
+  template <class Work>
+  Result<void> caught(Work& work) {
     try {
       work();
       return ok();
@@ -309,24 +325,31 @@ class PostgresDb final : public Db {
     }
   }
 
+  static Error interrupted() {
+    return Error{ErrorKind::timeout, "query_timeout", "the query took too long or was interrupted"};
+  }
+
   void disconnect() {
-    const std::lock_guard lock(connection_mutex_);
+    watch_.set_socket(-1);
     work_.reset();
     connection_.reset();
   }
 
   const PostgresOptions options_;
-  std::mutex connection_mutex_;  // interrupt() against a connection that is changed
   std::unique_ptr<pqxx::connection> connection_;
   std::unique_ptr<pqxx::nontransaction> work_;
   uint64_t generation_ = 0;  // of the connection: statements are prepared on each anew
   std::unordered_map<const char*, std::unique_ptr<PostgresStatement>> cache_;
   std::vector<const char*> pointers_;
-  int64_t timeout_ms_ = 0;
+  int64_t timeout_ms_ = 0;  // of statements, the server's
+  bool patient_ = false;    // statements of this moment may take as long as they like
+  bool overdue_ = false;    // the last statement's answer was not waited for any longer
+  std::string session_;     // which of the server's sessions is ours: SQL of its row
   int64_t changes_ = 0;
   bool in_transaction_ = false;
   bool beginning_ = false;
   std::atomic<bool> interrupted_{false};
+  AnswerWatch watch_;
 };
 
 // libpq's parameters stand in the URL; those that are not given there get our defaults.
@@ -352,24 +375,60 @@ std::string with_defaults(std::string url, const PostgresOptions& options) {
 }
 
 // One writer: the session holds a lock for as long as it lives. The server ends the session of a
-// process that has gone a moment after the process, so who starts next waits for it; after a break
-// of our own that session may be ours, and the caller comes back.
+// process that has gone a moment after the process, so who starts next waits for it. After a break
+// of our own the server (or a balancer before it) may take the broken session for alive, for hours:
+// it is ours, and is ended. Only where another process took the lock the caller comes back.
 Result<void> PostgresDb::own(pqxx::nontransaction& work) const {
   const std::string lock = std::to_string(kOwnerLock);
-  if (generation_ == 0) {
-    const int64_t wait_ms = std::min(kOwnerWaitMs, options_.lock_timeout_ms);
-    try {
-      work.exec("SET lock_timeout = " + std::to_string(wait_ms));
-      work.exec("SELECT pg_advisory_lock(" + lock + ")");
-      return ok();
-    } catch (const pqxx::sql_error& e) {
-      if (e.sqlstate() != "55P03") throw;  // lock_not_available
-    }
-    return Error{ErrorKind::conflict, "database_in_use",
-                 "another gproxy writes to this PostgreSQL database"};
+  if (!session_.empty()) {
+    work.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE " + session_);
   }
-  const auto got = work.exec("SELECT pg_try_advisory_lock(" + lock + ")");
-  return got[0][0].as<bool>() ? ok() : gone("another session holds the writer's lock");
+  const int64_t wait_ms = std::min(kOwnerWaitMs, options_.lock_timeout_ms);
+  try {
+    work.exec("SET lock_timeout = " + std::to_string(wait_ms));
+    work.exec("SELECT pg_advisory_lock(" + lock + ")");
+    return ok();
+  } catch (const pqxx::sql_error& e) {
+    if (e.sqlstate() != "55P03") throw;  // lock_not_available
+  }
+  if (generation_ != 0) return gone("another session holds the writer's lock");
+  return Error{ErrorKind::conflict, "database_in_use",
+               "another gproxy writes to this PostgreSQL database"};
+}
+
+Result<void> PostgresDb::set_up(pqxx::connection& made, pqxx::nontransaction& work) {
+  const bool writes = options_.use == PostgresOptions::Use::writing;
+  // In one round trip. The role or the database may have other defaults: bytes are read as
+  // hexadecimal here. A client whose machine has gone must not hold the writer's lock for the hours
+  // that a server's keepalives take by default.
+  std::string sql =
+      "SET client_min_messages = error; SET bytea_output = hex;"
+      " SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;"
+      " SET tcp_keepalives_count = 3; SET tcp_user_timeout = 15000;"
+      " SET statement_timeout = " +
+      std::to_string(timeout_ms_) + ";";
+  if (!writes) sql += " SET default_transaction_read_only = on; SET jit = off;";
+  work.exec(sql);
+  // What has no sign in the server's encoding would be refused row by row, and lost.
+  const auto encoding = work.exec("SHOW server_encoding")[0][0].as<std::string>();
+  if (encoding != "UTF8" && encoding != "SQL_ASCII") {
+    return Error{ErrorKind::invalid, "unsupported_database",
+                 "the database has the encoding " + encoding + "; make one with ENCODING 'UTF8'",
+                 "dsn"};
+  }
+  if (writes) {
+    GP_CHECK(own(work));
+    const auto born = work.exec(
+        "SELECT extract(epoch FROM backend_start)::text FROM pg_stat_activity"
+        " WHERE pid = pg_backend_pid()");
+    if (!born.empty() && !born[0][0].is_null()) {
+      session_ = "pid = " + std::to_string(made.backendpid()) +
+                 " AND extract(epoch FROM backend_start)::text = " +
+                 work.quote(born[0][0].as<std::string>());
+    }
+  }
+  work.exec("SET lock_timeout = " + std::to_string(options_.lock_timeout_ms));
+  return ok();
 }
 
 Result<void> PostgresDb::connect() {
@@ -378,24 +437,25 @@ Result<void> PostgresDb::connect() {
     // Without us knowing it would come back outside the transaction it was lost in.
     made->inhibit_reactivation(true);
     auto work = std::make_unique<pqxx::nontransaction>(*made);
-    const bool writes = options_.use == PostgresOptions::Use::writing;
-    if (writes) GP_CHECK(own(*work));
-    work->exec("SET lock_timeout = " + std::to_string(options_.lock_timeout_ms));
-    work->exec("SET statement_timeout = " +
-               std::to_string(timeout_ms_ > 0 ? timeout_ms_ : (writes ? 60'000 : 0)));
-    work->exec("SET client_min_messages = error");
-    if (!writes) {
-      work->exec("SET default_transaction_read_only = on");
-      work->exec("SET jit = off");
+    watch_.set_socket(made->sock());
+    watch_.expect(kSetUpMs + options_.answer_grace_ms);
+    auto done = set_up(*made, *work);
+    overdue_ = watch_.came();
+    if (!done) {
+      watch_.set_socket(-1);
+      return done;
     }
-    const std::lock_guard lock(connection_mutex_);
     connection_ = std::move(made);
     work_ = std::move(work);
     ++generation_;
     return ok();
   } catch (const pqxx::sql_error& e) {
+    overdue_ = watch_.came();
+    watch_.set_socket(-1);
     return error_of(e);
   } catch (const std::exception& e) {
+    overdue_ = watch_.came();
+    watch_.set_socket(-1);
     return gone(e.what());
   }
 }

@@ -53,6 +53,8 @@ class Db {
   // Rolls back what is open; harmless otherwise.
   virtual void rollback() = 0;
   virtual bool in_transaction() const = 0;
+  // The statements of this transaction have no timeout.
+  virtual Result<void> take_time() { return ok(); }
   // Rows changed by the last statement.
   virtual int64_t changes() const = 0;
 

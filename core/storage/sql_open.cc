@@ -32,7 +32,7 @@ Result<void> SqlStore::migrate() {
   GP_CHECK(db_->begin(Db::Intent::write));
   auto steps = [&]() -> Result<void> {
     // A new index of a large table takes its time.
-    if (db_->dialect() == Dialect::postgres) GP_CHECK(db_->exec("SET LOCAL statement_timeout = 0"));
+    GP_CHECK(db_->take_time());
     if (!has_history) {
       GP_CHECK(db_->exec(
           "CREATE TABLE schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, "
