@@ -387,7 +387,7 @@ void Server::State::fill_gauges(Metrics& into) {
       .set(1);
   const auto& health = writer->health();
   into.gauge("gproxy_storage_up", "1 = the database takes rows")
-      .set(health.state.load() == storage::HealthState::ok ? 1 : 0);
+      .set(storage::takes_rows(health, Clock::system().now_ms()) ? 1 : 0);
   into.counter("gproxy_db_rows_written_total", "rows written to the database")
       .set(static_cast<double>(health.rows.load()));
   into.counter("gproxy_db_failed_batches_total", "batches that failed and were tried again")
@@ -423,10 +423,13 @@ void Server::State::keep_house() {
   registry.reaper()->drain();
   health_keeper->sweep();
   const auto& health = writer->health();
-  const auto state = health.state.load();
   const char* why = health.last_error.load();
   std::map<std::string, std::string> degraded;
-  if (state != storage::HealthState::ok) degraded["storage"] = why != nullptr ? why : "failing";
+  if (health.state.load() != storage::HealthState::ok) {
+    degraded["storage"] = why != nullptr ? why : "failing";
+  } else if (!storage::takes_rows(health, Clock::system().now_ms())) {
+    degraded["storage"] = "no answer";
+  }
   const auto faults = registry.faults().size();
   main_metrics.gauge("gproxy_modules_not_loaded", "module files that were not loaded")
       .set(static_cast<double>(faults));

@@ -43,6 +43,11 @@ std::string_view name(HealthState state) {
   return "down";
 }
 
+bool takes_rows(const Health& health, int64_t now_ms) {
+  const int64_t since_ms = health.writing_since_ms.load();
+  return health.state.load() == HealthState::ok && (since_ms == 0 || now_ms - since_ms < kSilentMs);
+}
+
 struct WriterThread::Impl {
   Impl(std::unique_ptr<Store> s, Recorders& r, const WriterOptions& o)
       : options(o), recorders(r), drain(r, o.max_batch_rows, o.metrics), store(std::move(s)) {}
@@ -282,7 +287,9 @@ bool WriterThread::Impl::due(int64_t now_ms, bool asked) {
 }
 
 void WriterThread::Impl::drain_once(int64_t now_ms, const PriceTable* prices) {
+  health.writing_since_ms = now_ms;
   auto outcome = drain.pass(*store, prices);
+  health.writing_since_ms = 0;
   if (!outcome) {
     failed(outcome.error(), now_ms);
     return;

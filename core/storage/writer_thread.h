@@ -25,7 +25,10 @@ std::string_view name(HealthState state);
 struct Health {
   // degraded: the last batch or probe failed and is being tried again. down: for long now.
   std::atomic<HealthState> state{HealthState::ok};
-  std::atomic<int64_t> failing_since_us{0};      // wall clock, 0 = fine
+  std::atomic<int64_t> failing_since_us{0};  // wall clock, 0 = fine
+  // A batch is being written since then (Clock::now_ms()), 0 = none: a database may just not
+  // answer.
+  std::atomic<int64_t> writing_since_ms{0};
   std::atomic<const char*> last_error{nullptr};  // a code, static storage; null = none so far
   std::atomic<uint64_t> batches{0};
   std::atomic<uint64_t> failed_batches{0};  // and probes
@@ -35,6 +38,11 @@ struct Health {
   std::atomic<uint64_t> queries{0};
   std::atomic<uint64_t> refused{0};  // post() or query() with a full queue
 };
+
+// Longer than this a batch takes only where the database does not answer.
+inline constexpr int64_t kSilentMs = 5'000;
+// Does the database take rows, as far as one can tell at this moment? Any thread.
+bool takes_rows(const Health& health, int64_t now_ms);
 
 struct WriterOptions {
   size_t flush_rows = 128;

@@ -182,6 +182,35 @@ TEST_CASE("a locked database degrades, keeps the rows, and recovers by itself") 
   CHECK(run.count(Table::usage) == 10);
 }
 
+TEST_CASE("a database that does not answer shows before its time is over") {
+  Health health;
+  CHECK(takes_rows(health, 1'000'000));
+  health.writing_since_ms = 1'000'000;
+  CHECK(takes_rows(health, 1'000'000 + kSilentMs - 1));
+  CHECK_FALSE(takes_rows(health, 1'000'000 + kSilentMs));
+  health.writing_since_ms = 0;
+  CHECK(takes_rows(health, 9'000'000));
+  health.state = HealthState::degraded;
+  CHECK_FALSE(takes_rows(health, 9'000'000));
+}
+
+TEST_CASE("a batch that waits for the database shows since when") {
+  const Folder folder;
+  Running run(folder, {}, /*busy_timeout_ms=*/60'000);
+  sqlite3* other = nullptr;
+  REQUIRE(sqlite3_open(folder.file("gproxy.db").c_str(), &other) == SQLITE_OK);
+  sqlite3_busy_timeout(other, 60'000);
+  REQUIRE(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK);
+  REQUIRE(run.recorder().usage(a_usage_row()));
+  const Health& health = run.writer->health();
+  CHECK(eventually([&] { return health.writing_since_ms.load() != 0; }));
+  CHECK(health.state.load() == HealthState::ok);
+  REQUIRE(sqlite3_exec(other, "ROLLBACK", nullptr, nullptr, nullptr) == SQLITE_OK);
+  sqlite3_close(other);
+  CHECK(run.writer->flush(60'000));
+  CHECK(eventually([&] { return health.writing_since_ms.load() == 0; }));
+}
+
 TEST_CASE("what fails is degraded, and not down before its time") {
   const Folder folder;
   WriterOptions options = impatient();
