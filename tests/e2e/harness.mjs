@@ -55,7 +55,12 @@ export async function startGproxy({ config = {}, args = [], env = {}, dataDir, p
   let err = '';
   child.stderr.on('data', (d) => { err += d; });
   children.add(child);
-  const exited = new Promise((done) => child.on('exit', (code, signal) => { children.delete(child); done({ code, signal }); }));
+  const exited = new Promise((done) => child.on('exit', (code, signal) => {
+    children.delete(child);
+    // Nobody asked it to end: a sanitizer's report, say, which no test would show.
+    if (!child.killed && code !== 0) console.error(`gproxy exited by itself: ${code} ${signal}\n${err}`);
+    done({ code, signal });
+  }));
   const port = await new Promise((done, fail) => {
     const timer = setTimeout(() => {
       child.kill('SIGKILL');
