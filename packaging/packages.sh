@@ -3,7 +3,7 @@
 
 BUILD_PACKAGES=(cmake ninja-build g++ pkg-config libuv1-dev libcurl4-openssl-dev rapidjson-dev libsqlite3-dev
   libpqxx-dev libssl-dev libfmt-dev node-llhttp zlib1g-dev ca-certificates)
-TEST_PACKAGES=(doctest-dev python3 curl git nodejs npm openssl postgresql)
+TEST_PACKAGES=(doctest-dev python3 curl git nodejs npm openssl postgresql procps)
 ABI_PACKAGES=(abigail-tools binutils gcc-mingw-w64-x86-64)
 FUZZ_PACKAGES=(clang libclang-rt-14-dev)
 BENCH_PACKAGES=(nginx-light haproxy)

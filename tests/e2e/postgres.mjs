@@ -29,7 +29,7 @@ export async function startPostgres() {
       assert.equal(made.status, 0, String(made.stderr));
       return `postgresql:///${name}${url.slice(url.indexOf('?'))}`;
     },
-    // `kill` as a crash ends it, `start`.
+    // `kill` as a crash ends it, `start`; `freeze` and `thaw`.
     control(what) {
       const done = spawnSync(control, [what]);
       assert.equal(done.status, 0, String(done.stderr));

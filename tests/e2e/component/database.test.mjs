@@ -108,3 +108,18 @@ test('the server goes: streams and requests go on, it shows; it comes back: ever
   assert.equal(await metric('gproxy_usage_lost_total'), 0);
   assert.equal((await g.admin('PUT', '/users/5', { name: 'five', enabled: true })).status, 200);
 });
+
+test('the server says nothing: it shows within seconds, requests go on, every row is there afterwards', { timeout: 180_000 }, async () => {
+  const before = await rows();
+  postgres.control('freeze');
+  try {
+    const during = await Promise.all(Array.from({ length: 5 }, () => chat()));
+    assert.deepEqual(during.map((r) => r.status), Array(5).fill(200));
+    await until(async () => (await ready()).degraded.storage === 'no answer');
+    assert.equal(await metric('gproxy_storage_up'), 0);
+    assert.equal((await chat()).status, 200);
+  } finally { postgres.control('thaw'); }
+  await until(async () => (await ready()).degraded.storage === undefined);
+  await until(async () => (await rows()) === before + 6);
+  assert.equal(await metric('gproxy_usage_lost_total'), 0);
+});
