@@ -105,12 +105,7 @@ using KeyIds = std::map<std::string, int64_t>;
 
 KeyIds key_ids_of(const storage::ConfigRows& rows) {
   KeyIds out;
-  const auto labels = key_labels(rows);
-  for (const auto& key : rows.user_keys) {
-    for (const auto& user : rows.users) {
-      if (user.id == key.user_id) out.emplace(user.name + "/" + labels.at(key.id), key.id);
-    }
-  }
+  for (auto& [id, name] : key_names(rows)) out.emplace(name, id);
   return out;
 }
 

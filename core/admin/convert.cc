@@ -106,6 +106,17 @@ std::map<int64_t, std::string> key_labels(const storage::ConfigRows& rows) {
   return out;
 }
 
+std::map<int64_t, std::string> key_names(const storage::ConfigRows& rows) {
+  std::unordered_map<int64_t, std::string_view> users;
+  for (const auto& user : rows.users) users.emplace(user.id, user.name);
+  auto out = key_labels(rows);
+  for (const auto& key : rows.user_keys) {
+    const auto user = users.find(key.user_id);
+    if (user != users.end()) out.at(key.id).insert(0, std::string(user->second) + "/");
+  }
+  return out;
+}
+
 namespace {
 
 struct Column {

@@ -24,6 +24,8 @@ config::Declared declared_of(const storage::ConfigRows& rows);
 // What each key, by id, is called in a file, which finds it again by its label: each has one, and
 // none of a user twice.
 std::map<int64_t, std::string> key_labels(const storage::ConfigRows& rows);
+// "user/label" of each key: how a file's routes name it.
+std::map<int64_t, std::string> key_names(const storage::ConfigRows& rows);
 
 // What the row holds, over `settings`, with its origins; a row that an older version wrote and that
 // names a setting nobody knows any more loses that setting (`dropped` counts).

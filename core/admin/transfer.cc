@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -115,32 +116,27 @@ void write_members(json::Writer& w, std::string_view stored) {
 }
 
 // An id says nothing elsewhere, or names somebody else's key.
-std::string with_key_names(const storage::ConfigRows& rows, const storage::RouteRow& row) {
+std::string with_key_names(const storage::RouteRow& row,
+                           const std::map<int64_t, std::string>& names) {
   auto route = config::parse_route({.name = row.name, .body_json = row.body_json});
   if (!route.ok() || route->keys.empty()) return row.body_json;
-  const auto labels = key_labels(rows);
   for (const int64_t id : std::exchange(route->keys, {})) {
     // Of a key that is gone the entry stays, or the route might become everybody's; no user has an
     // empty name.
-    std::string name = "/" + std::to_string(id);
-    for (const auto& key : rows.user_keys) {
-      if (key.id != id) continue;
-      for (const auto& user : rows.users) {
-        if (user.id == key.user_id) name = user.name + "/" + labels.at(id);
-      }
-    }
-    route->key_names.push_back(std::move(name));
+    const auto name = names.find(id);
+    route->key_names.push_back(name != names.end() ? name->second : "/" + std::to_string(id));
   }
   return config::route_body_json(*route);
 }
 
 void write_routes(json::Writer& w, const storage::ConfigRows& rows) {
+  const auto names = key_names(rows);
   w.begin_array();
   for (const auto& row : rows.routes) {
     w.begin_object();
     w.field("name", row.name);
     w.field("enabled", row.enabled);
-    write_members(w, with_key_names(rows, row));
+    write_members(w, with_key_names(row, names));
     w.end_object();
   }
   w.end_array();

@@ -279,14 +279,15 @@ std::unique_ptr<ModuleUsageReader> Exchange::usage_reader(translate::Framing fra
 AttemptUsage Exchange::attempt_usage(Outcome outcome) const {
   // Without an answer's head the upstream may never have begun.
   if (!path_ || upstream_status_ < 200 || upstream_status_ >= 300) return {};
+  const auto told = path_->usage();
   int64_t input = input_estimate_;
   if (translation_ != nullptr) {
     input = translation_->request().estimate;
-  } else if (input < 0 && body_.size() > 0) {
+  } else if (told.input < 0 && input < 0 && body_.size() > 0) {
     input = translate::estimate_body_tokens(body_.view());
   }
-  return settle_usage(path_->scan(), path_->usage(), resolved_.target_protocol, outcome,
-                      path_->open(), input);
+  return settle_usage(path_->scan(), told, resolved_.target_protocol, outcome, path_->open(),
+                      input);
 }
 
 void Exchange::record_usage(Outcome outcome, bool final) {
